@@ -1,0 +1,91 @@
+// sparse_reconstruct.h - the arithmetic of sparse reconstruction, shared by the CPU and the CUDA kernels.
+//
+// For one probe column x and one gallery dictionary Y (d x M) the lasso of DSR, eq. 3, is
+//
+//     P(w) = ||x - Yw||^2 + beta |w|_1.
+//
+// The kernels see it only through the Gram form
+//
+//     G = Y'Y  (M x M),    c = Y'x  (M),    e = x'x,    t = beta / 2,
+//
+// whose half gradient is r = c - Gw = Y'(x - Yw), the correlation of every atom with what is left.  The optimum is
+// where (KKT)
+//
+//     r_j = t sign(w_j)  where w_j != 0,      |r_j| <= t  where w_j == 0.
+#pragma once
+
+#include "../common/portable.h"
+
+namespace reidops::sparse_reconstruct {
+
+// The names of these, in this order, stand in reidops/sparse_reconstruct.py.
+enum class Solver : int { kActiveSet = 0, kFeatureSign = 1, kCoordinateDescent = 2 };
+
+// A coefficient is a soft threshold of what it would be without the penalty: argmin_w 1/2 w^2 - b w + t |w|.
+template <class T>
+REIDOPS_HOST_DEVICE T soft_threshold(T b, T t) {
+  return b > t ? b - t : b < -t ? b + t : T(0);
+}
+
+// What is summed over the atoms of one column to certify it; r = c - Gw is computed afresh from c and G, never from
+// the solver's own running copy, so that the drift of an iterate cannot certify itself.
+template <class T>
+struct Sums {
+  T wc = 0;     // w . c
+  T wr = 0;     // w . r
+  T l1 = 0;     // |w|_1
+  T r_max = 0;  // max_j |r_j|
+};
+
+template <class T>
+struct Certificate {
+  T error;  // ||x - Yw||^2
+  T gap;    // (P(w) - D(u)) / P(w): how far above the optimum P(w) can be, relatively
+};
+
+// Error and relative duality gap.
+//
+// The dual of the lasso is max_u D(u) = ||x||^2 - ||x - u||^2 over |Y'u|_inf <= t.  With the residual rho = x - Yw and
+// the scale a = min(1, t / |Y'rho|_inf), u = a rho is feasible; and since x . rho = ||rho||^2 + w . r,
+//
+//     P(w) - D(a rho) = (1 - a)^2 ||rho||^2 + 2 (t |w|_1 - a w . r),
+//
+// a sum of two terms that are never negative: nothing as large as ||x||^2 is subtracted, so float32 keeps its digits.
+// ||rho||^2 = e - w . (c + r) does subtract; `error` may be replaced by one that was computed from the data.
+template <class T>
+REIDOPS_HOST_DEVICE T expanded_error(T energy, const Sums<T>& s) {
+  const T error = energy - s.wc - s.wr;
+  return error < T(0) ? T(0) : error;  // a NaN stays one
+}
+
+template <class T>
+REIDOPS_HOST_DEVICE Certificate<T> certify(T error, const Sums<T>& s, T t) {
+  const T a = s.r_max > t ? t / s.r_max : T(1);
+  const T slack = t * s.l1 - a * s.wr;
+  const T primal = error + 2 * t * s.l1;
+  const T gap = (1 - a) * (1 - a) * error + 2 * (slack > T(0) ? slack : T(0));
+  return {error, primal > T(0) ? gap / primal : gap};
+}
+
+// The expansion of ||rho||^2 loses about 4 units in the last place of e; below this share of e it is worth summing
+// the residual itself.
+template <class T>
+REIDOPS_HOST_DEVICE bool expansion_lost_digits(T error, T energy, T tolerance) {
+  const T unit = sizeof(T) == 4 ? T(1.2e-7) : T(2.3e-16);
+  return error * tolerance < 8 * unit * energy;
+}
+
+// How far w may go towards `target` before a coefficient of this sign reaches zero; 1 or more: all the way.
+template <class T>
+REIDOPS_HOST_DEVICE T crossing(T w, T target, T sign) {
+  return target * sign < T(0) ? w / (w - target) : T(2);
+}
+
+// An atom whose Schur complement (its squared distance from the span of the active ones) is below this share of its
+// own energy repeats them: flat image regions give many such atoms.
+template <class T>
+REIDOPS_HOST_DEVICE T pivot_floor() {
+  return sizeof(T) == 4 ? T(1e-5) : T(1e-11);
+}
+
+}  // namespace reidops::sparse_reconstruct
