@@ -1,0 +1,75 @@
+// tensor.h - what the registration of a kernel needs of torch, through its stable ABI: contiguity, optional operands,
+// dtype dispatch and checks.  The only header here that includes torch's; kernels see pointers, sizes and strides.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <sstream>
+#include <string>
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/Dispatch_v2.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+namespace reidops {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+// `tensor` itself where its innermost elements lie side by side, else a contiguous copy.  Outer strides are free (zero
+// where a dimension is expanded), so that broadcasting costs no copy.
+inline Tensor rows_contiguous(const Tensor& tensor) {
+  const int64_t last = tensor.dim() - 1;
+  const bool dense = last < 0 || tensor.size(last) <= 1 || tensor.stride(last) == 1;
+  return dense ? tensor : torch::stable::contiguous(tensor);
+}
+
+inline std::optional<Tensor> rows_contiguous(const std::optional<Tensor>& tensor) {
+  if (!tensor.has_value()) return std::nullopt;
+  return rows_contiguous(*tensor);
+}
+
+// A null pointer stands for an operand that is not there.
+template <class T>
+const T* data_or_null(const std::optional<Tensor>& tensor) {
+  return tensor.has_value() ? tensor->const_data_ptr<T>() : nullptr;
+}
+
+// Calls `body(T())` with T = float or double, as `dtype` says.
+template <class Body>
+decltype(auto) dispatch_floating(ScalarType dtype, const char* op, Body&& body) {
+  STD_TORCH_CHECK(dtype == ScalarType::Float || dtype == ScalarType::Double, op,
+                  ": expected float32 or float64, got ", torch::headeronly::toString(dtype));
+  return dtype == ScalarType::Float ? body(float()) : body(double());
+}
+
+inline std::string shape_string(torch::headeronly::IntHeaderOnlyArrayRef sizes) {
+  std::ostringstream out;
+  out << '(';
+  for (std::size_t i = 0; i < sizes.size(); ++i) out << (i > 0 ? ", " : "") << sizes[i];
+  out << (sizes.size() == 1 ? ",)" : ")");
+  return out.str();
+}
+
+// One line that names the operator, the argument, what was expected and what came, unless `tensor` has this shape and
+// the dtype and device of `like`.
+inline void check_operand(const char* op, const char* argument, const Tensor& tensor,
+                          std::initializer_list<int64_t> shape, const Tensor& like) {
+  const torch::headeronly::IntHeaderOnlyArrayRef expected(shape.begin(), shape.size());
+  STD_TORCH_CHECK(tensor.sizes() == expected, op, ": ", argument, ": expected shape ", shape_string(expected),
+                  ", got ", shape_string(tensor.sizes()));
+  STD_TORCH_CHECK(tensor.scalar_type() == like.scalar_type(), op, ": ", argument, ": expected dtype ",
+                  torch::headeronly::toString(like.scalar_type()), ", got ",
+                  torch::headeronly::toString(tensor.scalar_type()));
+  STD_TORCH_CHECK(tensor.device() == like.device(), op, ": ", argument, ": expected the device of all the others");
+}
+
+inline void check_operand(const char* op, const char* argument, const std::optional<Tensor>& tensor,
+                          std::initializer_list<int64_t> shape, const Tensor& like) {
+  if (tensor.has_value()) check_operand(op, argument, *tensor, shape, like);
+}
+
+}  // namespace reidops

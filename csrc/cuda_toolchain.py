@@ -1,0 +1,119 @@
+"""Finds the CUDA compiler and what to compile for: for setup.py and check_spills.py, which must agree."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_ARCHITECTURES = ("8.0", "9.0+PTX")  # Ampere, Hopper, and PTX for what lies between Hopper and the newest
+NVCC_FLAGS = ("-O3", "-std=c++20", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden")
+
+OFF = ("0", "off", "false", "no")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A CUDA toolkit: where it is, and the architectures to compile for, such as ``("8.0", "9.0+PTX")``."""
+
+    home: Path
+    version: str
+    architectures: tuple[str, ...]
+
+    @property
+    def nvcc(self) -> Path:
+        return self.home / "bin" / "nvcc"
+
+    @property
+    def library_dir(self) -> Path:
+        return self.home / ("lib64" if (self.home / "lib64").is_dir() else "lib")
+
+    def gencode_flags(self) -> list[str]:
+        return [flag for architecture in self.architectures for flag in gencode_flags(architecture)]
+
+
+def gencode_flags(architecture: str) -> list[str]:
+    """``"9.0+PTX"`` -> machine code for sm_90, and PTX that later machines translate when they load it."""
+    number, plus, _ = architecture.partition("+")
+    number = number.replace(".", "")
+    flags = [f"-gencode=arch=compute_{number},code=sm_{number}"]
+    if plus:
+        flags.append(f"-gencode=arch=compute_{number},code=compute_{number}")
+    return flags
+
+
+def decide(environ: Mapping[str, str] = os.environ) -> tuple[Toolchain | None, str]:
+    """The toolchain to build CUDA kernels with, or None, and the reason in words.
+
+    CUDA kernels are built where nvcc is found, whether or not there is a GPU or torch has CUDA.  REIDOPS_BUILD_CUDA=0 or
+    FORCE_CUDA=0 leaves them out; REIDOPS_BUILD_CUDA=1, FORCE_CUDA=1 or a set TORCH_CUDA_ARCH_LIST makes a missing nvcc
+    an error.  REIDOPS_CUDA_ARCHS, else TORCH_CUDA_ARCH_LIST, names the architectures.
+    """
+    for name in ("REIDOPS_BUILD_CUDA", "FORCE_CUDA"):
+        if environ.get(name, "").lower() in OFF:
+            return None, f"{name}={environ[name]}"
+
+    home = find_home(environ)
+    if home is None:
+        wanted = [name for name in ("REIDOPS_BUILD_CUDA", "FORCE_CUDA", "TORCH_CUDA_ARCH_LIST") if environ.get(name)]
+        if wanted:
+            raise RuntimeError(f"{wanted[0]} asks for CUDA kernels, but there is no nvcc: set CUDA_HOME")
+        return None, "no nvcc in CUDA_HOME, CUDA_PATH, PATH or /usr/local/cuda"
+
+    nvcc = str(home / "bin" / "nvcc")
+    version = re.search(r"release ([\d.]+)", output_of(nvcc, "--version"))
+    for name in ("REIDOPS_CUDA_ARCHS", "TORCH_CUDA_ARCH_LIST"):
+        if environ.get(name):
+            architectures = tuple(re.split(r"[;,\s]+", environ[name].strip()))
+            reason = f"architectures from {name}"
+            break
+    else:
+        architectures = (*DEFAULT_ARCHITECTURES, f"{newest_architecture(nvcc)}+PTX")
+        reason = "architectures by default, the last one the newest this nvcc knows"
+    return Toolchain(home, version.group(1) if version else "unknown", architectures), f"nvcc in {home}; {reason}"
+
+
+def find_home(environ: Mapping[str, str]) -> Path | None:
+    """The toolkit's root: CUDA_HOME, CUDA_PATH, that of the nvcc in PATH, or /usr/local/cuda."""
+    candidates = [Path(environ[name]) for name in ("CUDA_HOME", "CUDA_PATH") if environ.get(name)]
+    in_path = shutil.which("nvcc", path=environ.get("PATH"))
+    if in_path:  # may be a link or a script: nvcc itself says where its home is
+        top = re.search(r"TOP=(\S+)", output_of(in_path, "--dryrun", "-x", "cu", os.devnull))
+        candidates.append(Path(top.group(1)).resolve() if top else Path(in_path).resolve().parent.parent)
+    candidates.append(Path("/usr/local/cuda"))
+    return next((home for home in candidates if (home / "bin" / "nvcc").is_file()), None)
+
+
+def newest_architecture(nvcc: str) -> str:
+    numbers = [int(number) for number in re.findall(r"^compute_(\d+)$", output_of(nvcc, "--list-gpu-arch"), re.M)]
+    major, minor = divmod(max(numbers), 10)
+    return f"{major}.{minor}"
+
+
+def output_of(*command: str) -> str:
+    """What a command prints, on either stream: ``nvcc --dryrun`` writes to stderr."""
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+
+def link_stub(directory: Path, compiler: str = "cc") -> Path:
+    """Makes ``directory/libtorch_cuda.so``, to be linked against in place of torch's own.
+
+    The library built against it needs only the real one's name and four functions, so it is the same whether the torch
+    at hand has CUDA or not, and loads wherever torch has.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    functions = (
+        "aoti_torch_get_current_cuda_stream",
+        "torch_get_current_cuda_blas_handle",
+        "torch_c10_cuda_check_msg",
+        "torch_c10_cuda_free_error_msg",
+    )
+    source = "".join(f"void {function}(void) {{}}\n" for function in functions)
+    library = directory / "libtorch_cuda.so"
+    command = [compiler, "-shared", "-fPIC", "-x", "c", "-", "-Wl,-soname,libtorch_cuda.so", "-o", str(library)]
+    subprocess.run(command, check=True, text=True, input=source)
+    return library

@@ -1,0 +1,27 @@
+// library.cpp - every operator's schema: the table of contents.  Kernels register themselves, each beside its code.
+#include <string>
+
+#include <torch/csrc/stable/library.h>
+
+#include "common/isa.h"
+
+STABLE_TORCH_LIBRARY(reidops, m) {
+  // The lasso of DSR, eq. 3, in Gram form: G dictionaries (gallery images) of M atoms, R columns (probe blocks).
+  //   gram (G, M, M) = Y'Y, correlation (R, G, M) = Y'x, energy (R, G) = ||x||^2, and, for sums that must not cancel,
+  //   columns (R, G, d) and atoms (G, M, d);
+  //   error (R, G) = ||x - Yw||^2, gap (R, G) relative, coefficients (R, G, M), or (0,) when not asked for.
+  //   solver: an index into reidops.sparse_reconstruct.SOLVERS.
+  m.def(
+      "sparse_reconstruct_gram(Tensor gram, Tensor correlation, Tensor energy, Tensor? columns, Tensor? atoms, "
+      "float beta, float tolerance, int max_iterations, int solver, bool return_coefficients) "
+      "-> (Tensor error, Tensor gap, Tensor coefficients)");
+
+  // The CPU instruction set in use: baseline, avx2 or avx512.
+  m.def("cpu_isa() -> str");
+}
+
+namespace {
+std::string cpu_isa_name() { return reidops::name(reidops::cpu_isa()); }
+}  // namespace
+
+STABLE_TORCH_LIBRARY_IMPL(reidops, CompositeExplicitAutograd, m) { m.impl("cpu_isa", TORCH_BOX(&cpu_isa_name)); }
