@@ -1,0 +1,52 @@
+"""Backbones: images of any size to maps.
+
+Every backbone takes float images `(B, 3, H, W)`, RGB in [0, 1], of any size from one pixel on, and gives maps
+`(B, channels, h, w)`, `h` and `w` about a `stride`-th of the image and never less than 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from reidops_models.backbones.base import Backbone
+from reidops_models.backbones.resnet import ResNet, resnet18, resnet50, resnet_slim
+from reidops_models.backbones.vgg import FCN
+from reidops_models.backbones.weights import WeightsError, load_torchvision_weights
+
+BACKBONES: dict[str, Callable[..., Backbone]] = {
+    "fcn": FCN,
+    "resnet18": resnet18,
+    "resnet50": resnet50,
+    "resnet_slim": resnet_slim,
+}
+
+
+def build_backbone(name: str, **options: Any) -> Backbone:
+    """A backbone by name, with random weights.
+
+    Example:
+        >>> maps = build_backbone("resnet_slim")(torch.rand(1, 3, 128, 64))
+        >>> maps.shape
+        torch.Size([1, 192, 8, 4])
+
+    Raises:
+        ValueError: no such backbone.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; known: {', '.join(sorted(BACKBONES))}")
+    return BACKBONES[name](**options)
+
+
+__all__ = [
+    "BACKBONES",
+    "FCN",
+    "Backbone",
+    "ResNet",
+    "WeightsError",
+    "build_backbone",
+    "load_torchvision_weights",
+    "resnet18",
+    "resnet50",
+    "resnet_slim",
+]

@@ -1,0 +1,157 @@
+"""Checkpoints: `NAME.safetensors` with the weights and `NAME.json` with what is needed to build the network again.
+
+Neither file can hold code. Weights may be stored in half the bits; a network is always loaded in float32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from reidops_models.matching import Matcher
+from reidops_models.recipe import Recipe, RecipeError, parse_recipe
+from reidops_models.registry import PACKAGES, get_paper
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be loaded; the message is one line that says which and why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with the recipe it was trained by.
+
+    Attributes:
+        network: in evaluation mode, on the CPU, float32.
+        recipe: the recipe it was trained by.
+        identities: the size of its identity classifier.
+        notes: anything worth keeping: data set, versions, results.
+    """
+
+    network: nn.Module
+    recipe: Recipe
+    identities: int
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def matchers(self, gallery_sizes: Iterable[tuple[int, int]] | None = None) -> list[Matcher]:
+        """The paper's matchers on this network, given the (height, width) of the gallery images (`probe_scale`)."""
+        return get_paper(self.recipe.model).build_matchers(self.network, self.recipe, gallery_sizes)
+
+
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.float32) -> Path:
+    """Write `path.safetensors` and `path.json`; returns the path of the weights.
+
+    Args:
+        path: with or without the suffix; missing folders are made.
+        dtype: of the stored floating-point weights; float16 halves the file.
+    """
+    weights, description = _files(path)
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: _stored(value, dtype) for name, value in checkpoint.network.state_dict().items()}, weights)
+    values = {
+        "format": FORMAT,
+        "model": checkpoint.recipe.model,
+        "identities": checkpoint.identities,
+        "version": _version(),
+        "recipe": checkpoint.recipe.model_dump(mode="json"),
+        "notes": checkpoint.notes,
+    }
+    description.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    return weights
+
+
+def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint:
+    """Load a network and its recipe.
+
+    Args:
+        path: either file of the pair, or their common name without a suffix.
+        model: the model the caller wants; a checkpoint of another is an error.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, the model is another, or the weights do not fit.
+
+    Example:
+        >>> load_checkpoint(shipped_checkpoint("dsr"), model="dsr").recipe.model
+        'dsr'
+    """
+    weights, description = _files(path)
+    for file in (description, weights):
+        if not file.is_file():
+            raise CheckpointError(f"{path}: no file {file}")
+    try:
+        values = json.loads(description.read_text(encoding="utf-8"))
+        found, identities = values["model"], values["identities"]
+        expected_format, recipe_values = values["format"], values["recipe"]
+        state = load_file(weights)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: not a checkpoint: {type(error).__name__}: {error}") from error
+    if expected_format != FORMAT:
+        raise CheckpointError(f"{path}: format {expected_format}, this version reads format {FORMAT}")
+    if model is not None and found != model:
+        raise CheckpointError(f"{path}: a checkpoint of {found!r}, expected one of {model!r}")
+    if found not in PACKAGES:
+        raise CheckpointError(f"{path}: a checkpoint of {found!r}, known models: {', '.join(sorted(PACKAGES))}")
+    try:
+        recipe = parse_recipe(recipe_values, origin=str(description))
+    except RecipeError as error:
+        raise CheckpointError(str(error)) from error
+
+    network = get_paper(found).build_network(recipe, identities)
+    _fit(path, network.state_dict(), state)
+    network.load_state_dict(state)
+    return Checkpoint(network.eval(), recipe, identities, values.get("notes", {}))
+
+
+def shipped_checkpoint(model: str, name: str = "demo") -> Path:
+    """Where the checkpoint that comes with the package is."""
+    return get_paper(model).folder / "checkpoints" / f"{name}.safetensors"
+
+
+def _fit(path: str | Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """Name what is missing, what is too much and what has another shape."""
+    complaints = []
+    if missing := sorted(expected.keys() - found.keys()):
+        complaints.append(f"missing {_some(missing)}")
+    if unexpected := sorted(found.keys() - expected.keys()):
+        complaints.append(f"unexpected {_some(unexpected)}")
+    for name in sorted(expected.keys() & found.keys()):
+        if expected[name].shape != found[name].shape:
+            shapes = f"{tuple(found[name].shape)}, expected {tuple(expected[name].shape)}"
+            complaints.append(f"{name} has shape {shapes}")
+    if complaints:
+        raise CheckpointError(f"{path}: the weights do not fit the network: {'; '.join(complaints)}")
+
+
+def _some(names: list[str], limit: int = 4) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def _files(path: str | Path) -> tuple[Path, Path]:
+    base = Path(path)
+    if base.suffix in (".safetensors", ".json"):
+        base = base.with_suffix("")
+    return base.with_name(base.name + ".safetensors"), base.with_name(base.name + ".json")
+
+
+def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
+    value = value.detach().cpu()
+    return (value.to(dtype) if value.is_floating_point() else value).contiguous()
+
+
+def _version() -> str:
+    try:
+        return version("reidops")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,59 @@
+"""DSR: Deep Spatial feature Reconstruction for partial person re-identification (He, Liang, Li, Sun; CVPR 2018).
+
+A probe of any size is matched without alignment: its map's blocks are rebuilt as sparse combinations of a gallery
+image's blocks, and what cannot be rebuilt is the distance (eq. 3 and 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from reidops_models.dsr.matcher import DsrMatcher, ResizingMatcher
+from reidops_models.dsr.network import DsrNetwork
+from reidops_models.dsr.recipe import DsrRecipe
+from reidops_models.matching import Matcher, probe_scale
+from reidops_models.registry import Paper
+
+
+def build_network(recipe: DsrRecipe, identities: int) -> DsrNetwork:
+    """The recipe's network with random weights."""
+    return DsrNetwork(recipe.network, identities)
+
+
+def build_matchers(
+    network: DsrNetwork, recipe: DsrRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+) -> list[Matcher]:
+    """The rows of table 1 that need no more than the network: Resizing model, DSR single-scale and multi-scale.
+
+    Args:
+        gallery_sizes: (height, width) of the gallery images, from which the scale of the probes follows
+            (`reidops_models.matching.probe_scale`); None where probes are at the network's scale already.
+    """
+    size, options = recipe.images.size, recipe.matching
+    scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, size)
+    return [
+        ResizingMatcher(network, size, pool=options.resizing_pool, metric=options.resizing_metric),
+        DsrMatcher(network, size, scales=(1,), beta=options.beta, probe_scale=scale),
+        DsrMatcher(network, size, scales=options.scales, beta=options.beta, probe_scale=scale),
+    ]
+
+
+def build_module(network: DsrNetwork, recipe: DsrRecipe) -> Any:
+    """The LightningModule that trains the network; imports Lightning."""
+    from reidops_models.dsr.training import build_module
+
+    return build_module(network, recipe)
+
+
+PAPER = Paper(
+    name="dsr",
+    recipe=DsrRecipe,
+    build_network=build_network,
+    build_matchers=build_matchers,
+    build_module=build_module,
+    folder=Path(__file__).parent,
+)
+
+__all__ = ["PAPER", "DsrMatcher", "DsrNetwork", "DsrRecipe", "ResizingMatcher", "build_matchers", "build_network"]

@@ -1,0 +1,170 @@
+"""The matchers of DSR's tables: the Resizing model, and DSR with one or several block sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+import reidops
+from reidops_models.dsr.network import DsrNetwork
+from reidops_models.embedding import embed_in_batches, rescale, resize
+from reidops_models.matching import BlockGrid, Explanation, Role
+
+Size = tuple[int, int]
+
+
+class ResizingMatcher:
+    """The Resizing model, sec. 4.2: probes and gallery images are resized to one size and compared as wholes.
+
+    Args:
+        network: trained; put into evaluation mode by the caller.
+        image_size: (height, width) of the training images.
+        pool: "flat", the paper's: all h*w*C values of the maps (15,360 for 320x120 and the FCN);
+            "average": the C averages over locations.
+        metric: "euclidean", the paper's, or "cosine" (one minus the cosine).
+    """
+
+    name = "Resizing model"
+
+    def __init__(
+        self,
+        network: DsrNetwork,
+        image_size: Size,
+        *,
+        pool: Literal["flat", "average"] = "flat",
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        batch_size: int = 64,
+    ) -> None:
+        self.network = network
+        self.image_size = image_size
+        self.pool = pool
+        self.metric = metric
+        self.batch_size = batch_size
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
+        """One vector for each image; of unit length for the cosine."""
+        resized = (resize(image, self.image_size) for image in images)
+        return embed_in_batches(
+            self._features, resized, batch_size=self.batch_size, progress=progress, device=_device(self.network)
+        )
+
+    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
+        """(P, G) Euclidean distances, or one minus the cosine."""
+        if not probes or not gallery:
+            return torch.zeros(len(probes), len(gallery))
+        left, right = torch.stack(list(probes)), torch.stack(list(gallery))
+        if self.metric == "cosine":
+            return (1 - left @ right.mT).cpu()
+        return torch.cdist(left, right).cpu()
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
+        """None: the images are compared as wholes."""
+        return None
+
+    def _features(self, images: Tensor) -> Tensor:
+        if self.pool == "average":
+            features = self.network.pooled(images)
+        else:
+            features = self.network.backbone(images).flatten(1)
+        return F.normalize(features, dim=1) if self.metric == "cosine" else features
+
+
+class DsrMatcher:
+    """Deep spatial feature reconstruction, sec. 3.2 and 3.4.
+
+    A probe's distance to a gallery image is the mean squared error with which the gallery image's blocks rebuild the
+    probe's (eq. 3 and 4). Gallery images are holistic and resized to the training size. A probe is never stretched
+    to it: it keeps its proportions and its scale relative to the gallery.
+
+    Args:
+        network: trained; put into evaluation mode by the caller.
+        image_size: (height, width) of the training images, to which gallery images are resized.
+        scales: block sizes, (1,) for the single-scale row and (1, 2, 3) for the multi-scale one.
+        beta: sparsity of eq. 3.
+        probe_scale: the factor by which probes are resized, `reidops_models.matching.probe_scale` of the gallery;
+            1 leaves them as they are.
+        name: of the row; made from the scales if None.
+
+    Example:
+        >>> matcher = DsrMatcher(network, (128, 64), scales=(1, 2, 3))
+        >>> gallery = matcher.embed(gallery_images)
+        >>> distances = matcher.distances(matcher.embed(probe_images, role="probe"), gallery)
+    """
+
+    def __init__(
+        self,
+        network: DsrNetwork,
+        image_size: Size,
+        *,
+        scales: Sequence[int] = (1,),
+        beta: float = 0.4,
+        probe_scale: float = 1.0,
+        name: str | None = None,
+        batch_size: int = 64,
+    ) -> None:
+        self.network = network
+        self.image_size = image_size
+        self.scales = tuple(scales)
+        self.beta = beta
+        self.probe_scale = probe_scale
+        self.name = name or ("DSR single-scale" if self.scales == (1,) else "DSR multi-scale")
+        self.batch_size = batch_size
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
+        """The map (C, h, w) of each image, of its own size on the probe side."""
+        scaled = (self._scaled(image, role) for image in images)
+        return embed_in_batches(
+            self.network, scaled, batch_size=self.batch_size, progress=progress, device=_device(self.network)
+        )
+
+    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
+        """(P, G) mean reconstruction errors."""
+        with torch.inference_mode():
+            return reidops.dsr_distance(probes, gallery, self.beta, scales=self.scales, progress=progress).cpu()
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation:
+        """Error of every probe block and the coefficients that rebuilt it."""
+        probe, gallery = self._scaled(probe, "probe"), self._scaled(gallery, "gallery")
+        with torch.inference_mode():
+            device = _device(self.network)
+            probe_blocks, probe_grids = block_set(self.network(probe[None].to(device))[0], self.scales)
+            gallery_blocks, gallery_grids = block_set(self.network(gallery[None].to(device))[0], self.scales)
+            rebuilt = reidops.sparse_reconstruct(probe_blocks, gallery_blocks, self.beta)
+        return Explanation(
+            distance=float(rebuilt.error.mean()),
+            probe_grids=probe_grids,
+            gallery_grids=gallery_grids,
+            error=rebuilt.error.cpu(),
+            coefficients=rebuilt.coefficients.cpu(),
+            probe_size=_size(probe),
+            gallery_size=_size(gallery),
+        )
+
+    def _scaled(self, image: Tensor, role: Role) -> Tensor:
+        return resize(image, self.image_size) if role == "gallery" else rescale(image, self.probe_scale)
+
+
+def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockGrid, ...]]:
+    """The blocks of a map `(C, h, w)` as columns `(C, N)`, scale after scale (sec. 3.4), and where they lie.
+
+    A k x k block is its average. A scale that does not fit the map is left out, as `reidops.dsr_distance` does.
+    """
+    height, width = _size(maps)
+    grids = tuple(BlockGrid(height, width, size) for size in scales if size <= min(height, width))
+    if not grids:
+        raise ValueError(f"block_set: no block of scales {tuple(scales)} fits a map of {height}x{width}")
+    columns = [F.avg_pool2d(maps[None], grid.size, stride=1)[0].flatten(1) for grid in grids]
+    return torch.cat(columns, dim=1), grids
+
+
+def _size(image: Tensor) -> Size:
+    height, width = image.shape[-2:]
+    return int(height), int(width)
+
+
+def _device(network: DsrNetwork) -> torch.device:
+    return next(network.parameters()).device

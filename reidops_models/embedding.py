@@ -1,0 +1,70 @@
+"""Images of any sizes through a network, in batches of equal size."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+T = TypeVar("T")
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image `(3, H, W)` at `size` (height, width): bilinear, antialiased; untouched where it has that size."""
+    if tuple(image.shape[-2:]) == size:
+        return image
+    return F.interpolate(image[None], size, mode="bilinear", align_corners=False, antialias=True)[0].clamp(0, 1)
+
+
+def rescale(image: Tensor, factor: float) -> Tensor:
+    """An image `(3, H, W)` resized by `factor`, to one pixel at least."""
+    height, width = image.shape[-2:]
+    return resize(image, (max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+@torch.inference_mode()
+def embed_in_batches(
+    embed: Callable[[Tensor], Tensor],
+    images: Iterable[Tensor],
+    *,
+    batch_size: int = 64,
+    progress: bool = False,
+    device: torch.device | None = None,
+) -> list[Tensor]:
+    """Apply `embed` to every image; images of one size share a batch. The order is kept.
+
+    Args:
+        embed: (B, 3, H, W) -> (B, ...).
+        images: tensors (3, H, W) of any sizes. They are drawn as they are needed, `8 * batch_size` at a time, so a
+            generator that reads files never holds them all.
+        batch_size: images in a batch at most.
+        progress: show a progress bar.
+        device: where `embed` computes; None leaves the images where they are.
+
+    Returns:
+        One tensor for each image, `embed`'s row of it.
+    """
+    features: list[Tensor] = []
+    for window in _chunks(tqdm(images, unit="image", disable=not progress, leave=False), 8 * batch_size):
+        by_size: dict[torch.Size, list[int]] = defaultdict(list)
+        for index, image in enumerate(window):
+            by_size[image.shape].append(index)
+        rows: dict[int, Tensor] = {}
+        for indices in by_size.values():
+            for batch in _chunks(indices, batch_size):
+                stacked = torch.stack([window[index] for index in batch])
+                rows.update(zip(batch, embed(stacked.to(device) if device else stacked), strict=True))
+        features.extend(rows[index] for index in range(len(window)))
+    return features
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,137 @@
+"""What every matcher offers: features once per image, distances for all pairs, and an explanation of one pair.
+
+Images are float tensors `(3, H, W)`, RGB in [0, 1], of any size; a matcher resizes what it must by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+Role = Literal["probe", "gallery"]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class BlockGrid:
+    """The blocks of one scale: a `size` x `size` window slid in steps of one over a map of `height` x `width` locations.
+
+    Blocks are counted row by row, as `reidops.dsr_distance` orders them.
+
+    Example:
+        >>> BlockGrid(height=8, width=4, size=2).box(0)
+        (0.0, 0.0, 0.5, 0.25)
+    """
+
+    height: int
+    width: int
+    size: int = 1
+
+    @property
+    def rows(self) -> int:
+        return self.height - self.size + 1
+
+    @property
+    def columns(self) -> int:
+        return self.width - self.size + 1
+
+    def __len__(self) -> int:
+        return self.rows * self.columns
+
+    def box(self, index: int) -> Box:
+        """(left, top, right, bottom) of a block as fractions of the image, which is what a report draws."""
+        row, column = divmod(index, self.columns)
+        return (
+            column / self.width,
+            row / self.height,
+            (column + self.size) / self.width,
+            (row + self.size) / self.height,
+        )
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which gallery blocks rebuilt which probe block, and how well.
+
+    Attributes:
+        distance: the distance of the pair, as `Matcher.distances` gives it.
+        probe_grids, gallery_grids: the block grids, one per scale; blocks are numbered through all of them in order.
+        error: (N,) the squared reconstruction error ||x_n - Y w_n||^2 of each probe block; their mean is `distance`.
+        coefficients: (M, N) the weight of gallery block m in probe block n.
+        probe_size, gallery_size: (height, width) in pixels at which the two images entered the network.
+    """
+
+    distance: float
+    probe_grids: tuple[BlockGrid, ...]
+    gallery_grids: tuple[BlockGrid, ...]
+    error: Tensor
+    coefficients: Tensor
+    probe_size: tuple[int, int]
+    gallery_size: tuple[int, int]
+
+    def error_map(self, scale: int = 0) -> Tensor:
+        """(rows, columns) error of the probe blocks of one scale."""
+        before = sum(len(grid) for grid in self.probe_grids[:scale])
+        grid = self.probe_grids[scale]
+        return self.error[before : before + len(grid)].reshape(grid.rows, grid.columns)
+
+    def probe_box(self, index: int) -> Box:
+        """Where probe block `index` lies, as fractions of the probe image."""
+        return _box(self.probe_grids, index)
+
+    def gallery_box(self, index: int) -> Box:
+        """Where gallery block `index` lies, as fractions of the gallery image."""
+        return _box(self.gallery_grids, index)
+
+
+class Matcher(Protocol):
+    """One way to compare images; a row of a table of results.
+
+    `embed` is called once for each set of images, `distances` as often as there are sets to compare.
+    """
+
+    name: str
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> Sequence[Tensor]:
+        """Features of each image, in order. `role` says on which side of the comparison the images will stand."""
+        ...
+
+    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
+        """(P, G) float32 distances between embedded probes and embedded gallery images; smaller is more alike."""
+        ...
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
+        """How one probe image was matched to one gallery image; None where a matcher compares images as a whole."""
+        ...
+
+
+def probe_scale(gallery_sizes: Iterable[tuple[int, int]], image_size: tuple[int, int]) -> float:
+    """The factor by which to resize a probe so that it keeps its scale relative to the gallery.
+
+    A gallery image shows a whole person and is resized to the training size. A partial probe must not be resized to
+    that size, for it would be stretched; it is resized by the factor that its whole image would have been, which is
+    not known. It is taken to be the gallery's: the median over its images of training height / image height. Where
+    all gallery images have the training size, as in the synthetic benchmark, it is 1 and no probe is resized.
+
+    Args:
+        gallery_sizes: (height, width) of each gallery image in pixels.
+        image_size: (height, width) of the network's training images.
+
+    Example:
+        >>> probe_scale([(256, 128), (256, 100), (500, 200)], image_size=(128, 64))
+        0.5
+    """
+    heights = [height for height, _ in gallery_sizes]
+    return median(image_size[0] / height for height in heights) if heights else 1.0
+
+
+def _box(grids: Sequence[BlockGrid], index: int) -> Box:
+    for grid in grids:
+        if index < len(grid):
+            return grid.box(index)
+        index -= len(grid)
+    raise IndexError("block index out of range")

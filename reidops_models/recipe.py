@@ -1,0 +1,172 @@
+"""Recipes: a YAML file per experiment, read into typed sections.
+
+A key that does not exist and a value of the wrong type are errors that name the key: a misspelt option must not train
+with the default in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from reidops_models.registry import PACKAGES, get_paper
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; the message is one line that names the file and the key."""
+
+
+class Section(BaseModel):
+    """A group of options; knows no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Images(Section):
+    """How training images are prepared. Augmentation is drawn per image and runs on whole batches, on the device."""
+
+    size: tuple[PositiveInt, PositiveInt] = Field(description="(height, width) to which training and gallery images are resized")
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
+    shift: float = Field(0.0, ge=0, lt=1, description="largest shift, as a fraction of height and of width")
+    jitter: float = Field(0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and channels")
+    partial: float = Field(0.0, ge=0, le=1, description="probability of cropping 20 to 60 % away and resizing the rest")
+    erase: float = Field(0.0, ge=0, le=1, description="probability of random erasing")
+    cache: bool = Field(False, description="keep decoded images in memory")
+    workers: int = Field(0, ge=0, description="processes that decode images; 0 decodes in the main process")
+
+
+class Batches(Section):
+    """Plain shuffling, or P identities x K images where a loss compares images."""
+
+    size: int = Field(64, gt=1)
+    images_per_identity: int = Field(0, ge=0, description="K of PK sampling; 0 shuffles plainly")
+
+    @model_validator(mode="after")
+    def _whole_identities(self) -> Batches:
+        if self.images_per_identity and self.size % self.images_per_identity:
+            raise ValueError(f"size {self.size} is not a multiple of images_per_identity {self.images_per_identity}")
+        return self
+
+
+class Loss(Section):
+    """One term of the training loss, by name (`reidops_models.training.losses.LOSSES`)."""
+
+    name: Literal["cross_entropy", "triplet", "contrastive"]
+    weight: float = 1.0
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="cross_entropy only")
+    margin: float = Field(0.3, ge=0, description="triplet and contrastive only")
+
+
+class Optimizer(Section):
+    name: Literal["sgd", "adam", "adamw"]
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
+
+
+class Schedule(Section):
+    name: Literal["constant", "one_cycle", "step"] = "constant"
+    milestones: tuple[int, ...] = Field((), description="epochs after which the rate is multiplied by gamma; step only")
+    gamma: float = Field(0.1, gt=0)
+    warmup_epochs: int = Field(0, ge=0, description="epochs of linear warm-up from a tenth of the rate; step only")
+
+
+class Training(Section):
+    """How long, and what goes to Lightning's Trainer."""
+
+    epochs: int = Field(gt=0)
+    seed: int = 0
+    precision: str = Field("32-true", description="as Lightning names it, for example 16-mixed or bf16-mixed")
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    strategy: str = Field("auto", description="ddp for several devices")
+    gradient_clip: float | None = None
+    threads: int | None = Field(None, gt=0, description="CPU threads of torch; None leaves them alone")
+
+
+class Recipe(Section):
+    """What all papers share; a paper's own recipe adds its network and its matching."""
+
+    model: str
+    images: Images
+    batches: Batches = Batches()
+    losses: tuple[Loss, ...] = Field(min_length=1)
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    training: Training
+
+
+def load_recipe(source: str | Path) -> Recipe:
+    """Read a recipe from a YAML file, or a packaged one by name (`dsr/demo`).
+
+    Raises:
+        RecipeError: no such file, not YAML, an unknown key, or a value of the wrong type.
+
+    Example:
+        >>> load_recipe("dsr/demo").training.seed
+        0
+    """
+    path = _find(source)
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: expected keys and values, got {type(values).__name__}")
+    return parse_recipe(values, origin=str(path))
+
+
+def parse_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
+    """Check the values of a recipe; `origin` begins the message of an error."""
+    name = values.get("model")
+    if name not in PACKAGES:
+        raise RecipeError(f"{origin}: model: unknown {name!r}; known: {', '.join(sorted(PACKAGES))}")
+    try:
+        # Through JSON, where strict typing still lets a list be a tuple.
+        return get_paper(name).recipe.model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        raise RecipeError(f"{origin}: {'; '.join(_one_line(item) for item in error.errors())}") from error
+
+
+def _one_line(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key"
+    if item["type"] == "missing":
+        return f"{key}: missing"
+    return f"{key}: {item['msg']}, got {item['input']!r}"
+
+
+def _find(source: str | Path) -> Path:
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    model, _, name = str(source).partition("/")
+    if model in PACKAGES and name:
+        packaged = get_paper(model).folder / "recipes" / f"{name}.yaml"
+        if packaged.is_file():
+            return packaged
+    known = [
+        f"{model}/{file.stem}"
+        for model in sorted(PACKAGES)
+        for file in sorted((get_paper(model).folder / "recipes").glob("*.yaml"))
+    ]
+    raise RecipeError(f"{source}: neither a .yaml file nor a packaged recipe ({', '.join(known)})")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 takes 2e-3 for a string; this one reads it as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)

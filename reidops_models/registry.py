@@ -1,0 +1,57 @@
+"""The papers by name.
+
+A paper's package offers a `PAPER`, and everything that is shared (recipes, checkpoints, training, the command line)
+finds it here by the name that stands in a recipe or a checkpoint. Packages are imported when asked for, so that the
+shared folders know no paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from reidops_models.matching import Matcher
+
+if TYPE_CHECKING:
+    from reidops_models.recipe import Recipe
+
+PACKAGES = {"dsr": "reidops_models.dsr"}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What a paper's package offers to the shared parts.
+
+    Attributes:
+        name: as in recipes and checkpoints.
+        recipe: the class of its recipes.
+        build_network: (recipe, number of training identities) -> network.
+        build_matchers: (network, recipe, sizes (height, width) of the gallery images or None) -> its matchers, the
+            rows of its table; without sizes, probes are at the gallery's scale already.
+        build_module: (network, recipe) -> LightningModule that trains the network; Lightning is imported only there.
+        folder: where its `recipes/` and `checkpoints/` are.
+    """
+
+    name: str
+    recipe: type[Recipe]
+    build_network: Callable[[Any, int], nn.Module]
+    build_matchers: Callable[[Any, Any, Iterable[tuple[int, int]] | None], list[Matcher]]
+    build_module: Callable[[Any, Any], Any]
+    folder: Path
+
+
+def get_paper(name: str) -> Paper:
+    """The paper called `name`.
+
+    Raises:
+        KeyError: no such paper.
+    """
+    if name not in PACKAGES:
+        raise KeyError(f"unknown model {name!r}; known: {', '.join(sorted(PACKAGES))}")
+    paper: Paper = import_module(PACKAGES[name]).PAPER
+    return paper
