@@ -19,14 +19,13 @@ sys.path.insert(0, str(ROOT / "csrc"))  # a build front end does not put the pro
 import cuda_toolchain  # noqa: E402
 
 CXX_FLAGS = ["-O3", "-std=c++20", "-fvisibility=hidden", "-Wall"]
-LINK_FLAGS = ["-Wl,-z,defs"]  # an unresolved symbol fails here, not on a user's machine
 
 
 def sources(*patterns: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
 
 
-def extension(name: str, files: list[str], flags: dict[str, list[str]], **link: list[str]) -> Extension:
+def extension(name: str, files: list[str], flags: dict[str, list[str]], link: dict[str, list[str]]) -> Extension:
     """One binary for every torch from 2.10 on (PyTorch's stable ABI) and for every Python.
 
     The limited API is kept by using no API of Python's at all: loading the library is what registers the operators.
@@ -39,14 +38,14 @@ def extension(name: str, files: list[str], flags: dict[str, list[str]], **link: 
         libraries=["torch_cpu", *link.get("libraries", [])],
         library_dirs=[*cpp_extension.library_paths(), *link.get("library_dirs", [])],
         extra_compile_args={language: [*words, target] for language, words in flags.items()},
-        extra_link_args=[*LINK_FLAGS, *link.get("flags", [])],
+        extra_link_args=["-Wl,-z,defs", *link.get("flags", [])],  # a missing symbol fails here, not where it is used
         language="c++",
         py_limited_api=True,
     )
 
 
 def cpu_extension() -> Extension:
-    return extension("reidops._C", sources("csrc/*.cpp", "csrc/*/*.cpp"), {"cxx": CXX_FLAGS})
+    return extension("reidops._C", sources("csrc/*.cpp", "csrc/*/*.cpp"), {"cxx": CXX_FLAGS}, {})
 
 
 def cuda_extension(toolchain: cuda_toolchain.Toolchain, files: list[str]) -> Extension:
@@ -59,10 +58,12 @@ def cuda_extension(toolchain: cuda_toolchain.Toolchain, files: list[str]) -> Ext
     return extension(
         "reidops._C_cuda",
         files,
-        {"cxx": CXX_FLAGS, "nvcc": [*cuda_toolchain.NVCC_FLAGS, "-DUSE_CUDA", *toolchain.gencode_flags()]},
-        libraries=["cudart_static", "rt", "dl", "pthread"],
-        library_dirs=[str(toolchain.library_dir)],
-        flags=["-Wl,--no-as-needed", str(stub)],
+        {"cxx": CXX_FLAGS, "nvcc": [*cuda_toolchain.NVCC_FLAGS, *toolchain.gencode_flags()]},
+        {
+            "libraries": ["cudart_static", "rt", "dl", "pthread"],
+            "library_dirs": [str(toolchain.library_dir)],
+            "flags": ["-Wl,--no-as-needed", str(stub)],
+        },
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_ARCHITECTURES = ("8.0", "9.0+PTX")  # Ampere, Hopper, and PTX for what lies between Hopper and the newest
-NVCC_FLAGS = ("-O3", "-std=c++20", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden")
+NVCC_FLAGS = ("-O3", "-std=c++20", "-DUSE_CUDA", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden")
 
 OFF = ("0", "off", "false", "no")
 
@@ -49,9 +49,10 @@ def gencode_flags(architecture: str) -> list[str]:
 def decide(environ: Mapping[str, str] = os.environ) -> tuple[Toolchain | None, str]:
     """The toolchain to build CUDA kernels with, or None, and the reason in words.
 
-    CUDA kernels are built where nvcc is found, whether or not there is a GPU or torch has CUDA.  REIDOPS_BUILD_CUDA=0 or
-    FORCE_CUDA=0 leaves them out; REIDOPS_BUILD_CUDA=1, FORCE_CUDA=1 or a set TORCH_CUDA_ARCH_LIST makes a missing nvcc
-    an error.  REIDOPS_CUDA_ARCHS, else TORCH_CUDA_ARCH_LIST, names the architectures.
+    CUDA kernels are built where nvcc is found, whether or not there is a GPU or torch has CUDA.
+    REIDOPS_BUILD_CUDA=0 or FORCE_CUDA=0 leaves them out; REIDOPS_BUILD_CUDA=1, FORCE_CUDA=1 or a set
+    TORCH_CUDA_ARCH_LIST makes a missing nvcc an error.  REIDOPS_CUDA_ARCHS, else TORCH_CUDA_ARCH_LIST, names the
+    architectures.
     """
     for name in ("REIDOPS_BUILD_CUDA", "FORCE_CUDA"):
         if environ.get(name, "").lower() in OFF:

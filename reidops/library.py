@@ -11,4 +11,6 @@ FOLDER = Path(__file__).parent
 try:
     torch.ops.load_library(FOLDER / "_C.abi3.so")
 except OSError as error:
-    raise ImportError(f"reidops: its compiled library cannot be loaded ({error}); build it with `pip install .`") from error
+    raise ImportError(
+        f"reidops: its compiled library cannot be loaded ({error}); build it with `pip install .`"
+    ) from error
