@@ -1,1 +1,1 @@
-"""Person re-identification models on the operators of `reidops`: data, evaluation, training, and one package per paper."""
+"""Person re-identification on the operators of `reidops`: data, evaluation, training, and one package per paper."""

@@ -1,0 +1,117 @@
+"""Reading picture files: one function that reads, one that lists, one error that says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["IMAGE_SUFFIXES", "ImageError", "list_images", "read_image", "resize_image"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+
+class ImageError(ValueError):
+    """A file that cannot be read as a picture. The message is one line that begins with the file's path."""
+
+
+def read_image(path: str | os.PathLike[str]) -> Tensor:
+    """Read a picture file as RGB.
+
+    An orientation noted in the file's EXIF block is applied, transparency is dropped, and 16-bit grey is scaled to
+    the same range.
+
+    Args:
+        path: a picture file of any size that Pillow reads.
+
+    Returns:
+        float32 tensor (3, H, W), values in [0, 1].
+
+    Raises:
+        ImageError: the file is missing, empty, truncated, not a picture, or has no pixels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "red.png")
+        ...     Image.new("RGB", (4, 8), (255, 0, 0)).save(file)
+        ...     image = read_image(file)
+        >>> image.shape, image[:, 0, 0].tolist()
+        (torch.Size([3, 8, 4]), [1.0, 0.0, 0.0])
+    """
+    return torch.from_numpy(read_pixels(path)).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
+
+
+def read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
+    """The picture as uint8 (H, W, 3), as :func:`read_image` reads it before scaling. A new array each time."""
+    path = Path(path)
+    if not path.is_file():
+        raise ImageError(f"{path}: {'is a folder, not a picture' if path.is_dir() else 'no such file'}")
+    try:
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path}: the file is empty (0 bytes)")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                pixels = _to_rgb(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(f"{path}: not a picture in a format that Pillow reads") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(f"{path}: larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path}: damaged or truncated ({reason})") from error
+    if pixels.size == 0:
+        raise ImageError(f"{path}: the picture has no pixels")
+    return pixels
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip at 255 instead of scaling
+        grey = np.clip(np.asarray(image, np.float64) / 257, 0, 255).round().astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(image.convert("RGB"))
+
+
+def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
+    """The picture files of a folder, told by their suffix, sorted by path. Hidden files are left out.
+
+    Args:
+        folder: where to look.
+        recursive: look into sub-folders too.
+
+    Returns:
+        Paths that begin with `folder`; empty if there are none.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: `folder` is not there, or is not a folder.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: not a folder")
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file())
+
+
+def resize_image(image: Tensor, height: int, width: int) -> Tensor:
+    """Resize (..., 3, H, W) to (..., 3, height, width): bilinear, low-pass filtered when shrinking; no copy if it
+    fits already."""
+    if image.shape[-2:] == (height, width):
+        return image
+    batch = image.reshape(-1, *image.shape[-3:])
+    resized = F.interpolate(batch, (height, width), mode="bilinear", align_corners=False, antialias=True)
+    return resized.reshape(*image.shape[:-2], height, width)

@@ -1,0 +1,242 @@
+"""Writes the benchmark: drawn people in Market-1501 layout, with partial and occluded probes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .annotations import ANNOTATIONS_FILE, Annotation, save_annotations
+from .cameras import CAMERAS, Camera, sample_cameras
+from .occlusion import sample_crop
+from .people import Person, sample_people
+from .rendering import render
+
+__all__ = ["SIZES", "BenchmarkSize", "write_synthetic"]
+
+_FORMAT = "reidops synthetic 1"
+_CAMERAS_PER_PERSON = 4
+_JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class BenchmarkSize:
+    """How many people and pictures. Numbers of people are multiples of the size of a look-alike group, so none is cut
+    in two.
+
+    A training identity has `train_images` pictures from four cameras. A test or validation identity has one gallery
+    picture from one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn
+    again behind an object. Distractors are one gallery picture each of people who are in no probe.
+    """
+
+    height: int
+    width: int
+    train_people: int
+    test_people: int
+    validation_people: int
+    distractors: int
+    train_images: int
+    probe_images: int
+
+    @property
+    def pictures(self) -> int:
+        """How many picture files the benchmark has."""
+        searched = (self.test_people + self.validation_people) * (1 + 3 * self.probe_images)
+        return self.train_people * self.train_images + searched + self.distractors
+
+
+SIZES = {
+    "tiny": BenchmarkSize(
+        64, 32, train_people=8, test_people=8, validation_people=4, distractors=4, train_images=4, probe_images=3
+    ),
+    "small": BenchmarkSize(
+        128, 64, train_people=152, test_people=60, validation_people=40, distractors=0, train_images=12, probe_images=6
+    ),
+    "medium": BenchmarkSize(
+        256,
+        128,
+        train_people=304,
+        test_people=120,
+        validation_people=60,
+        distractors=200,
+        train_images=12,
+        probe_images=6,
+    ),
+}
+"""`tiny` for tests, `small` for the demo, `medium` for longer experiments."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One person's pictures: everything a worker process needs to draw and write them."""
+
+    root: Path
+    size: BenchmarkSize
+    seed: int
+    number: int  # of the person, from 0, over all splits
+    pid: int
+    split: str
+    person: Person
+    cameras: tuple[Camera, ...]
+
+
+def write_synthetic(
+    root: str | os.PathLike[str],
+    size: str | BenchmarkSize = "small",
+    seed: int = 0,
+    *,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Path:
+    """Draw a benchmark and write it in Market-1501 layout.
+
+    Folders: `bounding_box_train`, `query`, `bounding_box_test`, `partial_query` (the query pictures, 20 to 60 % cut
+        off a random side), `occluded_query` (the same, behind an object), `validation` (the same folders but the
+        first, of other people), and `annotations.json` in both (see :class:`Annotation`). No identity is in two
+        splits and no look-alike group either; an identity's gallery picture and its probes come from different
+        cameras.
+
+    The seed decides everything; the number of workers changes nothing. The folder appears when it is complete. If it
+    holds this very benchmark already, nothing is drawn.
+
+    Args:
+        root: the folder to write; missing, empty, or holding this benchmark.
+        size: "tiny", "small", "medium", or a `BenchmarkSize` of your own.
+        seed: a non-negative number.
+        workers: processes that draw; as many as there are CPUs if None.
+        progress: show a progress bar (needs tqdm).
+
+    Returns:
+        `root` as a path.
+
+    Raises:
+        ValueError: an unknown size or a negative seed.
+        FileExistsError: `root` holds something else.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     root = write_synthetic(Path(folder, "people"), "tiny", workers=1)
+        ...     sorted(path.name for path in (root / "query").iterdir())[0]
+        '0009_c2s1_000001_00.jpg'
+    """
+    if isinstance(size, str) and size not in SIZES:
+        raise ValueError(f"write_synthetic: size must be one of {', '.join(SIZES)}, got {size!r}")
+    if seed < 0:
+        raise ValueError(f"write_synthetic: seed must not be negative, got {seed}")
+    label, plan = (size, SIZES[size]) if isinstance(size, str) else ("custom", size)
+    root = Path(root)
+    header = {"format": _FORMAT, "size": label, "seed": seed, "plan": vars(plan)}
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if _read_header(root) == header:
+            return root
+        raise FileExistsError(
+            f"{root}: holds something other than this benchmark (size {label}, seed {seed}); choose another folder"
+        )
+    unfinished = root.with_name(f".{root.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    _write(unfinished, plan, seed, header, workers, progress)
+    unfinished.rename(root)  # a rename, so that a folder that is there is complete
+    return root
+
+
+def _read_header(root: Path) -> dict[str, object] | None:
+    """What annotations.json says about the benchmark in a folder."""
+    try:
+        content = json.loads((root / ANNOTATIONS_FILE).read_text())
+        return {key: content[key] for key in ("format", "size", "seed", "plan")}
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _write(
+    root: Path, plan: BenchmarkSize, seed: int, header: dict[str, object], workers: int | None, progress: bool
+) -> None:
+    for split in (root, root / "validation"):
+        for folder in ("query", "bounding_box_test", "partial_query", "occluded_query"):
+            (split / folder).mkdir(parents=True)
+    (root / "bounding_box_train").mkdir()
+    annotations: dict[str, dict[str, Annotation]] = {"": {}, "validation": {}}
+    jobs = list(_jobs(root, plan, seed))
+    for job, drawn in zip(jobs, _with_progress(_run(jobs, workers), len(jobs), progress), strict=True):
+        annotations["validation" if job.split == "validation" else ""].update(drawn)
+    for name, images in annotations.items():
+        save_annotations(root / name, header, images)
+
+
+def _jobs(root: Path, plan: BenchmarkSize, seed: int) -> Iterator[_Job]:
+    cameras = tuple(sample_cameras(seed))
+    splits = ["train"] * plan.train_people + ["test"] * plan.test_people
+    splits += ["validation"] * plan.validation_people + ["distractor"] * plan.distractors
+    for number, (split, person) in enumerate(zip(splits, sample_people(len(splits), seed), strict=True)):
+        folder = root / "validation" if split == "validation" else root
+        pid = 0 if split == "distractor" else number + 1
+        yield _Job(folder, plan, seed, number, pid, split, person, cameras)
+
+
+def _run(jobs: list[_Job], workers: int | None) -> Iterator[dict[str, Annotation]]:
+    workers = workers or len(os.sched_getaffinity(0))
+    if workers == 1:
+        yield from map(_draw, jobs)
+        return
+    # fork, as torch's DataLoader does: workers only draw, and need not import torch a second time
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        yield from pool.map(_draw, jobs, chunksize=4)
+
+
+def _with_progress(
+    drawn: Iterable[dict[str, Annotation]], total: int, progress: bool
+) -> Iterable[dict[str, Annotation]]:
+    if not progress:
+        return drawn
+    from tqdm.auto import tqdm
+
+    return tqdm(drawn, "drawing people", total, unit="person")
+
+
+def _draw(job: _Job) -> dict[str, Annotation]:
+    """Draw and write one person's pictures."""
+    rng = np.random.default_rng([job.seed, job.number, 5])
+    own_cameras = rng.permutation(CAMERAS)[:_CAMERAS_PER_PERSON].tolist()
+    drawn: dict[str, Annotation] = {}
+
+    def save(folder: str, camera: int, index: int, pixels: np.ndarray, annotation: Annotation) -> None:
+        # A distractor's identity is 0 for all, so the frame number has to tell people apart.
+        frame = index if job.pid else job.number
+        name = f"{folder}/{job.pid:04d}_c{camera + 1}s1_{frame:06d}_00.jpg"
+        Image.fromarray(pixels).save(job.root / name, quality=_JPEG_QUALITY)
+        drawn[name] = annotation
+
+    def take(camera: int, index: int, occluded: bool = False) -> tuple[np.ndarray, Annotation]:
+        seed = (job.seed, job.number, index, 77)
+        return render(job.person, job.cameras[camera], seed, job.size.height, job.size.width, occluded)
+
+    if job.split == "train":
+        for index in range(job.size.train_images):
+            camera = own_cameras[index % _CAMERAS_PER_PERSON]
+            save("bounding_box_train", camera, index, *take(camera, index))
+        return drawn
+    save("bounding_box_test", own_cameras[0], 0, *take(own_cameras[0], 0))
+    for index in range(1, 1 + job.size.probe_images * (job.split != "distractor")):
+        camera = own_cameras[1 + (index - 1) % (_CAMERAS_PER_PERSON - 1)]
+        pixels, annotation = take(camera, index)
+        save("query", camera, index, pixels, annotation)
+        save("partial_query", camera, index, *_crop(rng, pixels, annotation))
+        save("occluded_query", camera, index, *take(camera, index, occluded=True))
+    return drawn
+
+
+def _crop(rng: np.random.Generator, pixels: np.ndarray, annotation: Annotation) -> tuple[np.ndarray, Annotation]:
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = sample_crop(rng, height, width)
+    box = (left / width, top / height, right / width, bottom / height)
+    return pixels[top:bottom, left:right], annotation.cropped(box)
