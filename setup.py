@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "csrc"))  # a build front end does not put the pro
 
 import cuda_toolchain  # noqa: E402
 
-CXX_FLAGS = ["-O3", "-std=c++20", "-fvisibility=hidden", "-Wall"]
+CXX_FLAGS = ["-O3", "-g0", "-std=c++20", "-fvisibility=hidden", "-Wall"]
 
 
 def sources(*patterns: str) -> list[str]:

@@ -1,16 +1,74 @@
-"""Loads the compiled libraries: ``_C`` (schemas and CPU kernels) always, ``_C_cuda`` (CUDA kernels) where it can."""
+"""Loads the compiled libraries: ``_C`` (schemas and CPU kernels) always, ``_C_cuda`` (CUDA kernels) where it can.
+
+Where ``_C_cuda`` cannot be loaded the reason is kept, and CUDA tensors are served by the kernels' pure-torch twins in
+:mod:`reidops.reference`, on their own device.
+"""
 
 from __future__ import annotations
 
+import functools
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-FOLDER = Path(__file__).parent
+from . import reference
 
-try:
-    torch.ops.load_library(FOLDER / "_C.abi3.so")
-except OSError as error:
-    raise ImportError(
-        f"reidops: its compiled library cannot be loaded ({error}); build it with `pip install .`"
-    ) from error
+#: The operators that have a CUDA kernel in ``_C_cuda`` and a function of the same name and signature in ``reference``.
+KERNELS = ("sparse_reconstruct_gram",)
+
+FOLDER = Path(__file__).parent
+CPU_LIBRARY = FOLDER / "_C.abi3.so"
+CUDA_LIBRARY = FOLDER / "_C_cuda.abi3.so"
+
+
+def load_cpu() -> None:
+    try:
+        torch.ops.load_library(CPU_LIBRARY)
+    except OSError as error:
+        raise ImportError(
+            f"reidops: its compiled library cannot be loaded: {error.__cause__ or error}. Build it with "
+            f"`pip install .` in the project's folder; it needs torch >= 2.10, and this is torch {torch.__version__}"
+        ) from error
+
+
+def load_cuda(path: Path = CUDA_LIBRARY) -> str | None:
+    """Loads the CUDA kernels. Returns None, or the reason why they are not there."""
+    if not path.exists():
+        return "not built; install reidops where nvcc is to have them"
+    if torch.version.cuda is None:
+        return f"built, but this torch, {torch.__version__}, has no CUDA"
+    try:
+        torch.ops.load_library(path)
+    except OSError as error:
+        return f"built, but {path.name} cannot be loaded: {error.__cause__ or error}"
+    return None
+
+
+def fallback(name: str, reason: str) -> Callable[..., Any]:
+    """The pure-torch twin of operator ``name``, which says at its first call why it stands in for the kernel."""
+
+    @functools.cache
+    def warn_once() -> None:
+        warnings.warn(
+            f"reidops.{name} runs without its CUDA kernel, slowly. CUDA kernels: {reason}", RuntimeWarning, stacklevel=3
+        )
+
+    def stand_in(*arguments: Any) -> Any:
+        warn_once()
+        return getattr(reference, name)(*arguments)
+
+    return stand_in
+
+
+load_cpu()
+
+#: Why the CUDA kernels are not there; None where they are.
+CUDA_MISSING = load_cuda()
+
+if CUDA_MISSING is not None:
+    _registrations = torch.library.Library("reidops", "IMPL")  # they last as long as this object does
+    for _name in KERNELS:
+        _registrations.impl(_name, fallback(_name, CUDA_MISSING), "CUDA")
