@@ -1,0 +1,12 @@
+"""What a person looks at: an HTML report of ranked lists with pictures, and CMC curves.
+
+Knows images and explanations, and nothing of any one model.
+"""
+
+from __future__ import annotations
+
+from reidops_models.report.cmc import draw_cmc
+from reidops_models.report.matches import MatchesWriter
+from reidops_models.report.page import RankedImage, RankedProbe, write_report
+
+__all__ = ["MatchesWriter", "RankedImage", "RankedProbe", "draw_cmc", "write_report"]

@@ -1,0 +1,115 @@
+"""The HTML report of ranked lists: one self-contained file, pictures inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from reidops_models.matching import Explanation
+from reidops_models.report.pictures import data_uri
+from reidops_models.report.reconstruction import draw_reconstruction
+
+THUMBNAIL = 192  # pixels of the longer side
+
+
+@dataclass(frozen=True)
+class RankedImage:
+    """One gallery image of a ranked list. `correct` is None where identities are not known."""
+
+    rank: int
+    name: str
+    image: Tensor
+    distance: float
+    correct: bool | None = None
+
+
+@dataclass(frozen=True)
+class RankedProbe:
+    """A probe, its top ranks, and how the best match rebuilt it.
+
+    `first_match` is the rank of the first image of the same person, None where that is not known.
+    """
+
+    name: str
+    image: Tensor
+    ranked: Sequence[RankedImage] = field(default_factory=tuple)
+    explanation: Explanation | None = None
+    first_match: int | None = None
+
+
+def write_report(
+    path: str | Path,
+    probes: Sequence[RankedProbe],
+    *,
+    title: str = "Ranked matches",
+    facts: Mapping[str, str] | None = None,
+    table: Sequence[Sequence[str]] = (),
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write the report, all at once: a reader never finds half a page.
+
+    Args:
+        path: the HTML file.
+        probes: what to show, in order.
+        title: the heading.
+        facts: short statements under the heading, such as {"model": "dsr", "gallery": "45 images"}.
+        table: rows of text, the first of them the header; drawn under the facts when given.
+        notes: lines about what could not be shown, such as unreadable files.
+
+    Returns:
+        The path written.
+
+    Example:
+        >>> write_report("report.html", probes, facts={"model": "dsr"})  # doctest: +SKIP
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("reidops_models.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    html = environment.get_template("report.html").render(
+        title=title,
+        facts=dict(facts or {}),
+        table=[list(row) for row in table],
+        notes=list(notes),
+        probes=[_section(number, probe) for number, probe in enumerate(probes, start=1)],
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(html, encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
+    """What the template needs of one probe."""
+    drawing = None
+    if probe.explanation is not None and probe.ranked:
+        drawing = draw_reconstruction(probe.image, probe.ranked[0].image, probe.explanation)
+    return {
+        "number": number,
+        "name": probe.name,
+        "size": f"{probe.image.shape[2]} x {probe.image.shape[1]}",
+        "picture": data_uri(probe.image, THUMBNAIL),
+        "first_match": probe.first_match,
+        "drawing": drawing,
+        "ranked": [
+            {
+                "rank": match.rank,
+                "name": match.name,
+                "picture": data_uri(match.image, THUMBNAIL),
+                "distance": f"{match.distance:.4f}",
+                "verdict": {True: "right", False: "wrong", None: "unknown"}[match.correct],
+            }
+            for match in probe.ranked
+        ],
+    }

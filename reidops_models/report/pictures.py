@@ -1,0 +1,36 @@
+"""Image tensors as small pictures inside an HTML page."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+from PIL import Image
+from torch import Tensor
+
+
+def picture(image: Tensor) -> Image.Image:
+    """The Pillow picture of an RGB tensor (3, H, W) in [0, 1]."""
+    values = image.detach().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(values, "RGB")
+
+
+def pale(image: Tensor, colour: float = 0.25) -> Tensor:
+    """An image with little of its own colour left, to lay other colours over; (3, H, W) as the image."""
+    red, green, blue = 0.299, 0.587, 0.114  # luma of ITU-R BT.601
+    grey = (red * image[0] + green * image[1] + blue * image[2]).expand_as(image)
+    return (1 - colour) * grey + colour * image
+
+
+def data_uri(image: Tensor, longest: int = 256) -> str:
+    """An image as a `data:` address, JPEG, shrunk (never enlarged) to at most `longest` pixels a side.
+
+    Args:
+        image: RGB, (3, H, W) in [0, 1].
+        longest: most pixels along the longer side.
+    """
+    small = picture(image)
+    small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=85, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,178 @@
+"""The report: what a page holds, and that its colours and geometry mean what they say."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reidops_models.matching import BlockGrid, Explanation
+from reidops_models.report import MatchesWriter, RankedImage, RankedProbe, draw_cmc, write_report
+from reidops_models.report.colours import css, error_colours, mixed_colours, position_colours
+from reidops_models.report.pictures import data_uri
+from reidops_models.report.reconstruction import draw_reconstruction, location_weights
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class WellFormed(HTMLParser):
+    """Collects tags, and insists that each is closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def explanation() -> Explanation:
+    """A 3x2 probe in a 4x2 gallery map; block n is rebuilt from gallery block n alone, the last one from nothing."""
+    coefficients = torch.zeros(8, 6)
+    coefficients[torch.arange(5), torch.arange(5)] = 0.8
+    error = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4, 1.0])
+    return Explanation(1 / 3, (BlockGrid(3, 2),), (BlockGrid(4, 2),), error, coefficients, (48, 32), (64, 32))
+
+
+def page(path: Path, explanation: Explanation | None, **options: object) -> tuple[str, WellFormed]:
+    images = [
+        RankedImage(1, "a & b.jpg", torch.rand(3, 64, 32), 0.25, True),
+        RankedImage(2, "c.jpg", torch.rand(3, 20, 30), 0.5, False),
+    ]
+    write_report(path, [RankedProbe("<probe>.jpg", torch.rand(3, 48, 32), images, explanation, 1)], **options)
+    html = path.read_text()
+    parser = WellFormed()
+    parser.feed(html)
+    assert parser.open == []
+    return html, parser
+
+
+def test_page_shows_probe_ranks_and_reconstruction(tmp_path: Path, explanation: Explanation) -> None:
+    html, parser = page(tmp_path / "deep" / "report.html", explanation, facts={"model": "dsr"}, notes=["x.jpg: broken"])
+    pictures = [attributes["src"] for tag, attributes in parser.seen if tag == "img"]
+    assert len(pictures) == 3  # the probe and two ranks
+    assert all(source is not None and source.startswith("data:image/jpeg;base64,") for source in pictures)
+    assert "&lt;probe&gt;.jpg" in html  # names are escaped
+    assert "a &amp; b.jpg" in html
+    assert "<probe>" not in html
+    assert "0.2500" in html
+    assert "right at rank 1" in html
+    assert "x.jpg: broken" in html
+    blocks = [attributes for tag, attributes in parser.seen if attributes.get("class") == "block"]
+    arcs = [attributes for tag, attributes in parser.seen if attributes.get("class") == "arc"]
+    assert len(blocks) == 6
+    assert len(arcs) == 5  # the last block leans on nothing
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_page_needs_nothing_from_outside(tmp_path: Path, explanation: Explanation) -> None:
+    html, _ = page(tmp_path / "report.html", explanation)
+    links = re.findall(r'(?:src|href)="([^"]*)"', html) + re.findall(r"url\(([^)]*)\)", html)
+    assert links
+    assert all(link.startswith(("data:", "#")) for link in links)
+
+
+def test_page_without_explanation_has_no_drawing(tmp_path: Path) -> None:
+    _, parser = page(tmp_path / "report.html", None, table=[("", "rank-1"), ("dsr", "50.0 %")])
+    assert "svg" not in {tag for tag, _ in parser.seen}
+    assert sum(tag == "td" for tag, _ in parser.seen) == 2
+
+
+def test_drawing_keeps_the_pictures_relative_size(explanation: Explanation) -> None:
+    drawing = draw_reconstruction(torch.rand(3, 48, 32), torch.rand(3, 64, 32), explanation)
+    assert drawing.probe.height / drawing.gallery.height == pytest.approx(48 / 64)
+    assert drawing.probe.width == pytest.approx(drawing.gallery.width)
+    assert len(drawing.error_cells) == 6
+    assert drawing.error_cells[0].opacity == 0
+    assert drawing.largest_error == 1.0
+    # Each block leans on the gallery block of the same place, whose colour is therefore its own.
+    for block, cell in list(zip(drawing.probe_blocks, drawing.gallery_cells, strict=False))[:5]:
+        assert [(used.x, used.y) for used in block.weights] == [(cell.x, cell.y)]
+        assert cell.colour == block.cell.colour
+    assert drawing.probe_blocks[5].weights == []
+    assert {cell.opacity for cell in drawing.gallery_cells[5:]} == {0.0}
+
+
+def test_location_weights_are_the_poolings_transpose() -> None:
+    grids = (BlockGrid(4, 3), BlockGrid(4, 3, 2), BlockGrid(4, 3, 3))
+    maps = torch.rand(5, 4, 3, dtype=torch.float64)
+    atoms = torch.cat([torch.nn.functional.avg_pool2d(maps, grid.size, stride=1).flatten(1) for grid in grids], dim=1)
+    coefficients = torch.rand(sum(map(len, grids)), 7, dtype=torch.float64)
+    folded = location_weights(coefficients.numpy(), grids)
+    np.testing.assert_allclose(maps.flatten(1).numpy() @ folded, (atoms @ coefficients).numpy(), rtol=1e-12)
+
+
+def test_multi_scale_drawing_shows_the_finest_probe_blocks() -> None:
+    grids = (BlockGrid(3, 3), BlockGrid(3, 3, 2))
+    explanation = Explanation(0.1, grids, grids, torch.rand(13), torch.rand(13, 13), (48, 48), (48, 48))
+    drawing = draw_reconstruction(torch.rand(3, 48, 48), torch.rand(3, 48, 48), explanation)
+    assert len(drawing.probe_blocks) == 9
+    assert len(drawing.gallery_cells) == 9
+
+
+def test_colours() -> None:
+    colours = position_colours(8, 4)
+    assert colours.shape == (32, 3)
+    assert len({css(colour) for colour in colours}) == 32
+    mixed, strength = mixed_colours(np.array([[0.5, -0.5], [0.0, 0.0]]), np.array([[1.0, 0, 0], [0, 0, 1.0]]))
+    np.testing.assert_allclose(mixed[0], [0.5, 0, 0.5])
+    np.testing.assert_allclose(strength, [1, 0])
+    heat = error_colours(np.array([0.0, 1.0]), 1.0)
+    assert heat[0].mean() > heat[1].mean()  # from light to dark
+    assert css(np.array([1.0, 0.5, 0.0])) == "#ff8000"
+
+
+def test_pictures_are_shrunk_and_never_enlarged() -> None:
+    def size(image: torch.Tensor) -> tuple[int, int]:
+        return Image.open(io.BytesIO(base64.b64decode(data_uri(image, 100).partition(",")[2]))).size
+
+    assert size(torch.rand(3, 400, 200)) == (50, 100)
+    assert size(torch.rand(3, 9, 7)) == (7, 9)
+
+
+def test_matches_are_kept_when_the_work_stops(tmp_path: Path) -> None:
+    def stopped() -> None:
+        with MatchesWriter(tmp_path) as matches:
+            matches.write("p, 1.jpg", [("ä.jpg", 0.125), ("b.jpg", 1 / 3)])
+            # Already on disk, before anything else happens.
+            assert matches.csv_path.read_text().count("\n") == 3
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        stopped()
+    lines = (tmp_path / "matches.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["probe,rank,gallery,distance", '"p, 1.jpg",1,ä.jpg,0.125', '"p, 1.jpg",2,b.jpg,0.33333333']
+    assert json.loads((tmp_path / "matches.json").read_text(encoding="utf-8")) == [
+        {"probe": "p, 1.jpg", "rank": 1, "gallery": "ä.jpg", "distance": 0.125},
+        {"probe": "p, 1.jpg", "rank": 2, "gallery": "b.jpg", "distance": 0.33333333},
+    ]
+
+
+def test_no_matches_are_an_empty_list(tmp_path: Path) -> None:
+    with MatchesWriter(tmp_path):
+        pass
+    assert json.loads((tmp_path / "matches.json").read_text()) == []
+
+
+def test_cmc_picture(tmp_path: Path) -> None:
+    path = draw_cmc({"Resizing model": [0.2, 0.5, 0.6], "DSR": [0.4, 0.7, 0.9]}, tmp_path / "new" / "cmc.png", "t")
+    with Image.open(path) as image:
+        assert image.size[0] > 600
