@@ -1,0 +1,210 @@
+"""Cumulative match characteristic and mean average precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .protocol import Distances, Labels, Protocol, to_distances
+
+__all__ = ["AveragePrecision", "RankingAccumulator", "RankingResult", "evaluate_ranking"]
+
+AveragePrecision = Literal["step", "trapezoid"]
+
+DEFAULT_RANKS = (1, 3, 5, 10)
+_BLOCK_PAIRS = 1 << 22  # pairs ranked at once, some 100 bytes each
+
+
+@dataclass(frozen=True, eq=False)
+class RankingResult:
+    """What a ranking is worth, probe by probe.
+
+    Attributes:
+        probe_pids: (P,) identities of the probes.
+        first_match: (P,) the rank, from 1, of the first right gallery image; 0 for a probe that has none.
+        average_precision: (P,) in [0, 1]; NaN for a probe that has no right gallery image.
+        ranks: at which :attr:`cmc` is given; :meth:`rank` gives any other.
+        definition: of the average precision.
+        nan_distances: how many pairs had no distance, and were ranked last.
+    """
+
+    probe_pids: np.ndarray
+    first_match: np.ndarray
+    average_precision: np.ndarray
+    ranks: tuple[int, ...] = DEFAULT_RANKS
+    definition: AveragePrecision = "step"
+    nan_distances: int = 0
+
+    @property
+    def valid(self) -> np.ndarray:
+        """(P,) whether a probe has a right gallery image at all."""
+        return self.first_match > 0
+
+    @property
+    def probes(self) -> int:
+        """How many probes were ranked, invalid ones included."""
+        return len(self.probe_pids)
+
+    @property
+    def invalid_probes(self) -> int:
+        """How many probes have no right gallery image. They are in no mean."""
+        return int(self.probes - self.valid.sum())
+
+    def rank(self, k: int) -> float:
+        """CMC at rank k: the part of the valid probes with a right image among the first k; NaN if no probe is valid."""
+        if k < 1:
+            raise ValueError(f"RankingResult.rank: k must be at least 1, got {k}")
+        return float((self.first_match[self.valid] <= k).mean()) if self.valid.any() else float("nan")
+
+    @property
+    def cmc(self) -> dict[int, float]:
+        """CMC at each of :attr:`ranks`, in [0, 1]."""
+        return {k: self.rank(k) for k in self.ranks}
+
+    @property
+    def mAP(self) -> float:  # noqa: N802 - so the field writes it
+        """Mean average precision over the valid probes, in [0, 1]; NaN if no probe is valid."""
+        return float(self.average_precision[self.valid].mean()) if self.valid.any() else float("nan")
+
+
+class RankingAccumulator:
+    """Evaluates a ranking that comes in blocks of probes, so that the whole distance matrix is never held.
+
+    Args:
+        gallery_pids: (G,) identities; negative: junk, which is left out.
+        gallery_camids: (G,) cameras, or None.
+        ranks: at which the CMC is given.
+        average_precision: see :func:`evaluate_ranking`.
+
+    Example:
+        >>> import torch
+        >>> accumulator = RankingAccumulator(gallery_pids=[1, 2])
+        >>> accumulator.update(torch.tensor([[0.1, 0.2]]), probe_pids=[1])
+        >>> accumulator.update(torch.tensor([[0.1, 0.2]]), probe_pids=[2])
+        >>> accumulator.result().rank(1)
+        0.5
+    """
+
+    def __init__(
+        self,
+        gallery_pids: Labels,
+        gallery_camids: Labels | None = None,
+        *,
+        ranks: Sequence[int] = DEFAULT_RANKS,
+        average_precision: AveragePrecision = "step",
+    ) -> None:
+        if average_precision not in ("step", "trapezoid"):
+            raise ValueError(
+                f"evaluate_ranking: average_precision must be step or trapezoid, got {average_precision!r}"
+            )
+        if not ranks or min(ranks) < 1:
+            raise ValueError(f"evaluate_ranking: ranks must be whole numbers from 1 on, got {tuple(ranks)}")
+        self._protocol = Protocol("evaluate_ranking", gallery_pids, gallery_camids)
+        self._ranks, self._definition = tuple(ranks), average_precision
+        self._pids: list[np.ndarray] = []
+        self._first: list[np.ndarray] = []
+        self._precision: list[np.ndarray] = []
+        self._nan_distances = 0
+
+    def update(self, distances: Distances, probe_pids: Labels, probe_camids: Labels | None = None) -> None:
+        """Add a block of probes: distances (P, G), identities (P,), and cameras (P,) where the gallery has them."""
+        pids, camids = self._protocol.read_probes(probe_pids, probe_camids)
+        matrix = to_distances("evaluate_ranking", distances, len(pids), len(self._protocol.pids))
+        for rows in _blocks(*matrix.shape):
+            block = matrix[rows]
+            kept, right = self._protocol.masks(pids[rows], camids[rows])
+            first, precision = rank_block(block, kept, right, self._definition)
+            self._pids.append(pids[rows])
+            self._first.append(first)
+            self._precision.append(precision)
+            self._nan_distances += int(np.isnan(block).sum())
+
+    def result(self) -> RankingResult:
+        """The evaluation of all probes so far, in the order in which they came."""
+        return RankingResult(
+            probe_pids=np.concatenate([np.empty(0, np.int64), *self._pids]),
+            first_match=np.concatenate([np.empty(0, np.int64), *self._first]),
+            average_precision=np.concatenate([np.empty(0), *self._precision]),
+            ranks=self._ranks,
+            definition=self._definition,
+            nan_distances=self._nan_distances,
+        )
+
+
+def evaluate_ranking(
+    distances: Distances,
+    probe_pids: Labels,
+    gallery_pids: Labels,
+    probe_camids: Labels | None = None,
+    gallery_camids: Labels | None = None,
+    ranks: Sequence[int] = DEFAULT_RANKS,
+    *,
+    average_precision: AveragePrecision = "step",
+) -> RankingResult:
+    r"""Rank the gallery for each probe, nearest first, and say how good that is.
+
+    Market-1501's protocol: a gallery image of the probe's own identity and camera is taken out of the ranking, and so
+    is junk (negative identity). Equal distances rank by their place in the gallery, NaN ranks last and is counted. A
+    probe that is left without a right gallery image is counted in `invalid_probes` and enters no mean.
+
+    With the right images at ranks :math:`r_1 < ... < r_n`, the average precision is
+
+    - `step`: :math:`\frac1n \sum_i \frac{i}{r_i}`, precision at each right image; - `trapezoid`: :math:`\frac1n
+    \sum_i \frac12 (\frac{i}{r_i} + \frac{i-1}{r_i-1})`, with 1 for the last fraction where
+      :math:`r_i = 1`: the area under the precision-recall curve, as in Market-1501's own program.
+
+    L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
+
+    Args:
+        distances: (P, G), smaller is more alike; any real dtype, any device.
+        probe_pids: (P,) identities.
+        gallery_pids: (G,) identities.
+        probe_camids: (P,) cameras; below 0 is unknown. Given together with `gallery_camids`, or not at all.
+        gallery_camids: (G,) cameras.
+        ranks: at which `cmc` is given.
+        average_precision: `step` or `trapezoid`.
+
+    Raises:
+        ValueError: shapes do not fit, labels are not whole numbers, one side's cameras are missing, or an unknown
+            option.
+
+    Example:
+        >>> import torch
+        >>> result = evaluate_ranking(torch.tensor([[0.3, 0.1, 0.2]]), [7], [7, 8, 7])
+        >>> result.rank(1), result.rank(2), round(result.mAP, 4)
+        (0.0, 1.0, 0.5833)
+    """
+    accumulator = RankingAccumulator(gallery_pids, gallery_camids, ranks=ranks, average_precision=average_precision)
+    accumulator.update(distances, probe_pids, probe_camids)
+    return accumulator.result()
+
+
+def _blocks(probes: int, gallery: int) -> Iterator[slice]:
+    step = max(1, _BLOCK_PAIRS // max(1, gallery))
+    return (slice(start, start + step) for start in range(0, probes, step))
+
+
+def rank_block(
+    distances: np.ndarray, kept: np.ndarray, right: np.ndarray, definition: AveragePrecision
+) -> tuple[np.ndarray, np.ndarray]:
+    """First match (P,) and average precision (P,) of a block of probes; all arguments (P, G), `right` only where
+    `kept`."""
+    order = np.argsort(distances, axis=1, kind="stable")  # numpy sorts NaN last
+    right = np.take_along_axis(right, order, axis=1)
+    rank = np.cumsum(np.take_along_axis(kept, order, axis=1), axis=1)
+    found = np.cumsum(right, axis=1)
+
+    rows, columns = np.nonzero(right)  # row by row, nearest first
+    i, r = found[rows, columns], rank[rows, columns]
+    precision = i / r
+    if definition == "trapezoid":
+        before = np.where(r > 1, (i - 1) / np.maximum(r - 1, 1), 1.0)
+        precision = (precision + before) / 2
+    matches = right.sum(axis=1)
+    first = np.zeros(len(right), np.int64)
+    first[rows[i == 1]] = r[i == 1]
+    total = np.bincount(rows, precision, minlength=len(right))
+    return first, np.divide(total, matches, out=np.full(len(right), np.nan), where=matches > 0)
