@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from reidops.version import __version__
 from reidops_models.matching import Matcher
 from reidops_models.recipe import Recipe, RecipeError, parse_recipe
 from reidops_models.registry import PACKAGES, get_paper
@@ -63,7 +63,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dt
         "format": FORMAT,
         "model": checkpoint.recipe.model,
         "identities": checkpoint.identities,
-        "version": _version(),
+        "version": __version__,
         "recipe": checkpoint.recipe.model_dump(mode="json"),
         "notes": checkpoint.notes,
     }
@@ -148,10 +148,3 @@ def _files(path: str | Path) -> tuple[Path, Path]:
 def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
     value = value.detach().cpu()
     return (value.to(dtype) if value.is_floating_point() else value).contiguous()
-
-
-def _version() -> str:
-    try:
-        return version("reidops")
-    except PackageNotFoundError:
-        return "unknown"

@@ -9,23 +9,17 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from reidops_models.data import resize_image
+
 T = TypeVar("T")
-
-
-def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image `(3, H, W)` at `size` (height, width): bilinear, antialiased; untouched where it has that size."""
-    if tuple(image.shape[-2:]) == size:
-        return image
-    return F.interpolate(image[None], size, mode="bilinear", align_corners=False, antialias=True)[0].clamp(0, 1)
 
 
 def rescale(image: Tensor, factor: float) -> Tensor:
     """An image `(3, H, W)` resized by `factor`, to one pixel at least."""
     height, width = image.shape[-2:]
-    return resize(image, (max(1, round(height * factor)), max(1, round(width * factor))))
+    return resize_image(image, max(1, round(height * factor)), max(1, round(width * factor)))
 
 
 @torch.inference_mode()

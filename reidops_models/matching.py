@@ -18,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """The blocks of one scale: a `size` x `size` window slid in steps of one over a map of `height` x `width` locations.
+    """The blocks of one scale: windows of `size` x `size`, one step apart, on a map of `height` x `width` locations.
 
     Blocks are counted row by row, as `reidops.dsr_distance` orders them.
 

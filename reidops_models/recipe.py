@@ -30,21 +30,27 @@ class Section(BaseModel):
 class Images(Section):
     """How training images are prepared. Augmentation is drawn per image and runs on whole batches, on the device."""
 
-    size: tuple[PositiveInt, PositiveInt] = Field(description="(height, width) to which training and gallery images are resized")
-    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
-    shift: float = Field(0.0, ge=0, lt=1, description="largest shift, as a fraction of height and of width")
-    jitter: float = Field(0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and channels")
-    partial: float = Field(0.0, ge=0, le=1, description="probability of cropping 20 to 60 % away and resizing the rest")
-    erase: float = Field(0.0, ge=0, le=1, description="probability of random erasing")
-    cache: bool = Field(False, description="keep decoded images in memory")
-    workers: int = Field(0, ge=0, description="processes that decode images; 0 decodes in the main process")
+    size: tuple[PositiveInt, PositiveInt] = Field(
+        description="(height, width) to which training and gallery images are resized"
+    )
+    flip: float = Field(default=0.5, ge=0, le=1, description="probability of a mirror image")
+    shift: float = Field(default=0.0, ge=0, lt=1, description="largest shift, as a fraction of height and of width")
+    jitter: float = Field(
+        default=0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and channels"
+    )
+    partial: float = Field(
+        default=0.0, ge=0, le=1, description="probability of cropping 20 to 60 % away and resizing the rest"
+    )
+    erase: float = Field(default=0.0, ge=0, le=1, description="probability of random erasing")
+    cache: bool = Field(default=False, description="keep decoded images in memory")
+    workers: int = Field(default=0, ge=0, description="processes that decode images; 0 decodes in the main process")
 
 
 class Batches(Section):
     """Plain shuffling, or P identities x K images where a loss compares images."""
 
-    size: int = Field(64, gt=1)
-    images_per_identity: int = Field(0, ge=0, description="K of PK sampling; 0 shuffles plainly")
+    size: int = Field(default=64, gt=1)
+    images_per_identity: int = Field(default=0, ge=0, description="K of PK sampling; 0 shuffles plainly")
 
     @model_validator(mode="after")
     def _whole_identities(self) -> Batches:
@@ -58,22 +64,26 @@ class Loss(Section):
 
     name: Literal["cross_entropy", "triplet", "contrastive"]
     weight: float = 1.0
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="cross_entropy only")
-    margin: float = Field(0.3, ge=0, description="triplet and contrastive only")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="cross_entropy only")
+    margin: float = Field(default=0.3, ge=0, description="triplet and contrastive only")
 
 
 class Optimizer(Section):
     name: Literal["sgd", "adam", "adamw"]
     lr: float = Field(gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1, description="sgd only")
+    weight_decay: float = Field(default=0.0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="sgd only")
 
 
 class Schedule(Section):
     name: Literal["constant", "one_cycle", "step"] = "constant"
-    milestones: tuple[int, ...] = Field((), description="epochs after which the rate is multiplied by gamma; step only")
-    gamma: float = Field(0.1, gt=0)
-    warmup_epochs: int = Field(0, ge=0, description="epochs of linear warm-up from a tenth of the rate; step only")
+    milestones: tuple[int, ...] = Field(
+        default=(), description="epochs after which the rate is multiplied by gamma; step only"
+    )
+    gamma: float = Field(default=0.1, gt=0)
+    warmup_epochs: int = Field(
+        default=0, ge=0, description="epochs of linear warm-up from a tenth of the rate; step only"
+    )
 
 
 class Training(Section):
@@ -81,12 +91,11 @@ class Training(Section):
 
     epochs: int = Field(gt=0)
     seed: int = 0
-    precision: str = Field("32-true", description="as Lightning names it, for example 16-mixed or bf16-mixed")
+    precision: str = Field(default="32-true", description="as Lightning names it, for example 16-mixed or bf16-mixed")
     accelerator: str = "auto"
     devices: int | str = "auto"
-    strategy: str = Field("auto", description="ddp for several devices")
+    strategy: str = Field(default="auto", description="ddp for several devices")
     gradient_clip: float | None = None
-    threads: int | None = Field(None, gt=0, description="CPU threads of torch; None leaves them alone")
 
 
 class Recipe(Section):

@@ -96,9 +96,13 @@ class ResNet(Backbone):
             self.add_module(f"layer{stage + 1}", nn.Sequential(*layers))
         initialise(self)
 
+    def stages(self) -> list[nn.Module]:
+        """The four stages, for whoever needs the maps between them."""
+        return [self.get_submodule(f"layer{number}") for number in (1, 2, 3, 4)]
+
     def trunk(self, images: Tensor) -> Tensor:
         maps: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+        for stage in self.stages():
             maps = stage(maps)
         return maps
 

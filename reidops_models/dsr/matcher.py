@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import reidops
+from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.embedding import embed_in_batches, rescale, resize
+from reidops_models.embedding import embed_in_batches, rescale
 from reidops_models.matching import BlockGrid, Explanation, Role
 
 Size = tuple[int, int]
@@ -47,7 +48,7 @@ class ResizingMatcher:
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """One vector for each image; of unit length for the cosine."""
-        resized = (resize(image, self.image_size) for image in images)
+        resized = (resize_image(image, *self.image_size) for image in images)
         return embed_in_batches(
             self._features, resized, batch_size=self.batch_size, progress=progress, device=_device(self.network)
         )
@@ -66,10 +67,8 @@ class ResizingMatcher:
         return None
 
     def _features(self, images: Tensor) -> Tensor:
-        if self.pool == "average":
-            features = self.network.pooled(images)
-        else:
-            features = self.network.backbone(images).flatten(1)
+        maps = self.network.backbone(images)
+        features = maps.mean(dim=(2, 3)) if self.pool == "average" else maps.flatten(1)
         return F.normalize(features, dim=1) if self.metric == "cosine" else features
 
 
@@ -145,7 +144,7 @@ class DsrMatcher:
         )
 
     def _scaled(self, image: Tensor, role: Role) -> Tensor:
-        return resize(image, self.image_size) if role == "gallery" else rescale(image, self.probe_scale)
+        return resize_image(image, *self.image_size) if role == "gallery" else rescale(image, self.probe_scale)
 
 
 def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockGrid, ...]]:

@@ -50,12 +50,7 @@ class DsrNetwork(nn.Module):
         maps = self.backbone(images)
         return F.normalize(maps, dim=1) if self.l2_normalise else maps
 
-    def pooled(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, C): the average over locations of the maps as they leave the trunk."""
-        features: Tensor = self.backbone(images).mean(dim=(2, 3))
-        return features
-
     def classify(self, images: Tensor) -> Predictions:
-        """Identity logits, for training."""
-        features = self.pooled(images)
+        """(B, 3, H, W) in [0, 1] -> identity logits, for training."""
+        features = self.backbone(images).mean(dim=(2, 3))
         return Predictions(self.classifier(features), features)

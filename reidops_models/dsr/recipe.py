@@ -11,16 +11,24 @@ from reidops_models.recipe import Recipe, Section
 
 class Network(Section):
     backbone: Literal["fcn", "resnet18", "resnet50", "resnet_slim"]
-    last_stride: Literal[1, 2] | None = Field(None, description="of a ResNet's last stage; None: as the backbone has it")
-    weights: str | None = Field(None, description="file of torchvision's ImageNet weights to start training from")
-    l2_normalise: bool = Field(True, description="give every map location unit length before matching")
+    last_stride: Literal[1, 2] | None = Field(
+        default=None, description="of a ResNet's last stage; None: as the backbone has it"
+    )
+    weights: str | None = Field(
+        default=None, description="file of torchvision's ImageNet weights to start training from"
+    )
+    l2_normalise: bool = Field(default=True, description="give every map location unit length before matching")
 
 
 class Matching(Section):
-    beta: float = Field(0.4, gt=0, description="sparsity of eq. 3")
-    scales: tuple[PositiveInt, ...] = Field((1, 2, 3), min_length=1, description="block sizes of the multi-scale row, sec. 3.4")
-    resizing_pool: Literal["flat", "average"] = Field("flat", description="feature of the Resizing model")
-    resizing_metric: Literal["euclidean", "cosine"] = Field("euclidean", description="distance of the Resizing model")
+    beta: float = Field(default=0.4, gt=0, description="sparsity of eq. 3")
+    scales: tuple[PositiveInt, ...] = Field(
+        default=(1, 2, 3), min_length=1, description="block sizes of the multi-scale row, sec. 3.4"
+    )
+    resizing_pool: Literal["flat", "average"] = Field(default="flat", description="feature of the Resizing model")
+    resizing_metric: Literal["euclidean", "cosine"] = Field(
+        default="euclidean", description="distance of the Resizing model"
+    )
 
 
 class DsrRecipe(Recipe):

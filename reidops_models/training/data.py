@@ -1,0 +1,123 @@
+"""Training images: decoded, resized, sampled by identity where a loss asks for it, augmented in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+from pytorch_metric_learning.samplers import MPerClassSampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler
+
+from reidops_models.data import Sample, read_image, resize_image
+from reidops_models.recipe import Images, Recipe
+from reidops_models.training.augment import augment
+
+Batch = tuple[Tensor, Tensor]
+
+
+class TrainingImages(Dataset[Batch]):
+    """Images (3, H, W) uint8 of one size, and labels that count identities from 0.
+
+    A loader fetches whole batches at once (`__getitems__`).
+    """
+
+    def __init__(self, samples: Sequence[Sample], options: Images) -> None:
+        self.samples = samples
+        self.options = options
+        pids = sorted({sample.pid for sample in samples})
+        label = {pid: index for index, pid in enumerate(pids)}
+        self.labels = torch.tensor([label[sample.pid] for sample in samples])
+        self.identities = len(pids)
+        self.cache = torch.stack([self._read(sample) for sample in samples]) if options.cache else None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Batch:
+        image = self._read(self.samples[index]) if self.cache is None else self.cache[index]
+        return image, self.labels[index]
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        if self.cache is not None:
+            return self.cache[indices], self.labels[indices]
+        return torch.stack([self._read(self.samples[index]) for index in indices]), self.labels[indices]
+
+    def _read(self, sample: Sample) -> Tensor:
+        image = resize_image(read_image(sample.path), *self.options.size)
+        return (image * 255).round().to(torch.uint8)
+
+
+class EpochSampler(Sampler[int]):
+    """A sampler whose order depends on the seed and the epoch alone, so that a resumed training sees what an
+    uninterrupted one would have. Lightning calls `set_epoch`."""
+
+    def __init__(self, sampler: Sampler[int], seed: int) -> None:
+        self.sampler = sampler
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.sampler)  # type: ignore[arg-type]  # Sampler promises no length, both of ours have one
+
+    def __iter__(self) -> Iterator[int]:
+        with isolate_rng():
+            L.seed_everything(epoch_seed(self.seed, self.epoch), verbose=False)
+            return iter([int(index) for index in self.sampler])
+
+
+class ReidDataModule(L.LightningDataModule):
+    """Batches of (images (B, 3, H, W) float in [0, 1], labels (B,)).
+
+    Augmentation runs after a batch has reached its device.
+    """
+
+    def __init__(self, images: TrainingImages, recipe: Recipe) -> None:
+        super().__init__()
+        self.images = images
+        self.recipe = recipe
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        batches, options = self.recipe.batches, self.recipe.images
+        sampler: Sampler[int]
+        if batches.images_per_identity:
+            # At least one batch's worth of identities has to be there; the sampler says so if not.
+            sampler = MPerClassSampler(
+                self.images.labels,
+                batches.images_per_identity,
+                batch_size=batches.size,
+                length_before_new_iter=max(len(self.images), batches.size),
+            )
+        else:
+            sampler = RandomSampler(self.images)
+        return DataLoader(
+            self.images,
+            batch_size=batches.size,
+            sampler=EpochSampler(sampler, self.recipe.training.seed),
+            num_workers=options.workers,
+            persistent_workers=options.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=_as_fetched,
+            # A last batch of one image has no batch statistics.
+            drop_last=len(self.images) > batches.size,
+        )
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        images, labels = batch
+        images = augment(images.to(torch.float32) / 255, self.recipe.images)
+        return images.contiguous(memory_format=torch.channels_last), labels
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """One seed for each epoch of each seed."""
+    return (seed * 100_003 + epoch) % 2**32
+
+
+def _as_fetched(batch: Any) -> Any:
+    return batch

@@ -1,0 +1,127 @@
+"""Train by a recipe: the one call behind `reidops train`."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from reidops_models.checkpoint import Checkpoint, save_checkpoint
+from reidops_models.data import ReidDataset
+from reidops_models.recipe import Recipe
+from reidops_models.registry import get_paper
+from reidops_models.training.data import ReidDataModule, TrainingImages, epoch_seed
+
+
+class TrainingError(ValueError):
+    """A training that cannot start; the message is one line."""
+
+
+def train(
+    recipe: Recipe,
+    dataset: ReidDataset,
+    out: str | Path,
+    *,
+    resume: str | Path | None = None,
+    progress: bool = True,
+    dtype: torch.dtype = torch.float32,
+) -> Path:
+    """Train the recipe's network on a data set's training split.
+
+    Writes into `out`: `model.safetensors` and `model.json` (what `load_checkpoint` reads), `last.ckpt` (Lightning's
+    own, after every epoch, to resume from), `metrics.csv`, `hparams.yaml` and TensorBoard's event files.
+
+    The order of images and the augmentation of an epoch depend on the seed and the epoch's number alone: a training
+    that was interrupted between epochs and resumed ends with the same weights.
+
+    Args:
+        recipe: what `load_recipe` returns.
+        dataset: its `train` is used, nothing else.
+        out: folder to write into.
+        resume: a `last.ckpt` to go on from.
+        progress: show a progress bar.
+        dtype: of the stored weights.
+
+    Returns:
+        The path of `model.safetensors`.
+
+    Raises:
+        TrainingError: no training images, or nothing to resume from.
+
+    Example:
+        >>> train(load_recipe("dsr/demo"), load_market1501("people"), "runs/demo")
+    """
+    out = Path(out)
+    if not dataset.train:
+        raise TrainingError(f"{dataset.root}: no training images")
+    if resume is not None and not Path(resume).is_file():
+        raise TrainingError(f"{resume}: no such file to resume from")
+    out.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        L.seed_everything(recipe.training.seed, verbose=False)
+        images = TrainingImages(dataset.train, recipe.images)
+        paper = get_paper(recipe.model)
+        network = paper.build_network(recipe, images.identities)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch forgot
+        module = paper.build_module(network, recipe)
+        data = ReidDataModule(images, recipe)
+        trainer = build_trainer(recipe, out, progress=progress)
+        trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    notes = {"dataset": dataset.name, "training images": len(images), "torch": torch.__version__}
+    return save_checkpoint(out / "model", Checkpoint(network, recipe, images.identities, notes), dtype=dtype)
+
+
+def build_trainer(recipe: Recipe, out: Path, *, progress: bool = True) -> L.Trainer:
+    """Lightning's Trainer with the recipe's options, loggers and checkpoints."""
+    options = recipe.training
+    # The state after every epoch, under one name.
+    last = ModelCheckpoint(out, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
+    callbacks: list[Callback] = [last, ReseedEpochs(options.seed), LearningRateMonitor("epoch")]
+    if progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=5))
+    return L.Trainer(
+        max_epochs=options.epochs,
+        precision=options.precision,  # type: ignore[arg-type]  # one of Lightning's literals, which Lightning checks
+        accelerator=options.accelerator,
+        devices=options.devices,
+        strategy=options.strategy,
+        gradient_clip_val=options.gradient_clip,
+        callbacks=callbacks,
+        logger=[CSVLogger(out, name="", version=""), TensorBoardLogger(out, name="", version="")],
+        log_every_n_steps=10,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+class ReseedEpochs(Callback):
+    """Seeds the augmentation anew in each epoch, on each device differently."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        torch.manual_seed(epoch_seed(self.seed, trainer.current_epoch) + trainer.global_rank)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's banners and advice are not results."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in ("does not have many workers", "Checkpoint directory", "treespec, LeafSpec"):
+                warnings.filterwarnings("ignore", message=f".*{message}.*")
+            yield
+    finally:
+        logger.setLevel(level)
