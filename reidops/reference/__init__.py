@@ -1,0 +1,14 @@
+"""Pure-torch twins of the operators: baseline, fallback and oracle in one.  Plain before fast, on any device.
+
+Nothing here imports the rest of ``reidops``, so that an oracle never shares a mistake with what it judges.
+"""
+
+from __future__ import annotations
+
+from .dsr import dsr_distance
+from .feature_sign import feature_sign
+from .fista import fista
+from .sparse_reconstruct import ridge, sparse_reconstruct
+from .sparse_reconstruct_gram import sparse_reconstruct_gram
+
+__all__ = ["dsr_distance", "feature_sign", "fista", "ridge", "sparse_reconstruct", "sparse_reconstruct_gram"]
