@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from . import library as library  # first: it loads the compiled operators that the others wrap
 from .config import show_config
+from .dsr import dsr_distance
+from .sparse_reconstruct import SparseReconstruction, sparse_reconstruct
 from .version import __version__
 
-__all__ = ["__version__", "show_config"]
+__all__ = ["SparseReconstruction", "__version__", "dsr_distance", "show_config", "sparse_reconstruct"]

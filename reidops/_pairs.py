@@ -1,0 +1,205 @@
+"""All pairs of probes and gallery images, tile by tile: the way from feature maps to distances.
+
+A tile is some probes' blocks, one after another in R rows, against some gallery images, padded to M atoms with zeros,
+which no solver ever picks.  One matrix product gives its correlations and one call of the operator its errors.  What
+belongs to one image alone (its blocks, its Gram matrix) is made once, not once a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import _ridge, blocks
+from ._tiles import Bytes, chunks, plan
+from .sparse_reconstruct_gram import sparse_reconstruct_gram
+
+Maps = Tensor | Sequence[Tensor]  # (images, C, h, w), or maps (C, h, w)
+
+
+class Solving(NamedTuple):
+    """What to solve and how: arguments of ``dsr_distance``."""
+
+    beta: float
+    scales: tuple[int, ...]
+    method: str
+    solver: str
+    tolerance: float
+    max_iterations: int
+
+
+class Probes(NamedTuple):
+    """Some probes' blocks, concatenated."""
+
+    shapes: list[tuple[int, int]]  #: (h, w) of each
+    ones: Tensor  #: (R1, C), the 1 x 1 blocks
+    columns: Tensor  #: (R, C), the block sets
+    energy: Tensor  #: (R,)
+
+
+class Gallery(NamedTuple):
+    """Some gallery images' blocks, padded with zeros to the largest."""
+
+    ones: Tensor  #: (G, M1, C), the 1 x 1 blocks
+    atoms: Tensor  #: (G, M, C), the block sets
+    averages: Tensor | None  #: (M, M1), or (G, M, M1) for maps of several sizes; None where M is M1
+    gram: Tensor  #: (G, M, M), or for ridge its factor
+
+
+def distances(
+    probe: Maps, gallery: Maps, solving: Solving, dtype: torch.dtype, memory_budget: int | None, progress: bool
+) -> Tensor:
+    """``(P, G)`` in ``dtype``; neither side is empty."""
+    scales, device = solving.scales, probe[0].device.type
+    shapes, gallery_shapes = _shapes(probe), _shapes(gallery)
+    # Gallery images of one size go together, so that few zeros are added.
+    order = sorted(range(len(gallery)), key=lambda i: (blocks.count(*gallery_shapes[i], scales), gallery_shapes[i]))
+    in_order = order == list(range(len(order)))
+    if not in_order:
+        gallery, gallery_shapes = [gallery[i] for i in order], [gallery_shapes[i] for i in order]
+    rows = [blocks.count(*shape, scales) for shape in shapes]
+    atoms = [blocks.count(*shape, scales) for shape in gallery_shapes]
+
+    limits = plan(sum(rows), sum(atoms), _bytes(solving, dtype, probe[0], atoms[-1]), device, memory_budget)
+    bar = _progress_bar(len(rows) * len(atoms)) if progress else None
+    bands = []
+    for group in chunks(rows, limits.group):
+        cuts = [slice(group.start + cut.start, group.start + cut.stop) for cut in chunks(rows[group], limits.rows)]
+        sides = [gather_probes(probe[cut], shapes[cut], solving, dtype) for cut in cuts]
+        band = []
+        for cut in chunks(atoms, limits.columns):
+            images = gather_gallery(gallery[cut], gallery_shapes[cut], solving, dtype)
+            band.append(torch.cat([tile(side, images, solving) for side in sides]))
+            if bar is not None:
+                bar.update(band[-1].numel())
+        bands.append(torch.cat(band, dim=1))
+    if bar is not None:
+        bar.close()
+    table = torch.cat(bands)
+    if in_order:
+        return table
+    columns = dict(zip(order, table.unbind(1), strict=True))
+    return torch.stack([columns[i] for i in range(len(order))], dim=1)
+
+
+def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
+    """Distances of some probes to some gallery images."""
+    counts = [blocks.count(h, w, solving.scales) for h, w in probes.shapes]
+    if solving.method == "ridge":
+        error = _ridge_error(probes, gallery, solving)
+    else:
+        images, _, channels = gallery.atoms.shape
+        error, _, _ = sparse_reconstruct_gram(
+            gallery.gram,
+            _correlation(probes, gallery, solving.scales),
+            probes.energy[:, None].expand(-1, images),
+            probes.columns.detach()[:, None].expand(-1, images, channels),
+            gallery.atoms.detach(),
+            solving.beta,
+            solver=solving.solver,
+            tolerance=solving.tolerance,
+            max_iterations=solving.max_iterations,
+        )
+    if len(set(counts)) == 1:
+        return error.unflatten(0, (len(counts), counts[0])).mean(1)
+    return torch.stack([one.mean(0) for one in error.split(counts)])
+
+
+def gather_probes(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, dtype: torch.dtype) -> Probes:
+    """Lays probes' blocks out, one block a row."""
+    ones = [blocks.flatten(one) for one in maps]
+    if len(set(shapes)) == 1:
+        stacked = torch.stack(ones).to(dtype)
+        columns = blocks.pool(stacked, *shapes[0], solving.scales).flatten(0, 1)
+        rows = stacked.flatten(0, 1)
+    else:
+        rows = torch.cat(ones).to(dtype)
+        sets = zip(rows.split([h * w for h, w in shapes]), shapes, strict=True)
+        columns = torch.cat([blocks.pool(one, *shape, solving.scales) for one, shape in sets])
+    return Probes(shapes, rows, columns, columns.square().sum(1))
+
+
+def gather_gallery(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, dtype: torch.dtype) -> Gallery:
+    """Lays gallery images' blocks out, one image a matrix, and makes what each needs once."""
+    scales = solving.scales
+    multi = any(blocks.fitting(h, w, scales) != [1] for h, w in shapes)
+    flat = [blocks.flatten(one) for one in maps]
+    averages = None
+    if len(set(shapes)) == 1:
+        ones = torch.stack(flat).to(dtype)
+        atoms = blocks.pool(ones, *shapes[0], scales)
+        if multi:
+            averages = blocks.averages(*shapes[0], scales, like=ones)
+    else:
+        ones = _pad_and_stack(flat).to(dtype)
+        atoms = ones
+        if multi:
+            sets = zip(ones, shapes, strict=True)
+            atoms = _pad_and_stack([blocks.pool(one[: h * w], h, w, scales) for one, (h, w) in sets])
+            averages = _pad_and_stack([blocks.averages(*shape, scales, like=ones) for shape in shapes], ones.shape[1])
+    if solving.method == "ridge":
+        return Gallery(ones, atoms, averages, _ridge.factorise(atoms.mT, solving.beta))
+    gram = ones @ ones.mT
+    return Gallery(ones, atoms, averages, gram if averages is None else averages @ gram @ averages.mT)
+
+
+def _correlation(probes: Probes, gallery: Gallery, scales: tuple[int, ...]) -> Tensor:
+    """``(R, G, M)``: products at 1 x 1, then averages of them, first over the probes' blocks, then the gallery's."""
+    products = probes.ones @ gallery.ones.flatten(0, 1).mT  # (R1, G M1)
+    shapes = probes.shapes
+    if len(set(shapes)) == 1:
+        (h, w), count = shapes[0], len(shapes)
+        if blocks.fitting(h, w, scales) != [1]:
+            averages = blocks.averages(h, w, scales, like=products)
+            products = (averages @ products.unflatten(0, (count, h * w))).flatten(0, 1)
+    elif any(blocks.fitting(h, w, scales) != [1] for h, w in shapes):
+        parts = zip(products.split([h * w for h, w in shapes]), shapes, strict=True)
+        products = torch.cat([blocks.averages(*shape, scales, like=part) @ part for part, shape in parts])
+    correlation = products.unflatten(1, gallery.ones.shape[:2])
+    if gallery.averages is None:
+        return correlation
+    if gallery.averages.dim() == 2:
+        return correlation @ gallery.averages.mT
+    return (correlation.transpose(0, 1) @ gallery.averages.mT).transpose(0, 1)
+
+
+def _ridge_error(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
+    """``(R, G)``, summed from the data: one product more than the lasso, and nothing that cancels."""
+    with torch.no_grad():
+        correlation = _correlation(probes, gallery, solving.scales).permute(1, 2, 0)  # (G, M, R)
+        w = _ridge.weights(gallery.gram, correlation)
+    return (probes.columns - w.mT @ gallery.atoms).square().sum(-1).T
+
+
+def _pad_and_stack(matrices: list[Tensor], columns: int | None = None) -> Tensor:
+    """Zero rows, and with ``columns`` zero columns, to the largest: a zero atom never enters a reconstruction."""
+    height = max(one.shape[0] for one in matrices)
+    width = columns or matrices[0].shape[1]
+    return torch.stack([F.pad(one, (0, width - one.shape[1], 0, height - one.shape[0])) for one in matrices])
+
+
+def _shapes(maps: Maps) -> list[tuple[int, int]]:
+    if isinstance(maps, Tensor):
+        return [(maps.shape[2], maps.shape[3])] * len(maps)
+    return [(one.shape[1], one.shape[2]) for one in maps]
+
+
+def _bytes(solving: Solving, dtype: torch.dtype, one: Tensor, atoms: int) -> Bytes:
+    channels = one.shape[0]
+    multi = solving.scales != (1,)
+    cell = 1.0 + multi
+    if solving.method == "ridge":  # weights in float64, residuals
+        cell += 4 + 2 * channels / atoms
+    block = (1 + multi) * (channels + 1)
+    size = dtype.itemsize
+    return Bytes(size * cell, size * block, size * (block + (1 + multi) * atoms))
+
+
+def _progress_bar(pairs: int) -> Any:
+    from tqdm import tqdm  # only where asked for: importing it takes longer than a small call
+
+    return tqdm(total=pairs, unit="pair", desc="dsr_distance")
