@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,3 +119,7 @@ def link_stub(directory: Path, compiler: str = "cc") -> Path:
     command = [compiler, "-shared", "-fPIC", "-x", "c", "-", "-Wl,-soname,libtorch_cuda.so", "-o", str(library)]
     subprocess.run(command, check=True, text=True, input=source)
     return library
+
+
+if __name__ == "__main__":  # CMakeLists.txt asks for the stub
+    print(link_stub(Path(sys.argv[1])))

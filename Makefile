@@ -1,0 +1,54 @@
+# make test    sets up .venv and runs every check: ruff, mypy, pytest, and the C++ tests where there is cmake
+# make demo    sets up .venv, trains the small model on synthetic people, and writes tables and a report into demo/
+# make bench   the benchmarks
+# make spills  compiles every CUDA source and prints registers and spills; needs nvcc, not a GPU
+# make clean   removes what was built, but not .venv
+#
+# Setting up is done anew only when the sources of the compiled libraries, or what they depend on, have changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+BUILD_INPUTS := setup.py pyproject.toml constraints.txt $(shell find csrc -type f -not -path '*/__pycache__/*')
+
+.PHONY: install test lint pytest cpp demo bench spills clean
+
+install: .venv/installed
+
+.venv/ready: constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy ninja packaging setuptools wheel
+	touch $@
+
+.venv/installed: .venv/ready $(BUILD_INPUTS)
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,models]'
+	touch $@
+
+test: lint pytest cpp
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+pytest: install
+	$(BIN)/pytest
+
+cpp: install
+	@if command -v cmake >/dev/null; then \
+	  cmake -S . -B build/cmake -G Ninja -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+	    -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja && \
+	  cmake --build build/cmake && ctest --test-dir build/cmake --output-on-failure; \
+	else echo "cpp: skipped: there is no cmake"; fi
+
+demo: install
+	$(BIN)/reidops demo --out demo
+
+bench: install
+	$(BIN)/pytest benchmarks --benchmark-only
+
+spills: install
+	$(BIN)/python csrc/check_spills.py
+
+clean:
+	rm -rf build dist *.egg-info .venv/installed reidops/*.so
