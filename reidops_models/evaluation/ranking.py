@@ -54,7 +54,7 @@ class RankingResult:
         return int(self.probes - self.valid.sum())
 
     def rank(self, k: int) -> float:
-        """CMC at rank k: the part of the valid probes with a right image among the first k; NaN if no probe is valid."""
+        """CMC at rank k: part of the valid probes with a right image among the first k; NaN if no probe is valid."""
         if k < 1:
             raise ValueError(f"RankingResult.rank: k must be at least 1, got {k}")
         return float((self.first_match[self.valid] <= k).mean()) if self.valid.any() else float("nan")

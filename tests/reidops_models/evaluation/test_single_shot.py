@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from reidops_models.evaluation import bootstrap_interval, evaluate_ranking, evaluate_single_shot
+
+from .test_ranking import make_problem
+
+
+def shot_by_definition(problem, shuffled):
+    """One repeat in plain loops: walk the shuffled gallery, keep the first image of each identity that the protocol
+    leaves."""
+    firsts = []
+    for row, pid, camid in zip(problem["distances"], problem["probe_pids"], problem["probe_camids"], strict=True):
+        chosen = {}
+        for g in shuffled:
+            identity, camera = problem["gallery_pids"][g], problem["gallery_camids"][g]
+            if identity >= 0 and not (identity == pid and camera == camid and camid >= 0):
+                chosen.setdefault(identity, g)
+        ranked = sorted(chosen.values(), key=lambda g: (np.isnan(row[g]), np.nan_to_num(row[g]), g))
+        ranked = [problem["gallery_pids"][g] for g in ranked]
+        firsts.append(ranked.index(pid) + 1 if pid in ranked else 0)
+    return firsts
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_agrees_with_the_definition(seed):
+    problem = make_problem(seed, 9, 14)
+    result = evaluate_single_shot(**problem, repeats=3, seed=seed)
+    rng = np.random.default_rng(seed)
+    expected = [first for _ in range(3) for first in shot_by_definition(problem, rng.permutation(14))]
+    np.testing.assert_array_equal(result.first_match, expected)
+    valid = result.valid
+    np.testing.assert_allclose(result.average_precision[valid], 1 / result.first_match[valid])
+    assert np.isnan(result.average_precision[~valid]).all()
+
+
+def test_one_image_an_identity_is_the_plain_ranking():
+    distances = torch.rand(6, 4, generator=torch.Generator().manual_seed(0))
+    plain = evaluate_ranking(distances, [1, 2, 3, 4, 1, 2], [1, 2, 3, 4])
+    single = evaluate_single_shot(distances, [1, 2, 3, 4, 1, 2], [1, 2, 3, 4], repeats=2)
+    assert single.probes == 12
+    assert single.cmc == plain.cmc
+    assert single.mAP == pytest.approx(plain.mAP)
+
+
+def test_distractors_all_stay():
+    distances = torch.tensor([[0.4, 0.1, 0.2, 0.3]])
+    gallery = [7, 0, 0, 0]
+    assert evaluate_single_shot(distances, [7], gallery, repeats=1).first_match.tolist() == [2]
+    assert evaluate_single_shot(distances, [7], gallery, repeats=1, distractor_pid=0).first_match.tolist() == [4]
+
+
+def test_seeded():
+    problem = make_problem(1, 30, 40)
+    once, again, other = (evaluate_single_shot(**problem, seed=seed) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(once.first_match, again.first_match)
+    assert (once.first_match != other.first_match).any()
+
+
+def test_the_bootstrap_keeps_the_repeats_of_an_identity_together():
+    # One identity always right, one always wrong: whatever the repeats, only 0, 1/2 and 1 can be drawn.
+    result = evaluate_single_shot(torch.tensor([[0.0, 1.0], [0.0, 1.0]]), [1, 2], [1, 2], repeats=50)
+    interval = bootstrap_interval(result, "r1", samples=200)
+    assert (interval.low, interval.value, interval.high) == (0.0, 0.5, 1.0)
+
+
+def test_empty_gallery():
+    result = evaluate_single_shot(torch.zeros(2, 0), [1, 2], [])
+    assert result.invalid_probes == result.probes == 20
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"^evaluate_single_shot: repeats must be at least 1, got 0"):
+        evaluate_single_shot(torch.zeros(1, 1), [1], [1], repeats=0)
+    with pytest.raises(ValueError, match=r"^evaluate_single_shot: distances must have shape \(1, 1\)"):
+        evaluate_single_shot(torch.zeros(2, 1), [1], [1])
