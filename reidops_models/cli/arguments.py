@@ -1,0 +1,78 @@
+"""Arguments that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from reidops_models.cli.console import CommandError
+
+if TYPE_CHECKING:
+    from reidops_models.checkpoint import Checkpoint
+
+DEFAULT_MODEL = "dsr"
+
+
+def positive_int(text: str) -> int:
+    """An argparse type: an integer of 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
+    return value
+
+
+def natural_number(text: str) -> int:
+    """An argparse type: an integer of 0 or more."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
+    return value
+
+
+def int_list(text: str) -> list[int]:
+    """An argparse type: `1,2,3`."""
+    return [positive_int(part) for part in text.split(",")]
+
+
+def name_list(text: str) -> list[str]:
+    """An argparse type: `a,b`."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which network, and how it matches."""
+    parser.add_argument("--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped)")
+    parser.add_argument("--model", help=f"refuse a checkpoint of another model (default: {DEFAULT_MODEL} if shipped)")
+    parser.add_argument("--scales", type=int_list, metavar="1,2,3", help="block sizes (default: the recipe's)")
+    parser.add_argument("--beta", type=float, help="sparsity of the reconstruction (default: the recipe's)")
+
+
+def load_model(options: argparse.Namespace) -> Checkpoint:
+    """The checkpoint that :func:`add_model_arguments` describes.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another model.
+        RecipeError: it has no such option, or the value is out of range.
+    """
+    from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
+    from reidops_models.registry import PACKAGES
+
+    if options.model is not None and options.model not in PACKAGES:
+        raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(sorted(PACKAGES))}")
+    path = options.checkpoint or shipped_checkpoint(options.model or DEFAULT_MODEL)
+    checkpoint = load_checkpoint(path, model=options.model)
+    return _with_matching(checkpoint, {"scales": options.scales, "beta": options.beta})
+
+
+def _with_matching(checkpoint: Checkpoint, changes: dict[str, Any]) -> Checkpoint:
+    """The same network under a recipe with other matching options; the recipe's own checks apply."""
+    from dataclasses import replace
+
+    from reidops_models.recipe import parse_recipe
+
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        return checkpoint
+    values = checkpoint.recipe.model_dump(mode="json")
+    values["matching"] = {**values.get("matching", {}), **given}
+    return replace(checkpoint, recipe=parse_recipe(values, origin="options"))

@@ -1,0 +1,45 @@
+"""`reidops train`: train a recipe's network on a data set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reidops_models.cli.console import CommandError, show_progress
+
+SUMMARY = "train a network by a recipe"
+DESCRIPTION = """\
+Train a recipe's network on the training pictures of a data set in Market-1501
+layout. In --out: model.safetensors and model.json (what match and evaluate
+read), last.ckpt (to resume from), metrics.csv and TensorBoard's files.
+"""
+EXAMPLES = """\
+examples:
+  reidops train --recipe dsr/demo --data people --out runs/demo
+  reidops train --recipe dsr/demo --data people --out runs/demo --resume
+  reidops train --recipe mine.yaml --data Market-1501-v15.09.15 --out runs/mine
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="dsr/demo, ..., or a .yaml file")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set in Market-1501 layout")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
+    parser.add_argument("--resume", action="store_true", help="go on from the last.ckpt in --out")
+
+
+def run(options: argparse.Namespace) -> int:
+    from reidops_models.data import load_market1501
+    from reidops_models.recipe import load_recipe
+
+    recipe = load_recipe(options.recipe)
+    dataset = load_market1501(options.data)
+    last = options.out / "last.ckpt"
+    if options.resume and not last.is_file():
+        raise CommandError(f"{last}: nothing to resume from")
+
+    from reidops_models.training.run import train
+
+    weights = train(recipe, dataset, options.out, resume=last if options.resume else None, progress=show_progress())
+    print(f"written: {weights}")
+    return 0

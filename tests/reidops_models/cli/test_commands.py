@@ -1,0 +1,154 @@
+"""The other commands, and what all of them have in common."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reidops_models.cli import build_parser, main
+
+from .conftest import Run
+
+
+@pytest.mark.parametrize("command", ["demo", "synth", "train", "evaluate", "match"])
+def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out
+    assert f"  reidops {command}" in printed.partition("examples:")[2]
+    assert max(map(len, printed.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["fly"],
+        ["match", "--probe", "x"],
+        ["match", "--probe", "x", "--gallery", "y", "--top", "0"],
+        ["match", "--probe", "x", "--gallery", "y", "--scales", "1,two"],
+        ["synth", "x", "--seed", "-1"],
+    ],
+)
+def test_wrong_words_are_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert "usage: reidops" in capsys.readouterr().err
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    code = "import sys; from reidops_models.cli import build_parser; build_parser().format_help(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "matplotlib", "lightning", "PIL", "jinja2", "numpy", "rich"}
+    assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_a_missing_extra_is_named(run: Run, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.delitem(sys.modules, "reidops_models.training.run", raising=False)
+    code, _, complaints = run("train", "--recipe", "dsr/demo", "--data", people, "--out", tmp_path / "out")
+    assert code == 2
+    assert complaints == ["reidops: the package 'lightning' is missing: pip install 'reidops[models]'"]
+
+
+def test_our_own_mistakes_keep_their_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def mistaken(*arguments: object, **options: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("reidops_models.data.write_synthetic", mistaken)
+    with pytest.raises(ValueError, match="a bug"):
+        main(["synth", str(tmp_path / "out")])
+
+
+def test_synth_writes_once_and_refuses_a_folder_in_use(run: Run, tmp_path: Path) -> None:
+    assert run("synth", tmp_path / "people", "--size", "tiny") == (0, f"written: {tmp_path / 'people'}\n", [])
+    assert (tmp_path / "people" / "partial_query").is_dir()
+    code, _, complaints = run("synth", tmp_path / "people", "--size", "tiny", "--seed", 1)
+    assert code == 2
+    assert len(complaints) == 1
+
+
+def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, printed, complaints = run(
+        "evaluate", "--data", people, "--checkpoint", checkpoint, "--out", out, "--pictures", 2
+    )
+    assert (code, complaints) == (0, [])
+    assert "24 probes of 8 people" in printed
+    values = json.loads((out / "evaluation.json").read_text())
+    assert list(values["methods"]) == ["Resizing model", "DSR single-scale", "DSR multi-scale"]
+    for method in values["methods"].values():
+        assert method["cmc"] == sorted(method["cmc"])
+        assert len(method["cmc"]) == 20
+        assert method["cmc"][-1] == 1.0  # the gallery has 12 pictures
+        assert 0 <= method["r1"]["low"] <= method["r1"]["value"] <= method["r1"]["high"] <= 1
+        assert method["r1"]["value"] == method["cmc"][0]
+    assert (out / "cmc.png").stat().st_size > 10_000
+    assert "| DSR single-scale |" in (out / "table.md").read_text()
+    assert (out / "report.html").read_text().count("<section") == 2
+
+
+def test_evaluate_takes_other_probes_and_fewer_methods(run: Run, people: Path, checkpoint: Path) -> None:
+    arguments = ["--data", people / "validation", "--checkpoint", checkpoint, "--probes", "query"]
+    code, printed, _ = run("evaluate", *arguments, "--methods", "resizing-model")
+    assert code == 0
+    assert "12 probes of 4 people" in printed
+    assert "DSR" not in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--probes", "nobody"], "nobody"),
+        (["--methods", "guessing"], "known: resizing-model, dsr-single-scale, dsr-multi-scale"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_evaluate_says_what_it_cannot_do(
+    run: Run, people: Path, checkpoint: Path, options: list[str], expected: str
+) -> None:
+    code, _, complaints = run("evaluate", "--data", people, "--checkpoint", checkpoint, *options)
+    assert code == 2
+    assert len(complaints) == 1
+    assert expected in complaints[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--recipe", "dsr/nothing"], "dsr/nothing"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+        (["--resume"], "last.ckpt: nothing to resume from"),
+    ],
+)
+def test_train_says_what_it_cannot_do(
+    run: Run, people: Path, tmp_path: Path, options: list[str], expected: str
+) -> None:
+    code, _, complaints = run("train", "--recipe", "dsr/demo", "--data", people, "--out", tmp_path, *options)
+    assert code == 2
+    assert len(complaints) == 1
+    assert expected in complaints[0]
+
+
+def test_demo_from_nothing_to_a_report(run: Run, tmp_path: Path) -> None:
+    code, printed, _ = run("demo", "--size", "tiny", "--out", tmp_path / "demo")
+    assert code == 0
+    for name in ("report.html", "cmc.png", "evaluation.json", "table.md", "training/model.safetensors"):
+        assert (tmp_path / "demo" / name).is_file()
+    assert str(tmp_path / "demo" / "report.html") in printed
+    # What it trained is a checkpoint that match takes.
+    people = tmp_path / "demo" / "people-tiny-0"
+    weights = tmp_path / "demo" / "training" / "model.safetensors"
+    arguments = ["--probe", people / "partial_query", "--gallery", people / "query", "--checkpoint", weights]
+    assert run("match", *arguments, "--scales", "1")[0] == 0
+
+
+def test_every_command_is_in_the_help() -> None:
+    text = build_parser().format_help()
+    assert all(command in text for command in ("demo", "synth", "train", "evaluate", "match"))

@@ -1,0 +1,249 @@
+"""`reidops match`: what it writes, and every way in which its input can be wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from reidops_models.cli.pictures import Problems, find_pictures
+from reidops_models.cli.ranks import ranked_probe
+from reidops_models.data import read_image
+from reidops_models.histogram import HistogramMatcher
+
+from .conftest import Run
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "matches.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def nested(people: Path, tmp_path: Path) -> Path:
+    """Two good probes in two folders."""
+    for name, folder in (("0009", "a"), ("0010", "b/c")):
+        (tmp_path / "probes" / folder).mkdir(parents=True)
+        source = sorted((people / "partial_query").glob(f"{name}_*"))[0]
+        shutil.copy(source, tmp_path / "probes" / folder)
+    return tmp_path / "probes"
+
+
+def test_ranks_a_folder(run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path) -> None:
+    gallery, out = people / "bounding_box_test", tmp_path / "out"
+    code, printed, complaints = run(
+        "match",
+        "--probe",
+        nested,
+        "--gallery",
+        gallery,
+        "--checkpoint",
+        checkpoint,
+        "--out",
+        out,
+        "--compare",
+        "histogram",
+    )
+    assert (code, complaints) == (0, [])
+    found, size = rows(out), len(list(gallery.iterdir()))
+    assert list(found[0]) == ["probe", "rank", "gallery", "distance"]
+    assert len(found) == 2 * size
+    for start, folder in ((0, "a/0009_"), (size, "b/c/0010_")):
+        lines = found[start : start + size]
+        assert {line["probe"][: len(folder)] for line in lines} == {folder}
+        assert [int(line["rank"]) for line in lines] == list(range(1, size + 1))
+        distances = [float(line["distance"]) for line in lines]
+        assert distances == sorted(distances)
+        assert all(math.isfinite(distance) and distance >= 0 for distance in distances)
+        assert sorted(line["gallery"] for line in lines) == sorted(path.name for path in gallery.iterdir())
+    records = json.loads((out / "matches.json").read_text())
+    assert [{key: str(value) for key, value in record.items() if key != "distance"} for record in records] == [
+        {key: value for key, value in line.items() if key != "distance"} for line in found
+    ]
+    assert [record["distance"] for record in records] == [float(line["distance"]) for line in found]
+    assert "rank-1" in printed
+    assert "DSR multi-scale" in " ".join(printed.split())
+    assert "colour" in printed
+    html = (out / "report.html").read_text()
+    assert html.count('<svg class="reconstruction"') == 2
+    assert "mAP" in html
+
+
+def test_one_file_against_pictures_without_labels(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:
+    gallery = tmp_path / "gallery"
+    gallery.mkdir()
+    probe = sorted((people / "query").iterdir())[0]
+    image = Image.open(probe)
+    image.save(gallery / "same.png")
+    for index, size in enumerate([(17, 40), (200, 90), (64, 64)]):  # any size
+        Image.effect_noise(size, 50).save(gallery / f"noise{index}.png")
+    out = tmp_path / "out"
+    arguments = ["--probe", probe, "--gallery", gallery, "--checkpoint", checkpoint, "--out", out]
+    code, printed, complaints = run("match", *arguments, "--top", 2, "--scales", "1")
+    assert (code, complaints) == (0, [])
+    found = rows(out)
+    assert [(line["probe"], line["rank"]) for line in found] == [(probe.name, "1"), (probe.name, "2")]
+    assert found[0]["gallery"] == "same.png"
+    assert "mAP" not in printed  # nobody can know who these are
+
+
+def test_scales_and_beta_change_the_distances(
+    run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
+) -> None:
+    distances = set()
+    for index, options in enumerate([[], ["--beta", 0.1], ["--scales", "1"]]):
+        out = tmp_path / f"out{index}"
+        arguments = ["--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint, "--out", out]
+        assert run("match", *arguments, *options)[0] == 0
+        distances.add(rows(out)[0]["distance"])
+    assert len(distances) == 3
+
+
+def test_without_out_nothing_is_written(
+    run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    code, printed, _ = run("match", "--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint)
+    assert code == 0
+    assert "distance" in printed
+    assert list(empty.iterdir()) == []
+
+
+def test_unreadable_pictures_cost_nothing_else(
+    run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
+) -> None:
+    gallery, out = tmp_path / "gallery", tmp_path / "out"
+    shutil.copytree(people / "bounding_box_test", gallery)
+    (gallery / "0001_c1s1_000000_00.jpg").write_bytes(b"")
+    (nested / "a" / "empty.jpg").write_bytes(b"")
+    (nested / "text.png").write_text("not a picture")
+    whole = sorted((people / "query").iterdir())[0].read_bytes()
+    (nested / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (nested / "readme.txt").write_text("no picture, and does not claim to be one")
+    code, _, complaints = run(
+        "match", "--probe", nested, "--gallery", gallery, "--checkpoint", checkpoint, "--out", out
+    )
+    assert code == 1
+    assert len(complaints) == 4
+    for line, name in zip(complaints, ["0001_c1s1_000000_00.jpg", "a/empty.jpg", "cut.jpg", "text.png"], strict=True):
+        assert line.startswith("reidops: ")
+        assert name in line
+    assert len({line["probe"] for line in rows(out)}) == 2
+    assert "0001_c1s1_000000_00.jpg" not in {line["gallery"] for line in rows(out)}
+    assert "cut.jpg" in (out / "report.html").read_text()
+
+
+def test_a_probe_that_is_unreadable_leaves_a_result_without_matches(
+    run: Run, people: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "p.jpg").write_bytes(b"")
+    out = tmp_path / "out"
+    arguments = ["--probe", tmp_path / "p.jpg", "--gallery", people / "query", "--checkpoint", checkpoint, "--out", out]
+    code, _, complaints = run("match", *arguments)
+    assert code == 1
+    assert len(complaints) == 1
+    assert rows(out) == []
+    assert json.loads((out / "matches.json").read_text()) == []
+
+
+def test_a_probe_that_cannot_be_matched_does_not_take_the_others_along(
+    run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
+) -> None:
+    Image.new("RGB", (8, 8)).save(nested / "speck.png")  # a map of 1x1, where blocks of 2x2 are asked for
+    out = tmp_path / "out"
+    arguments = ["--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint, "--out", out]
+    code, _, complaints = run("match", *arguments, "--scales", "2")
+    assert code == 1
+    assert len(complaints) == 1
+    assert "speck.png" in complaints[0]
+    assert len({line["probe"] for line in rows(out)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"--gallery": "nowhere"}, "nowhere: no such file or folder"),
+        ({"--probe": "nowhere"}, "nowhere: no such file or folder"),
+        ({"--gallery": "empty"}, "empty: no picture files in this folder"),
+        ({"--probe": "empty"}, "empty: no picture files in this folder"),
+        ({"--gallery": "unreadable"}, "unreadable: not one picture in it can be read"),
+        ({"--checkpoint": "nowhere.safetensors"}, "nowhere"),
+        ({"--checkpoint": "other"}, "'stnreid'"),
+        ({"--checkpoint": "damaged"}, "damaged"),
+        ({"--model": "nothing"}, "--model: unknown 'nothing'"),
+        ({"--beta": "-1"}, "matching.beta"),
+    ],
+    ids=lambda value: " ".join(value) + "=" + next(iter(value.values())) if isinstance(value, dict) else "",
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    run: Run,
+    people: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, str],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("unreadable").mkdir()
+    Path("unreadable", "zero.jpg").write_bytes(b"")
+    values = json.loads(checkpoint.with_suffix(".json").read_text())
+    for name, content in (("other", {**values, "model": "stnreid"}), ("damaged", values)):
+        Path(f"{name}.json").write_text(json.dumps(content))
+        shutil.copy(checkpoint, f"{name}.safetensors")
+    Path("damaged.safetensors").write_bytes(checkpoint.read_bytes()[:1000])
+
+    options = {"--probe": people / "query", "--gallery": people / "query", "--checkpoint": checkpoint, **change}
+    code, printed, complaints = run("match", *(part for option in options.items() for part in option))
+    assert code == 2
+    assert printed == ""
+    assert expected in complaints[-1]
+    assert len(complaints) == (2 if "unreadable" in expected else 1)  # there the picture's own line comes first
+
+
+def test_a_checkpoint_of_another_model_is_refused_by_name(run: Run, people: Path, checkpoint: Path) -> None:
+    code, _, complaints = run(
+        "match",
+        "--probe",
+        people / "query",
+        "--gallery",
+        people / "query",
+        "--checkpoint",
+        checkpoint,
+        "--model",
+        "stnreid",
+    )
+    assert code == 2
+    assert len(complaints) == 1
+    assert "stnreid" in complaints[0]
+
+
+def test_histogram_matcher() -> None:
+    matcher = HistogramMatcher()
+    red, green, mixed = torch.zeros(3, 8, 4), torch.zeros(3, 6, 9), torch.zeros(3, 2, 2)
+    red[0], green[1] = 1, 1
+    mixed[0, 0], mixed[1, 1] = 1, 1  # half of each: d = sqrt(1 - sqrt(1/2))
+    distances = matcher.distances(matcher.embed([red, mixed]), matcher.embed([red, green]))
+    half = math.sqrt(1 - math.sqrt(0.5))
+    torch.testing.assert_close(distances, torch.tensor([[0.0, 1.0], [half, half]]), atol=5e-4, rtol=0)
+
+
+def test_market_rule_leaves_out_the_probes_own_camera(people: Path) -> None:
+    pictures = find_pictures(people / "query", Problems())
+    probe, distances = pictures[0], torch.arange(float(len(pictures)))
+    everything = ranked_probe(HistogramMatcher(), probe, distances, pictures)
+    by_rule = ranked_probe(HistogramMatcher(), probe, distances, pictures, market_rule=True)
+    assert everything.ranked[0].name == probe.name
+    assert everything.first_match == 1
+    assert probe.name not in {match.name for match in by_rule.ranked}
+    assert by_rule.ranked[0].rank == 1
+    torch.testing.assert_close(by_rule.image, read_image(probe.path))
