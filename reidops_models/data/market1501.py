@@ -11,10 +11,12 @@ from pathlib import Path
 
 from .dataset import UNKNOWN, DatasetError, ReidDataset, Sample
 from .images import list_images
+from .synthetic.annotations import ANNOTATIONS_FILE
 
-__all__ = ["load_folder", "load_market1501", "parse_market1501_name"]
+__all__ = ["MARKET1501_FOLDER", "load_folder", "load_market1501", "parse_market1501_name"]
 
-_OFFICIAL_FOLDER = "Market-1501-v15.09.15"
+MARKET1501_FOLDER = "Market-1501-v15.09.15"
+"""What the official archive unpacks to."""
 
 # 0002_c1s1_000451_03.jpg: identity, camera, sequence, frame, detection. DukeMTMC-reID's 0001_c2_f0046182.jpg fits as
 # well.
@@ -62,12 +64,12 @@ def load_market1501(root: str | os.PathLike[str]) -> ReidDataset:
     root = Path(root)
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder")
-    if (root / _OFFICIAL_FOLDER / "query").is_dir():
-        root = root / _OFFICIAL_FOLDER
+    if (root / MARKET1501_FOLDER / "query").is_dir():
+        root = root / MARKET1501_FOLDER
     gallery = _load_split(root / "bounding_box_test")
     kept = [sample for sample in gallery if sample.pid != UNKNOWN]
     return ReidDataset(
-        name="synthetic" if (root / "annotations.json").is_file() else "market1501",
+        name="synthetic" if (root / ANNOTATIONS_FILE).is_file() else "market1501",
         root=root,
         train=_without_junk(root / "bounding_box_train") if (root / "bounding_box_train").is_dir() else [],
         query=_without_junk(root / "query"),

@@ -12,7 +12,7 @@ from typing import Any
 from .occlusion import Box
 from .pose import KEYPOINTS
 
-__all__ = ["ANNOTATIONS_FILE", "Annotation", "load_annotations"]
+__all__ = ["ANNOTATIONS_FILE", "Annotation", "load_annotations", "read_header", "save_annotations"]
 
 ANNOTATIONS_FILE = "annotations.json"
 DIGITS = 4
@@ -63,6 +63,15 @@ def load_annotations(root: str | os.PathLike[str]) -> dict[str, Annotation]:
     """The annotations of a synthetic benchmark (or of its `validation` folder), by `folder/file` below `root`."""
     content = json.loads((Path(root) / ANNOTATIONS_FILE).read_text())
     return {name: _from_json(entry) for name, entry in content["images"].items()}
+
+
+def read_header(root: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What annotations.json says about the benchmark as a whole; None where there is no such file."""
+    try:
+        content = json.loads((Path(root) / ANNOTATIONS_FILE).read_text())
+        return {key: content[key] for key in ("format", "size", "seed", "plan", "split")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def save_annotations(root: Path, header: Mapping[str, Any], images: Mapping[str, Annotation]) -> None:

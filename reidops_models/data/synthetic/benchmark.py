@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from .annotations import ANNOTATIONS_FILE, Annotation, save_annotations
+from .annotations import Annotation, read_header, save_annotations
 from .cameras import CAMERAS, Camera, sample_cameras
 from .occlusion import sample_crop
 from .people import Person, sample_people
@@ -46,11 +45,17 @@ class BenchmarkSize:
     train_images: int
     probe_images: int
 
-    @property
-    def pictures(self) -> int:
-        """How many picture files the benchmark has."""
-        searched = (self.test_people + self.validation_people) * (1 + 3 * self.probe_images)
-        return self.train_people * self.train_images + searched + self.distractors
+    def counts(self, validation: bool = False) -> dict[str, int]:
+        """How many pictures there are to train on, as probes of each kind, and in the gallery."""
+        people = self.validation_people if validation else self.test_people
+        probes = people * self.probe_images
+        return {
+            "train": 0 if validation else self.train_people * self.train_images,
+            "query": probes,
+            "partial_query": probes,
+            "occluded_query": probes,
+            "gallery": people + (0 if validation else self.distractors),
+        }
 
 
 SIZES = {
@@ -135,9 +140,9 @@ def write_synthetic(
         raise ValueError(f"write_synthetic: seed must not be negative, got {seed}")
     label, plan = (size, SIZES[size]) if isinstance(size, str) else ("custom", size)
     root = Path(root)
-    header = {"format": _FORMAT, "size": label, "seed": seed, "plan": vars(plan)}
+    header = {"format": _FORMAT, "size": label, "seed": seed, "plan": asdict(plan)}
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if _read_header(root) == header:
+        if read_header(root) == header | {"split": "test"}:
             return root
         raise FileExistsError(
             f"{root}: holds something other than this benchmark (size {label}, seed {seed}); choose another folder"
@@ -147,15 +152,6 @@ def write_synthetic(
     _write(unfinished, plan, seed, header, workers, progress)
     unfinished.rename(root)  # a rename, so that a folder that is there is complete
     return root
-
-
-def _read_header(root: Path) -> dict[str, object] | None:
-    """What annotations.json says about the benchmark in a folder."""
-    try:
-        content = json.loads((root / ANNOTATIONS_FILE).read_text())
-        return {key: content[key] for key in ("format", "size", "seed", "plan")}
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _write(
@@ -170,7 +166,7 @@ def _write(
     for job, drawn in zip(jobs, _with_progress(_run(jobs, workers), len(jobs), progress), strict=True):
         annotations["validation" if job.split == "validation" else ""].update(drawn)
     for name, images in annotations.items():
-        save_annotations(root / name, header, images)
+        save_annotations(root / name, header | {"split": name or "test"}, images)
 
 
 def _jobs(root: Path, plan: BenchmarkSize, seed: int) -> Iterator[_Job]:

@@ -1,0 +1,79 @@
+"""What a data set on disk is, and whether all of it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .dataset import DISTRACTOR, ReidDataset, Sample
+from .market1501 import MARKET1501_FOLDER
+from .synthetic.annotations import read_header
+from .synthetic.benchmark import BenchmarkSize
+
+__all__ = ["MARKET1501_COUNTS", "describe"]
+
+MARKET1501_COUNTS = {"train": 12_936, "query": 3_368, "gallery": 15_913, "junk": 3_819}
+"""Pictures of Market-1501 as published; `bounding_box_test` holds gallery and junk, 19,732 files."""
+
+
+def describe(dataset: ReidDataset) -> str:
+    """Which layout was found, how many pictures, identities and cameras, and whether the counts are as published or
+    as drawn.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from reidops_models.data import ReidDataset, Sample
+        >>> mine = [Sample(Path(f"query/000{pid}_c1s1_000001_00.jpg"), pid, camid=1) for pid in (1, 2)]
+        >>> print(describe(ReidDataset("market1501", Path("mine"), [], mine[1:], mine)))
+        market1501: mine
+          variant: own data in Market-1501 layout
+          train: 0 pictures
+          query: 1 picture, 1 identity, 1 camera
+          gallery: 2 pictures, 2 identities, 1 camera
+    """
+    lines = [f"{dataset.name}: {dataset.root}", *(f"  {line}" for line in _examine(dataset))]
+    splits = {"train": dataset.train, **{name: dataset.probes(name) for name in dataset.probe_sets}}
+    lines += [f"  {name}: {_summary(samples)}" for name, samples in {**splits, "gallery": dataset.gallery}.items()]
+    distractors = sum(sample.pid == DISTRACTOR for sample in dataset.gallery)
+    if distractors:
+        lines.append(f"  of the gallery, {_count(distractors, 'distractor', 'distractors')} (identity 0)")
+    if dataset.junk:
+        lines.append(f"  left out of the gallery: {_count(dataset.junk, 'junk file', 'junk files')} (identity -1)")
+    if dataset.validation:
+        lines += [f"  {line}" for line in describe(dataset.validation).splitlines()]
+    return "\n".join(lines)
+
+
+def _examine(dataset: ReidDataset) -> list[str]:
+    """The variant, and a line for each count that is not as it should be."""
+    counts = {name: len(dataset.probes(name)) for name in dataset.probe_sets}
+    counts |= {"train": len(dataset.train), "gallery": len(dataset.gallery), "junk": dataset.junk}
+    header = read_header(dataset.root)
+    if header:
+        plan = BenchmarkSize(**header["plan"]).counts(validation=header["split"] == "validation")
+        variant = f"drawn people, size {header['size']}, seed {header['seed']}, {header['split']} split"
+        return [f"variant: {variant}", *_differences(counts, plan, "drawn")]
+    wrong = _differences(counts, MARKET1501_COUNTS, "published")
+    if not wrong:
+        return ["variant: Market-1501 (v15.09.15), all counts as published"]
+    if len(wrong) == 1 and not dataset.junk:
+        return ["variant: Market-1501 (v15.09.15) without its junk files; all other counts as published"]
+    if MARKET1501_FOLDER in (dataset.root.name, dataset.root.resolve().name) or len(wrong) < len(MARKET1501_COUNTS) - 1:
+        return ["variant: Market-1501 (v15.09.15), with other counts than published", *wrong]
+    return ["variant: own data in Market-1501 layout"]
+
+
+def _differences(counts: Mapping[str, int], expected: Mapping[str, int], source: str) -> list[str]:
+    different = (name for name in expected if counts.get(name, 0) != expected[name])
+    return [f"wrong: {name} has {counts.get(name, 0)}, {source} {expected[name]}" for name in different]
+
+
+def _summary(samples: Sequence[Sample]) -> str:
+    if not samples:
+        return "0 pictures"
+    identities = _count(len({sample.pid for sample in samples}), "identity", "identities")
+    cameras = _count(len({sample.camid for sample in samples}), "camera", "cameras")
+    return f"{_count(len(samples), 'picture', 'pictures')}, {identities}, {cameras}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
