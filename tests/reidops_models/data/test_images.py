@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reidops_models.data import ImageError, list_images, read_image, resize_image
+
+
+def save(path, pixels, **options):
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
+
+
+def test_reads_rgb_in_unit_range(tmp_path, pixels):
+    image = read_image(save(tmp_path / "a.png", pixels))
+    assert image.dtype == torch.float32
+    assert image.is_contiguous()
+    assert torch.equal(image, torch.from_numpy(pixels).permute(2, 0, 1) / 255)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
+def test_every_mode_becomes_rgb(tmp_path, pixels, mode):
+    suffix = "tif" if mode == "CMYK" else "png"
+    Image.fromarray(pixels).convert(mode).save(tmp_path / f"a.{suffix}")
+    assert read_image(tmp_path / f"a.{suffix}").shape == (3, 7, 5)
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
+    path = save(tmp_path / "a.png", np.array([[0, 257 * 100, 65535]], np.uint16))
+    assert torch.allclose(read_image(path)[0] * 255, torch.tensor([[0.0, 100.0, 255.0]]))
+
+
+def test_orientation_of_the_camera_is_applied(tmp_path, pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to view
+    upright = read_image(save(tmp_path / "a.png", pixels, exif=exif))
+    assert torch.equal(upright, torch.from_numpy(np.rot90(pixels, -1).copy()).permute(2, 0, 1) / 255)
+
+
+def write_broken(folder, kind, pixels):
+    path = folder / f"{kind}.jpg"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("not a picture")
+    elif kind == "truncated":
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+        whole = save(folder / "whole.jpg", noise).read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "header":
+        path.write_bytes(save(folder / "whole.png", pixels).read_bytes()[:20])
+    elif kind == "pixels":
+        path = folder / "none.ppm"
+        path.write_bytes(b"P6 0 4 255\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("missing", "no such file"),
+        ("folder", "is a folder, not a picture"),
+        ("empty", r"the file is empty \(0 bytes\)"),
+        ("text", "not a picture"),
+        ("truncated", r"damaged or truncated \(image file is truncated"),
+        ("header", "not a picture|damaged or truncated"),
+        ("pixels", "not a picture|no pixels|damaged"),
+    ],
+)
+def test_a_broken_file_gives_one_line_that_names_it(tmp_path, pixels, kind, message):
+    path = write_broken(tmp_path, kind, pixels)
+    with pytest.raises(ImageError, match=message) as error:
+        read_image(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_picture_beyond_pillows_limit(tmp_path, pixels, monkeypatch):
+    path = save(tmp_path / "a.png", pixels)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    with pytest.raises(ImageError, match="larger than Pillow's limit of 20 pixels"):
+        read_image(path)
+
+
+def test_lists_pictures_sorted_by_path(tmp_path, pixels):
+    (tmp_path / "sub.jpg").mkdir()
+    for name in ("b.PNG", "a.jpg", "sub.jpg/c.webp", ".hidden.png"):
+        save(tmp_path / name, pixels)
+    (tmp_path / "notes.txt").touch()
+    assert list_images(tmp_path) == [tmp_path / "a.jpg", tmp_path / "b.PNG"]
+    assert list_images(tmp_path, recursive=True) == [
+        tmp_path / "a.jpg",
+        tmp_path / "b.PNG",
+        tmp_path / "sub.jpg/c.webp",
+    ]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
+        list_images(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file: not a folder"):
+        list_images(tmp_path / "file")
+
+
+def test_resize_keeps_the_mean_and_the_batch():
+    images = torch.rand(2, 3, 64, 32, generator=torch.Generator().manual_seed(0))
+    small = resize_image(images, 16, 8)
+    assert small.shape == (2, 3, 16, 8)
+    assert torch.allclose(small.mean((-2, -1)), images.mean((-2, -1)), atol=0.01)
+    assert torch.equal(resize_image(images[0], 16, 8), small[0])
+    assert resize_image(images, 64, 32) is images
