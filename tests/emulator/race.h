@@ -1,101 +1,169 @@
-// simt_race.h - data-race and bounds checks for emulated kernels.
-// Compile with -fsanitize=thread but link WITHOUT it: the compiler's __tsan_* calls land here.
-// Two accesses by different threads conflict when one writes, not both are atomic, and no
-// __syncthreads (same block) or __syncwarp (same warp) orders them.  Shuffles do not order memory.
+// race.h - who touched which memory last: data races, and accesses out of bounds.
+//
+// Two accesses of different threads race when one of them writes, not both are atomic, and no barrier orders them:
+// __syncthreads orders the threads of a block, __syncwarp those lanes of a warp that it names.  Nothing orders two
+// blocks, and shuffles and votes order no memory.  Threads that write the same value to one place race all the same.
+//
+// Only the race build looks; race_hooks.h says how.
 #pragma once
+
+#include <cstdint>
+#include <string>
 #include <unordered_map>
-namespace reidops::simt {
-struct Access { uint64_t block = ~0ull; unsigned thread = 0, epoch = 0, clock = 0; uint8_t bytes = 0; bool atomic = false; };
-struct Cell { Access w, r, r2; };
-struct Race {
-  bool on = true, busy = false;
-  std::unordered_map<uintptr_t, Cell> shadow;  // one cell per 4 bytes
-  std::vector<std::pair<const char*, const char*>> buffers;  // registered global memory; empty = no bounds check
-  unsigned epoch = 1;
-  std::vector<unsigned> vc;                     // vc[t*32+l]: t's knowledge of lane l of its warp
+#include <vector>
+
+#include "machine.h"
+#include "source_line.h"
+
+namespace reidops::emulator {
+
+enum class Access { kRead, kWrite, kAtomic };
+
+// Global memory that kernels may touch; none: all of it.  binding.h fills this.
+struct Buffer {
+  Range range;
+  bool writable = false;
 };
-inline Race race;
-SIMT_RAW inline void race_launch() {
-  race.shadow.clear();
-}
-SIMT_RAW inline void race_block(unsigned n) {
-  race.epoch = 1;
-  race.vc.assign(size_t(n) * 32, 0);
-  for (unsigned t = 0; t < n; ++t) race.vc[t * 32 + (t & 31)] = 1;
-}
-SIMT_RAW inline void race_sync_block() { ++race.epoch; }
-SIMT_RAW inline void race_sync_warp(unsigned wi, unsigned m) {
-  unsigned top[32] = {};
-  for (unsigned i = 0; i < 32; ++i) if (m >> i & 1) for (unsigned l = 0; l < 32; ++l) top[l] = std::max(top[l], race.vc[(wi * 32 + i) * 32 + l]);
-  for (unsigned i = 0; i < 32; ++i) if (m >> i & 1) { unsigned* v = &race.vc[(wi * 32 + i) * 32]; for (unsigned l = 0; l < 32; ++l) v[l] = top[l]; ++v[i]; }
-}
-SIMT_RAW inline bool race_ordered(const Access& a, unsigned t, bool shared) {
-  if (a.block == ~0ull || (shared && a.block != S->block_id)) return true;
-  if (a.block != S->block_id) return false;
-  if (a.thread == t || a.epoch < race.epoch) return true;
-  return (a.thread >> 5) == (t >> 5) && race.vc[t * 32 + (a.thread & 31)] >= a.clock;
-}
-SIMT_RAW inline void race_report(const char* what, const void* p, unsigned other, uint64_t block, const void* pc) {
-  char b[240];
-  Dl_info d{};
-  dladdr(pc, &d);
-  std::snprintf(b, sizeof b, "%s at %p, pc +0x%zx, by thread %u and thread %u of block %llu", what, p, size_t((const char*)pc - (const char*)d.dli_fbase) - 1, S->cur->id, other, (unsigned long long)block);
-  S->error = std::string("simt: ") + b;  // not thrown: the compiler holds __tsan_* calls to be nothrow
-  for (;;) to_main(true);
-}
-SIMT_RAW inline void race_access(const void* ptr, size_t size, bool write, bool atomic, const void* pc) {
-  const char* p = static_cast<const char*>(ptr);
-  if (p >= (char*)S->body_arg && p < (char*)S->body_arg + S->body_arg_size) return;
-  for (auto& m : S->maps) if (p >= m.first && p < m.first + m.second) return;  // fiber stacks
-  const bool shared = p >= S->tls.first && p < S->tls.first + S->tls.second;
-  if (p + size > (char*)reidops::dynamic_shared_memory + S->smem && p < (char*)reidops::dynamic_shared_memory + sizeof reidops::dynamic_shared_memory)
-    race_report("out-of-bounds dynamic shared access", p, S->cur->id, S->block_id, pc);
-  if (!shared && !race.buffers.empty()) {
-    bool ok = p >= S->image.first && p < S->image.second;
-    for (auto& b : race.buffers) ok |= p >= b.first && p + size <= b.second;
-    if (!ok) race_report("out-of-bounds global access", p, S->cur->id, S->block_id, pc);
+inline std::vector<Buffer> buffers;
+
+class RaceDetector {
+ public:
+  void launch_begins() { shadow_.clear(); }
+
+  void block_begins(unsigned threads) {
+    epoch_ = 1;
+    known_.assign(threads, Clocks{});
+    for (unsigned id = 0; id < threads; ++id) known_[id].of_lane[id % 32] = 1;
   }
-  const unsigned t = S->cur->id;
-  for (uintptr_t a = uintptr_t(p) & ~uintptr_t(3); a < uintptr_t(p) + size; a += 4) {
-    uint8_t bytes = 0;
-    for (int k = 0; k < 4; ++k) if (a + k >= uintptr_t(p) && a + k < uintptr_t(p) + size) bytes |= 1 << k;
-    Cell& c = race.shadow[a];
-    const Access now{S->block_id, t, race.epoch, race.vc[t * 32 + (t & 31)], bytes, atomic};
-    for (const Access* o : {&c.w, write ? &c.r : nullptr, write ? &c.r2 : nullptr})
-      if (o && (o->bytes & bytes) && !(atomic && o->atomic) && !race_ordered(*o, t, shared))
-        race_report(o == &c.w ? (write ? "write-write race" : "read-after-write race") : "write-after-read race", p, o->thread, o->block, pc);
-    if (!write && shared && c.w.block != S->block_id) race_report("read of unwritten shared memory", p, t, S->block_id, pc);
-    if (write) c.w = now;
-    else { if (c.r.thread != t || c.r.block != S->block_id) c.r2 = c.r; c.r = now; }
+
+  void block_barrier() { ++epoch_; }
+
+  // The lanes that meet here know of each other all that any of them knew, and begin something new.
+  void warp_barrier(unsigned warp, unsigned lanes) {
+    Clocks all;
+    for_each_lane(lanes, [&](unsigned lane) { all.merge(known_[warp * 32 + lane]); });
+    for_each_lane(lanes, [&](unsigned lane) {
+      known_[warp * 32 + lane] = all;
+      ++known_[warp * 32 + lane].of_lane[lane];
+    });
   }
-}
-SIMT_RAW inline void race_atomic(const void* p, size_t n, bool) { race_access(p, n, true, true, __builtin_return_address(0)); }
-SIMT_RAW inline void race_hook(const void* p, size_t n, bool write, const void* pc) {
-  if (!S || !S->in_kernel || !race.on) return;
-  S->in_kernel = false;
-  race_access(p, n, write, false, pc);
-  S->in_kernel = true;
-}
-}  // namespace reidops::simt
-#define SIMT_H extern "C" __attribute__((no_sanitize_thread, noinline, used, weak, visibility("hidden"))) void
-#define SIMT_RW(n)                                                                                              \
-  SIMT_H __tsan_read##n(void* p) { reidops::simt::race_hook(p, n, false, __builtin_return_address(0)); }                 \
-  SIMT_H __tsan_write##n(void* p) { reidops::simt::race_hook(p, n, true, __builtin_return_address(0)); }                 \
-  SIMT_H __tsan_unaligned_read##n(void* p) { reidops::simt::race_hook(p, n, false, __builtin_return_address(0)); }       \
-  SIMT_H __tsan_unaligned_write##n(void* p) { reidops::simt::race_hook(p, n, true, __builtin_return_address(0)); }
-SIMT_RW(1) SIMT_RW(2) SIMT_RW(4) SIMT_RW(8) SIMT_RW(16)
-SIMT_H __tsan_read_range(void* p, size_t n) { reidops::simt::race_hook(p, n, false, __builtin_return_address(0)); }
-SIMT_H __tsan_write_range(void* p, size_t n) { reidops::simt::race_hook(p, n, true, __builtin_return_address(0)); }
-SIMT_H __tsan_vptr_update(void**, void*) {}
-SIMT_H __tsan_vptr_read(void**) {}
-SIMT_H __tsan_func_entry(void*) {}
-SIMT_H __tsan_func_exit() {}
-SIMT_H __tsan_init() {}
-// host code in the same file (shared_ptr, function-local statics) uses real atomics
-#define SIMT_A(bits, T, name, expr) extern "C" __attribute__((no_sanitize_thread, noinline, used, weak, visibility("hidden"))) \
-  T __tsan_atomic##bits##_##name { return expr; }
-SIMT_A(8, unsigned char, load(const volatile unsigned char* p, int), *p)
-SIMT_A(32, int, load(const volatile int* p, int), *p)
-SIMT_A(32, int, fetch_add(volatile int* p, int v, int), __sync_fetch_and_add(p, v))
-SIMT_A(32, int, fetch_sub(volatile int* p, int v, int), __sync_fetch_and_sub(p, v))
-SIMT_A(64, long, load(const volatile long* p, int), *p)
+
+  // What the current thread does to `bytes` of memory; `pc` is the instruction after.  Ends the launch if that is a
+  // mistake.
+  void access(const void* address, std::size_t bytes, Access kind, const void* pc) {
+    if (is_private(address)) return;
+    check_bounds(address, bytes, kind, pc);
+    const bool shared = machine.shared.contains(address);
+    const Thread& self = *machine.current;
+    Entry now{.block = machine.block, .thread = self.id, .epoch = epoch_,
+              .clock = known_[self.id].of_lane[self.lane()], .atomic = kind == Access::kAtomic, .pc = pc};
+    const auto begin = reinterpret_cast<std::uintptr_t>(address), end = begin + bytes;
+    for (std::uintptr_t cell = begin / 4; cell * 4 < end; ++cell) {
+      now.bytes = 0;
+      for (unsigned i = 0; i < 4; ++i) {
+        if (cell * 4 + i >= begin && cell * 4 + i < end) now.bytes |= 1u << i;
+      }
+      check_cell(shadow_[cell], now, kind, shared);
+    }
+  }
+
+ private:
+  // How far one thread knows the lanes of its warp to have come, itself included.
+  struct Clocks {
+    unsigned of_lane[32] = {};
+    void merge(const Clocks& other) {
+      for (int lane = 0; lane < 32; ++lane) of_lane[lane] = max(of_lane[lane], other.of_lane[lane]);
+    }
+  };
+
+  // One access.
+  struct Entry {
+    static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+    std::uint64_t block = kNever;
+    unsigned thread = 0;
+    unsigned epoch = 0;      // block barriers passed
+    unsigned clock = 0;      // warp barriers passed
+    std::uint8_t bytes = 0;  // which of the cell's four
+    bool atomic = false;
+    const void* pc = nullptr;
+  };
+
+  // Four bytes of memory: the last write, and the last reads of two different threads.
+  struct Cell {
+    Entry write, read, earlier_read;
+  };
+
+  template <class Visit>
+  static void for_each_lane(unsigned lanes, Visit visit) {
+    for (unsigned lane = 0; lane < 32; ++lane) {
+      if (lanes >> lane & 1) visit(lane);
+    }
+  }
+
+  // A thread's own variables, the kernel's parameters, constants and built-in variables.
+  static bool is_private(const void* address) {
+    return machine.stacks.range().contains(address) || machine.parameter_range.contains(address) ||
+           machine.shared.image().contains(address);
+  }
+
+  static void check_bounds(const void* address, std::size_t bytes, Access kind, const void* pc) {
+    const std::string what = kind == Access::kRead ? "out-of-bounds read of " : "out-of-bounds write to ";
+    if (machine.shared.past_dynamic_array(address, bytes)) fail(what + "dynamic shared memory" + at(pc));
+    if (machine.shared.contains(address) || buffers.empty()) return;
+    for (const Buffer& buffer : buffers) {
+      if (!buffer.range.contains(address, bytes)) continue;
+      if (kind != Access::kRead && !buffer.writable) fail("write to an input" + at(pc));
+      return;
+    }
+    fail(what + "global memory" + at(pc));
+  }
+
+  // Whether `earlier` happened before all that the current thread does now.
+  bool ordered(const Entry& earlier, bool shared) const {
+    const Thread& self = *machine.current;
+    if (earlier.block == Entry::kNever) return true;
+    if (earlier.block != machine.block) return shared;  // another block's shared memory is another memory
+    if (earlier.thread == self.id || earlier.epoch < epoch_) return true;
+    return earlier.thread / 32 == self.warp() && known_[self.id].of_lane[earlier.thread % 32] >= earlier.clock;
+  }
+
+  void check_order(const Entry& earlier, const Entry& now, bool shared, const char* what) const {
+    if ((earlier.bytes & now.bytes) == 0 || (earlier.atomic && now.atomic) || ordered(earlier, shared)) return;
+    fail(std::string(what) + " race: thread " + text(machine.current->index) + at(now.pc) + " and thread " +
+         text(unravel(earlier.thread, blockDim)) + " of block " + text(unravel(earlier.block, gridDim)) +
+         at(earlier.pc));
+  }
+
+  void check_cell(Cell& cell, const Entry& now, Access kind, bool shared) const {
+    if (kind == Access::kRead) {
+      if (shared && cell.write.block != machine.block) fail("read of shared memory nobody wrote" + at(now.pc));
+      check_order(cell.write, now, shared, "read-after-write");
+      if (cell.read.thread != now.thread || cell.read.block != now.block) cell.earlier_read = cell.read;
+      cell.read = now;
+    } else {
+      check_order(cell.write, now, shared, "write-after-write");
+      check_order(cell.read, now, shared, "write-after-read");
+      check_order(cell.earlier_read, now, shared, "write-after-read");
+      cell.write = now;
+    }
+  }
+
+  std::unordered_map<std::uintptr_t, Cell> shadow_;  // by address / 4
+  std::vector<Clocks> known_;                        // by thread
+  unsigned epoch_ = 1;
+};
+
+#ifdef __SANITIZE_THREAD__
+inline RaceDetector race_detector;
+#else
+struct Blind {
+  void launch_begins() {}
+  void block_begins(unsigned) {}
+  void block_barrier() {}
+  void warp_barrier(unsigned, unsigned) {}
+  void access(const void*, std::size_t, Access, const void*) {}
+};
+inline Blind race_detector;
+#endif
+
+}  // namespace reidops::emulator

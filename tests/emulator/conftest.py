@@ -1,0 +1,105 @@
+"""Builds emulated kernels and gives them to the tests: ``emulated("my_op", "race")`` is the module of bind_my_op.cpp.
+
+A library is built once, into build/emulator, and again only when something that goes into it has changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import importlib.util
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EMULATOR = Path(__file__).parent
+ROOT = EMULATOR.parent.parent
+KERNELS = ROOT / "csrc"
+LIBRARIES = ROOT / "build" / "emulator"
+
+# -O1: a kernel is run on small data a few times, and compiled each time it changes.  -g1: lines, for messages.
+COMPILE = ["g++", "-std=c++20", "-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-c"]
+COMPILE += ["-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"]
+# What the race build adds; to the compiler alone, race_hooks.h says why.
+CHECKS = "thread,bounds-strict,alignment,signed-integer-overflow,integer-divide-by-zero,shift"
+BUILDS = {"plain": [], "race": [f"-fsanitize={CHECKS}"]}
+
+
+def _what_is_missing() -> str | None:
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        return f"the emulator runs on Linux x86-64, not on {sys.platform} {platform.machine()}"
+    if shutil.which("g++") is None:
+        return "the emulator needs g++"
+    if importlib.util.find_spec("pybind11") is None:
+        return "the emulator needs pybind11"
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "the emulator needs Python's headers"
+    return None
+
+
+def _compile_command(build: str) -> list[str]:
+    import pybind11
+
+    includes = [KERNELS, EMULATOR, sysconfig.get_path("include")]
+    # pybind11's headers are not ours to warn about.
+    return [*COMPILE, *BUILDS[build], *(f"-I{path}" for path in includes), "-isystem", pybind11.get_include()]
+
+
+def _fingerprint(command: list[str], source: Path) -> str:
+    digest = hashlib.sha256(" ".join(command).encode())
+    digest.update(subprocess.run(["g++", "--version"], check=True, capture_output=True).stdout)
+    headers = [path for folder in (KERNELS, EMULATOR) for path in folder.rglob("*") if path.suffix in {".h", ".cuh"}]
+    for path in sorted([*headers, source]):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(command)}\n{done.stderr}", pytrace=False)
+
+
+def _library(source: Path, build: str) -> Path:
+    command = _compile_command(build)
+    library = LIBRARIES / f"{source.stem}-{build}-{_fingerprint(command, source)}.so"
+    LIBRARIES.mkdir(parents=True, exist_ok=True)
+    with library.with_suffix(".lock").open("w") as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not library.exists():
+            unfinished = library.with_suffix(".o"), library.with_suffix(".tmp")
+            _run([*command, str(source), "-o", str(unfinished[0])])
+            _run(["g++", "-shared", str(unfinished[0]), "-o", str(unfinished[1])])
+            unfinished[0].unlink()
+            unfinished[1].rename(library)
+    return library
+
+
+@functools.cache
+def _load(op: str, build: str) -> ModuleType:
+    source = EMULATOR / f"bind_{op}.cpp"
+    # pybind11 knows a module by its full name, so that the two builds need two.
+    name = f"emulated.{build}.{source.stem}"
+    spec = importlib.util.spec_from_file_location(name, _library(source, build))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def emulated() -> Callable[[str, str], ModuleType]:
+    """``emulated(op, build)``, where build is "plain" or "race"; skips where the emulator cannot run."""
+    missing = _what_is_missing()
+    if missing is not None:
+        pytest.skip(missing)
+    return _load
