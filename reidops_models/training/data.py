@@ -68,7 +68,7 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         with isolate_rng():
-            L.seed_everything(epoch_seed(self.seed, self.epoch), verbose=False)
+            L.seed_everything(derived_seed(self.seed, self.epoch), verbose=False)
             return iter([int(index) for index in self.sampler])
 
 
@@ -110,13 +110,18 @@ class ReidDataModule(L.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         images, labels = batch
+        # Augmentation, and whatever the network draws, follow from the step: a resumed training draws the same.
+        trainer = self.trainer
+        assert trainer is not None  # Lightning calls this hook from one
+        step = trainer.global_step * trainer.world_size + trainer.global_rank
+        torch.manual_seed(derived_seed(self.recipe.training.seed, step))
         images = augment(images.to(torch.float32) / 255, self.recipe.images)
         return images.contiguous(memory_format=torch.channels_last), labels
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """One seed for each epoch of each seed."""
-    return (seed * 100_003 + epoch) % 2**32
+def derived_seed(seed: int, count: int) -> int:
+    """A seed for each epoch, or step, of a training; neighbouring ones are far apart."""
+    return (seed * 2_654_435_761 + count * 2_246_822_519) % 2**32
 
 
 def _as_fetched(batch: Any) -> Any:

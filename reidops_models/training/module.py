@@ -43,7 +43,8 @@ class ReidModule(L.LightningModule):
         values = [term(predictions.logits, predictions.features, labels) for term in self.terms]
         if len(values) > 1:
             names = [options.name for options in self.recipe.losses]
-            self.log_dict({f"loss/{name}": value.detach() for name, value in zip(names, values, strict=True)})
+            terms = {f"loss/{name}": value.detach() for name, value in zip(names, values, strict=True)}
+            self.log_dict(terms, on_step=False, on_epoch=True)
         total: Tensor = sum(
             (options.weight * value for options, value in zip(self.recipe.losses, values, strict=True)),
             start=values[0].new_zeros(()),
@@ -55,8 +56,7 @@ class ReidModule(L.LightningModule):
         predictions = self.network.classify(images)  # type: ignore[operator]  # the contract above
         loss = self.loss(predictions, labels)
         accuracy = (predictions.logits.detach().argmax(dim=1) == labels).float().mean()
-        self.log("loss", loss.detach(), prog_bar=True)
-        self.log("accuracy", accuracy, prog_bar=True)
+        self.log_dict({"loss": loss.detach(), "accuracy": accuracy}, prog_bar=True, on_step=True, on_epoch=True)
         return loss
 
     def configure_optimizers(self) -> Any:

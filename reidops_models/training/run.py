@@ -17,7 +17,16 @@ from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset
 from reidops_models.recipe import Recipe
 from reidops_models.registry import get_paper
-from reidops_models.training.data import ReidDataModule, TrainingImages, epoch_seed
+from reidops_models.training.data import ReidDataModule, TrainingImages
+
+# Lightning's advice where it is wrong: the demo's images are in memory, a resumed training writes where it left off,
+# and the tests' data set is tiny.
+ADVICE = (
+    "does not have many workers",
+    "exists and is not empty",
+    "is smaller than the logging interval",
+    "treespec, LeafSpec",
+)
 
 
 class TrainingError(ValueError):
@@ -36,7 +45,7 @@ def train(
     """Train the recipe's network on a data set's training split.
 
     Writes into `out`: `model.safetensors` and `model.json` (what `load_checkpoint` reads), `last.ckpt` (Lightning's
-    own, after every epoch, to resume from), `metrics.csv`, `hparams.yaml` and TensorBoard's event files.
+    own, after every epoch, to resume from) and `logs/version_N/` (`metrics.csv` and TensorBoard's events).
 
     The order of images and the augmentation of an epoch depend on the seed and the epoch's number alone: a training
     that was interrupted between epochs and resumed ends with the same weights.
@@ -64,7 +73,7 @@ def train(
     if resume is not None and not Path(resume).is_file():
         raise TrainingError(f"{resume}: no such file to resume from")
     out.mkdir(parents=True, exist_ok=True)
-    with _quiet():
+    with quiet():
         L.seed_everything(recipe.training.seed, verbose=False)
         images = TrainingImages(dataset.train, recipe.images)
         paper = get_paper(recipe.model)
@@ -74,6 +83,8 @@ def train(
         data = ReidDataModule(images, recipe)
         trainer = build_trainer(recipe, out, progress=progress)
         trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    if not trainer.is_global_zero:
+        return out / "model.safetensors"  # which the first process writes
     notes = {"dataset": dataset.name, "training images": len(images), "torch": torch.__version__}
     return save_checkpoint(out / "model", Checkpoint(network, recipe, images.identities, notes), dtype=dtype)
 
@@ -83,7 +94,8 @@ def build_trainer(recipe: Recipe, out: Path, *, progress: bool = True) -> L.Trai
     options = recipe.training
     # The state after every epoch, under one name.
     last = ModelCheckpoint(out, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
-    callbacks: list[Callback] = [last, ReseedEpochs(options.seed), LearningRateMonitor("epoch")]
+    board = TensorBoardLogger(out, name="logs")  # counts versions: a resumed training overwrites no earlier log
+    callbacks: list[Callback] = [last, LearningRateMonitor("epoch")]
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
     return L.Trainer(
@@ -94,7 +106,7 @@ def build_trainer(recipe: Recipe, out: Path, *, progress: bool = True) -> L.Trai
         strategy=options.strategy,
         gradient_clip_val=options.gradient_clip,
         callbacks=callbacks,
-        logger=[CSVLogger(out, name="", version=""), TensorBoardLogger(out, name="", version="")],
+        logger=[board, CSVLogger(out, name="logs", version=board.version)],
         log_every_n_steps=10,
         enable_progress_bar=progress,
         enable_model_summary=False,
@@ -102,25 +114,15 @@ def build_trainer(recipe: Recipe, out: Path, *, progress: bool = True) -> L.Trai
     )
 
 
-class ReseedEpochs(Callback):
-    """Seeds the augmentation anew in each epoch, on each device differently."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        torch.manual_seed(epoch_seed(self.seed, trainer.current_epoch) + trainer.global_rank)
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's banners and advice are not results."""
+def quiet() -> Iterator[None]:
+    """Lightning without its banners."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            for message in ("does not have many workers", "Checkpoint directory", "treespec, LeafSpec"):
+            for message in ADVICE:
                 warnings.filterwarnings("ignore", message=f".*{message}.*")
             yield
     finally:

@@ -1,0 +1,96 @@
+"""Weights in torchvision's naming, loaded by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from reidops_models.backbones import Backbone, WeightsError, build_backbone, load_torchvision_weights
+
+# A few of torchvision's keys and shapes, written down from its own models.
+TORCHVISION = {
+    "fcn": {"features.0.weight": (64, 3, 3, 3), "features.28.bias": (512,), "features.10.weight": (256, 128, 3, 3)},
+    "resnet18": {"conv1.weight": (64, 3, 7, 7), "layer1.0.conv1.weight": (64, 64, 3, 3), "layer4.1.bn2.bias": (512,)},
+    "resnet50": {
+        "layer1.0.downsample.0.weight": (256, 64, 1, 1),
+        "layer2.0.downsample.1.running_var": (512,),
+        "layer3.5.conv2.weight": (256, 256, 3, 3),
+        "layer4.2.conv3.weight": (2048, 512, 1, 1),
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(TORCHVISION))
+def test_keys_are_torchvisions(name: str) -> None:
+    with torch.device("meta"):
+        state = build_backbone(name).state_dict()
+    for key, shape in TORCHVISION[name].items():
+        assert tuple(state[key].shape) == shape
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_loads_from_files_and_leaves_the_classifier_out(tmp_path: Path, suffix: str) -> None:
+    state = weights()
+    path = tmp_path / f"slim{suffix}"
+    if suffix == ".pth":
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    backbone = build_backbone("resnet_slim")
+    load_torchvision_weights(backbone, path)
+    for name, value in backbone.state_dict().items():
+        torch.testing.assert_close(value, state[name], rtol=0, atol=0)
+
+
+def test_old_files_without_batch_counts_load() -> None:
+    state = {name: value for name, value in weights().items() if not name.endswith("num_batches_tracked")}
+    backbone = build_backbone("resnet_slim")
+    load_torchvision_weights(backbone, state)
+    torch.testing.assert_close(backbone.state_dict()["conv1.weight"], state["conv1.weight"])
+
+
+def test_everything_that_does_not_fit_is_named_and_nothing_is_loaded() -> None:
+    state = weights()
+    del state["layer1.0.conv1.weight"]
+    state["layer5.0.conv1.weight"] = torch.zeros(1)
+    state["conv1.weight"] = torch.zeros(24, 3, 7, 7)
+    backbone = build_backbone("resnet_slim")
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    with pytest.raises(WeightsError) as caught:
+        load_torchvision_weights(backbone, state)
+    message = str(caught.value)
+    assert "missing: layer1.0.conv1.weight" in message
+    assert "unexpected: layer5.0.conv1.weight" in message
+    assert "conv1.weight (24, 3, 7, 7) instead of (24, 3, 3, 3)" in message
+    assert "\n" not in message
+    for name, value in backbone.state_dict().items():
+        assert value.equal(before[name])
+
+
+def test_unreadable_files_are_one_line(tmp_path: Path) -> None:
+    backbone = build_backbone("resnet_slim")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_torchvision_weights(backbone, tmp_path / "none.pth")
+    for name in ("broken.pth", "broken.safetensors"):
+        (tmp_path / name).write_bytes(b"not weights")
+        with pytest.raises(WeightsError, match="not a file of weights") as caught:
+            load_torchvision_weights(backbone, tmp_path / name)
+        assert "\n" not in str(caught.value)
+    torch.save([torch.zeros(1)], tmp_path / "list.pth")
+    with pytest.raises(WeightsError, match="expected a state dict of tensors, got list"):
+        load_torchvision_weights(backbone, tmp_path / "list.pth")
+
+
+def test_a_file_that_holds_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"conv1.weight": Backbone}, tmp_path / "code.pth")
+    with pytest.raises(WeightsError, match="not a file of weights"):
+        load_torchvision_weights(build_backbone("resnet_slim"), tmp_path / "code.pth")
+
+
+def weights() -> dict[str, Tensor]:
+    """A slim ResNet's, with the classifier that torchvision's files have."""
+    return {**build_backbone("resnet_slim").state_dict(), "fc.weight": torch.zeros(10, 192), "fc.bias": torch.zeros(10)}
