@@ -13,24 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from packaging.version import Version
 
 from . import reference
 
 #: The operators that have a CUDA kernel in ``_C_cuda`` and a function of the same name and signature in ``reference``.
 KERNELS = ("sparse_reconstruct_gram",)
 
+#: The oldest torch whose stable ABI has all that the libraries use; they are compiled for this one.
+OLDEST_TORCH = Version("2.10")
+
 FOLDER = Path(__file__).parent
 CPU_LIBRARY = FOLDER / "_C.abi3.so"
 CUDA_LIBRARY = FOLDER / "_C_cuda.abi3.so"
 
 
-def load_cpu() -> None:
+def load_cpu(path: Path = CPU_LIBRARY) -> None:
+    if Version(torch.__version__).release < OLDEST_TORCH.release:
+        raise ImportError(f"reidops needs torch >= {OLDEST_TORCH}, and this is torch {torch.__version__}")
     try:
-        torch.ops.load_library(CPU_LIBRARY)
+        torch.ops.load_library(path)
     except OSError as error:
         raise ImportError(
             f"reidops: its compiled library cannot be loaded: {error.__cause__ or error}. Build it with "
-            f"`pip install .` in the project's folder; it needs torch >= 2.10, and this is torch {torch.__version__}"
+            f"`pip install .` in the project's folder"
         ) from error
 
 

@@ -1,0 +1,58 @@
+"""The copies of the CPU kernels for narrow and wide vectors give the same results, and the choice can be overridden."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+ISAS = ("baseline", "avx2", "avx512")
+
+SCRIPT = """
+import json, torch, reidops
+generator = torch.Generator().manual_seed(0)
+x, y = torch.rand(5, 64, generator=generator), torch.rand(3, 21, 64, generator=generator)
+x, y = x / x.norm(dim=-1, keepdim=True), y / y.norm(dim=-1, keepdim=True)
+results = torch.ops.reidops.sparse_reconstruct_gram(
+    y @ y.mT, torch.einsum("rd,gmd->rgm", x, y), torch.ones(5, 3), None, None, 0.4, 1e-6, 1000, 0, True)
+print(json.dumps({"isa": torch.ops.reidops.cpu_isa(), "results": [result.tolist() for result in results]}))
+"""
+
+
+def run(isa: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the choice is made once in each."""
+    environ = {**os.environ, "REIDOPS_CPU_ISA": isa, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, "-c", SCRIPT], env=environ, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def widest() -> dict[str, Any]:
+    done = run("")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_every_copy_of_the_kernel_agrees(isa: str, widest: dict[str, Any]) -> None:
+    done = run(isa)
+    if ISAS.index(isa) > ISAS.index(widest["isa"]):
+        assert "REIDOPS_CPU_ISA" in done.stderr
+        pytest.skip(f"this machine has no {isa}")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["isa"] == isa
+    for got, expected in zip(found["results"], widest["results"]):
+        torch.testing.assert_close(torch.tensor(got), torch.tensor(expected), rtol=1e-5, atol=2e-5)
+
+
+def test_unknown_instruction_set_is_named() -> None:
+    done = run("sse9")
+    assert done.returncode != 0
+    assert "ValueError: REIDOPS_CPU_ISA: expected one of baseline, avx2, avx512" in done.stderr
+    assert "got 'sse9'" in done.stderr
