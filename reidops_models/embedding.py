@@ -43,6 +43,11 @@ def embed_in_batches(
 
     Returns:
         One tensor for each image, `embed`'s row of it.
+
+    Example:
+        >>> images = [torch.ones(3, 8, 4), torch.zeros(3, 5, 5)]
+        >>> [mean.tolist() for mean in embed_in_batches(lambda batch: batch.mean(dim=(1, 2, 3)), images)]
+        [1.0, 0.0]
     """
     features: list[Tensor] = []
     for window in _chunks(tqdm(images, unit="image", disable=not progress, leave=False), 8 * batch_size):

@@ -26,8 +26,8 @@ def build_backbone(name: str, **options: Any) -> Backbone:
     """A backbone by name, with random weights.
 
     Example:
-        >>> maps = build_backbone("resnet_slim")(torch.rand(1, 3, 128, 64))
-        >>> maps.shape
+        >>> import torch
+        >>> build_backbone("resnet_slim")(torch.rand(1, 3, 128, 64)).shape
         torch.Size([1, 192, 8, 4])
 
     Raises:

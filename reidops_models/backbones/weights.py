@@ -33,8 +33,9 @@ def load_torchvision_weights(backbone: nn.Module, source: str | Path | Mapping[s
         WeightsError: no such file, not a state dict, or keys that are missing, unexpected or of another shape.
 
     Example:
-        >>> backbone = build_backbone("resnet50", last_stride=1)
-        >>> load_torchvision_weights(backbone, "resnet50-11ad3fa6.pth")
+        >>> from reidops_models.backbones import resnet18
+        >>> state = resnet18().state_dict()  # or the path of torchvision's "resnet18-f37072fd.pth"
+        >>> load_torchvision_weights(resnet18(last_stride=1), state)
     """
     origin = "state dict" if isinstance(source, Mapping) else str(source)
     state = source if isinstance(source, Mapping) else _read(Path(source))

@@ -89,9 +89,13 @@ class DsrMatcher:
         name: of the row; made from the scales if None.
 
     Example:
-        >>> matcher = DsrMatcher(network, (128, 64), scales=(1, 2, 3))
-        >>> gallery = matcher.embed(gallery_images)
-        >>> distances = matcher.distances(matcher.embed(probe_images, role="probe"), gallery)
+        >>> from reidops_models.dsr.recipe import Network
+        >>> network = DsrNetwork(Network(backbone="resnet_slim"), identities=1).eval()
+        >>> matcher = DsrMatcher(network, image_size=(128, 64), scales=(1, 2, 3))
+        >>> gallery = matcher.embed([torch.rand(3, 128, 64), torch.rand(3, 200, 90)])
+        >>> probes = matcher.embed([torch.rand(3, 70, 64)], role="probe")
+        >>> matcher.distances(probes, gallery).shape
+        torch.Size([1, 2])
     """
 
     def __init__(

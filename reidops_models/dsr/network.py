@@ -31,6 +31,7 @@ class DsrNetwork(nn.Module):
         identities: number of training identities.
 
     Example:
+        >>> import torch
         >>> network = DsrNetwork(Network(backbone="resnet_slim"), identities=152)
         >>> network(torch.rand(2, 3, 100, 64)).shape
         torch.Size([2, 192, 7, 4])

@@ -24,6 +24,10 @@ def augment(images: Tensor, options: Images) -> Tensor:
 
     Returns:
         (B, 3, H, W) in [0, 1].
+
+    Example:
+        >>> augment(torch.rand(4, 3, 128, 64), Images(size=(128, 64), flip=0.5, shift=0.06, jitter=0.2)).shape
+        torch.Size([4, 3, 128, 64])
     """
     if options.flip or options.shift or options.partial:
         images = _sample(images, _affine(images, options))

@@ -65,7 +65,8 @@ def train(
         TrainingError: no training images, or nothing to resume from.
 
     Example:
-        >>> train(load_recipe("dsr/demo"), load_market1501("people"), "runs/demo")
+        >>> train(load_recipe("dsr/demo"), load_market1501("people"), "runs/demo")  # doctest: +SKIP
+        PosixPath('runs/demo/model.safetensors')
     """
     out = Path(out)
     if not dataset.train:
