@@ -10,6 +10,7 @@
 #include <cstring>
 #include <new>
 #include <type_traits>
+#include <utility>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -83,27 +84,25 @@ REIDOPS_INLINE unsigned negative_lanes(Vector<T> v) {
 }
 
 // Folds the halves of a vector onto each other until one lane is left.
-template <int kBytes, class T, class V, class Fold>
-REIDOPS_INLINE T reduce(V v, Fold fold) {
-  if constexpr (kBytes == 16) {
-    if constexpr (sizeof(T) == 8) return fold(v[0], v[1]);
-    else return fold(fold(v[0], v[2]), fold(v[1], v[3]));
-  } else {
-    typedef T Half __attribute__((vector_size(kBytes / 2)));
-    struct Halves {
-      Half low, high;
-    };
-    const Halves h = __builtin_bit_cast(Halves, v);
-    return reduce<kBytes / 2, T>(Half(fold(h.low, h.high)), fold);
-  }
+template <class T, class V, class Fold, int... kLane>
+REIDOPS_INLINE T reduce(V v, Fold fold, std::integer_sequence<int, kLane...>) {
+  constexpr int kHalf = sizeof...(kLane);
+  const auto folded = fold(__builtin_shufflevector(v, v, kLane...), __builtin_shufflevector(v, v, (kHalf + kLane)...));
+  if constexpr (kHalf == 2) return fold(folded[0], folded[1]);
+  else return reduce<T>(folded, fold, std::make_integer_sequence<int, kHalf / 2>());
+}
+template <class T, class Fold>
+REIDOPS_INLINE T reduce(Vector<T> v, Fold fold) {
+  if constexpr (Lanes<T>::kCount == 2) return fold(v[0], v[1]);
+  else return reduce<T>(v, fold, std::make_integer_sequence<int, Lanes<T>::kCount / 2>());
 }
 template <class T>
 REIDOPS_INLINE T sum(Vector<T> v) {
-  return reduce<kVectorBytes, T>(v, [](auto a, auto b) { return a + b; });
+  return reduce<T>(v, [](auto a, auto b) { return a + b; });
 }
 template <class T>
 REIDOPS_INLINE T largest(Vector<T> v) {
-  return reduce<kVectorBytes, T>(v, [](auto a, auto b) { return a > b ? a : b; });
+  return reduce<T>(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 // An owned, 64-byte aligned array, zero at first.  (std::vector would be one function shared by all instruction sets.)

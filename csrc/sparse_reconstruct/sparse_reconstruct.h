@@ -67,12 +67,26 @@ REIDOPS_HOST_DEVICE Certificate<T> certify(T error, const Sums<T>& s, T t) {
   return {error, primal > T(0) ? gap / primal : gap};
 }
 
-// The expansion of ||rho||^2 loses about 4 units in the last place of e; below this share of e it is worth summing
-// the residual itself.
+// Rounding of one sum, relative to the sizes of what is summed.
+template <class T>
+REIDOPS_HOST_DEVICE T unit_roundoff() {
+  return sizeof(T) == 4 ? T(6e-8) : T(1.1e-16);
+}
+
+// The expansion of ||rho||^2 loses about 8 roundings of e; where that is more than the tolerance allows of the error,
+// the residual itself has to be summed.
 template <class T>
 REIDOPS_HOST_DEVICE bool expansion_lost_digits(T error, T energy, T tolerance) {
-  const T unit = sizeof(T) == 4 ? T(1.2e-7) : T(2.3e-16);
-  return error * tolerance < 8 * unit * energy;
+  return error * tolerance < 16 * unit_roundoff<T>() * energy;
+}
+
+// A certificate is as good as the c and G it is made of.  Their rounding moves r_j by about 4 roundings of
+// ||x|| ||y_j||; it must stay below the share of t that the tolerance speaks of.
+template <class T>
+REIDOPS_HOST_DEVICE bool certificate_is_sound(T energy, T largest_atom_energy, T t, T tolerance) {
+  const T rounding = 4 * unit_roundoff<T>();
+  const T allowed = tolerance * t;
+  return rounding * rounding * energy * largest_atom_energy <= allowed * allowed;
 }
 
 // How far w may go towards `target` before a coefficient of this sign reaches zero; 1 or more: all the way.
