@@ -1,0 +1,81 @@
+"""The table of operators: what test_common_rules.py needs to know of each.  A new operator is a new row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import reidops
+from tests.reidops.features import relu_columns, relu_maps
+
+
+@dataclass(frozen=True)
+class Op:
+    """One public function with one set of options."""
+
+    name: str
+    function: Callable[..., Any]  #: of tensors alone, options bound
+    inputs: Callable[[], tuple[Tensor, ...]]  #: float64, on the CPU
+    differentiable: Callable[[Any], Tensor]  #: which part of the result has gradients
+    empty: tuple[tuple[tuple[int, ...], ...], ...]  #: shapes of empty inputs
+    operator: str | None  #: the operator that its graph must hold, in torch.ops.reidops; None: torch's own suffice
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of torch.ops.reidops with one set of arguments."""
+
+    name: str
+    inputs: Callable[[], tuple[Any, ...]]  #: float64, requiring gradients
+
+
+def _gram_inputs(*, data: bool, coefficients: bool) -> tuple[Any, ...]:
+    atoms = relu_maps(3, 7, 1, 5).squeeze(2).mT.contiguous()
+    columns = relu_columns(7, 6, seed=1).mT
+    gram = (atoms @ atoms.mT).requires_grad_()
+    correlation = torch.einsum("rd,gmd->rgm", columns, atoms).requires_grad_()
+    energy = columns.square().sum(1)[:, None].repeat(1, 3).requires_grad_()
+    given = (columns[:, None].expand(6, 3, 7), atoms) if data else (None, None)
+    return gram, correlation, energy, *given, 0.4, 1e-6, 1000, 0, coefficients
+
+
+def _sparse_reconstruct(name: str, **options: Any) -> Op:
+    return Op(
+        name=f"sparse_reconstruct-{name}",
+        function=lambda x, y: reidops.sparse_reconstruct(x, y, **options),
+        inputs=lambda: (relu_maps(2, 12, 3, 5).flatten(2)[:, None], relu_maps(3, 12, 2, 4, seed=1).flatten(2)),
+        differentiable=lambda result: result.error,
+        empty=(((4, 0), (4, 3)), ((4, 3), (4, 0)), ((0, 3), (0, 2)), ((0, 1, 4, 3), (5, 4, 2))),
+        operator=None if options.get("method") == "ridge" else "sparse_reconstruct_gram",
+    )
+
+
+def _dsr_distance(name: str, **options: Any) -> Op:
+    return Op(
+        name=f"dsr_distance-{name}",
+        function=lambda probe, gallery: reidops.dsr_distance(probe, gallery, **options),
+        inputs=lambda: (relu_maps(2, 12, 4, 3), relu_maps(3, 12, 5, 4, seed=1)),
+        differentiable=lambda result: result,
+        empty=(((0, 4, 3, 2), (2, 4, 3, 2)), ((2, 4, 3, 2), (0, 4, 3, 2)), ((0, 4, 3, 2), (0, 4, 3, 2))),
+        operator=None if options.get("method") == "ridge" else "sparse_reconstruct_gram",
+    )
+
+
+OPS = (
+    _sparse_reconstruct("active_set"),
+    _sparse_reconstruct("feature_sign", solver="feature_sign"),
+    _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
+    _sparse_reconstruct("ridge", method="ridge"),
+    _dsr_distance("single_scale"),
+    _dsr_distance("multi_scale", scales=(1, 2, 3)),
+    _dsr_distance("ridge", scales=(1, 2), method="ridge"),
+)
+
+OPERATORS = (
+    Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=True, coefficients=True)),
+    Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=False, coefficients=False)),
+)

@@ -1,0 +1,184 @@
+"""What holds for every operator of the table, whatever it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from tests.reidops.ops_table import OPERATORS, OPS, Op, Operator
+
+HALVES = (torch.float16, torch.bfloat16)
+
+
+@pytest.fixture(params=OPS, ids=lambda op: op.name)
+def op(request: pytest.FixtureRequest) -> Op:
+    return request.param
+
+
+@pytest.fixture(params=["cpu", *([pytest.param("cuda", marks=pytest.mark.cuda)] if torch.cuda.is_available() else [])])
+def device(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def inputs(op: Op, device: str) -> tuple[Tensor, ...]:
+    return tuple(value.to(device, torch.float32) for value in op.inputs())
+
+
+def parts(result: Any) -> tuple[Tensor, ...]:
+    return (result,) if isinstance(result, Tensor) else tuple(result)
+
+
+def with_gradients(op: Op, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Results and gradients of their weighted sum."""
+    inputs = tuple(value.detach().clone().requires_grad_() for value in inputs)
+    result = function(*inputs)
+    scored = op.differentiable(result)
+    weights = torch.linspace(0.5, 1.5, scored.numel(), dtype=scored.dtype, device=scored.device)
+    (scored * weights.reshape(scored.shape)).sum().backward()
+    assert all(value.grad is not None for value in inputs)
+    return *(one.detach() for one in parts(result)), *(value.grad for value in inputs if value.grad is not None)
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
+def test_opcheck(operator: Operator) -> None:
+    outcome = torch.library.opcheck(getattr(torch.ops.reidops, operator.name).default, operator.inputs())
+    assert set(outcome.values()) == {"SUCCESS"}
+
+
+def test_compiles_into_one_graph(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    torch._dynamo.reset()
+    compiled = torch.compile(op.function, fullgraph=True, backend="aot_eager")
+    assert_close(with_gradients(op, compiled, inputs), with_gradients(op, op.function, inputs))
+
+
+def test_exports(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    class Module(torch.nn.Module):
+        def forward(self, *given: Tensor) -> Any:
+            return op.function(*given)
+
+    exported = torch.export.export(Module(), inputs)
+    assert op.operator is None or op.operator in str(exported.graph)
+    assert_close(parts(exported.module()(*inputs)), parts(op.function(*inputs)))
+
+
+@pytest.mark.parametrize("mapped", ["all", "first", "second"])
+def test_vmap_is_a_loop(op: Op, inputs: tuple[Tensor, ...], mapped: str) -> None:
+    in_dims = {"all": (0, 0), "first": (0, None), "second": (None, 0)}[mapped]
+    scales = torch.tensor([1.0, 0.8, 1.2], device=inputs[0].device)
+    given = tuple(
+        value if dim is None else torch.stack([value * scale for scale in scales])
+        for value, dim in zip(inputs, in_dims, strict=True)
+    )
+    one_by_one = [
+        op.function(*(value if dim is None else value[i] for value, dim in zip(given, in_dims, strict=True)))
+        for i in range(len(scales))
+    ]
+    together = parts(torch.vmap(op.function, in_dims)(*given))
+    assert_close(together, tuple(torch.stack(same) for same in zip(*map(parts, one_by_one), strict=True)))
+
+
+def test_gradients_pass_through_vmap(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    given = tuple(torch.stack([value, 0.9 * value]) for value in inputs)
+
+    def loop(*stacks: Tensor) -> Any:
+        results = [parts(op.function(*items)) for items in zip(*stacks, strict=True)]
+        stacked = [torch.stack(same) for same in zip(*results, strict=True)]
+        return stacked[0] if len(stacked) == 1 else type(op.function(*inputs))(*stacked)
+
+    assert_close(with_gradients(op, torch.vmap(op.function), given), with_gradients(op, loop, given))
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_autocast_computes_in_float32(op: Op, inputs: tuple[Tensor, ...], dtype: torch.dtype) -> None:
+    expected = parts(op.function(*inputs))
+    with torch.autocast(inputs[0].device.type, dtype=dtype):
+        same, halves = parts(op.function(*inputs)), parts(op.function(*(value.to(dtype) for value in inputs)))
+    assert_close(same, expected, rtol=0, atol=0)
+    assert {value.dtype for value in halves} == {torch.float32}
+
+
+@pytest.mark.parametrize("dtype", [*HALVES, torch.float32, torch.float64], ids=str)
+def test_results_have_the_inputs_dtype(op: Op, inputs: tuple[Tensor, ...], dtype: torch.dtype) -> None:
+    results = parts(op.function(*(value.to(dtype) for value in inputs)))
+    assert {value.dtype for value in results} == {dtype}
+    if dtype in HALVES:  # summed in float32 and rounded once
+        exact = parts(op.function(*(value.to(dtype).float() for value in inputs)))
+        assert_close(results, tuple(value.to(dtype) for value in exact), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("layout", ["transposed", "every other", "offset"])
+def test_any_strides(op: Op, inputs: tuple[Tensor, ...], layout: str) -> None:
+    def laid_out(value: Tensor) -> Tensor:
+        if layout == "transposed":
+            return value.mT.contiguous().mT
+        if layout == "every other":
+            return torch.stack([value, torch.full_like(value, torch.nan)], dim=-1)[..., 0]
+        return torch.nn.functional.pad(value, (1, 1), value=torch.nan)[..., 1:-1]
+
+    strided = tuple(map(laid_out, inputs))
+    assert all(a.stride() != b.stride() for a, b in zip(strided, inputs, strict=True))
+    assert_close(with_gradients(op, op.function, strided), with_gradients(op, op.function, inputs))
+    assert_close(parts(op.function(*strided)), parts(op.function(*inputs)))
+
+
+def test_empty(op: Op, device: str) -> None:
+    for shapes in op.empty:
+        given = tuple(torch.ones(shape, device=device, requires_grad=True) for shape in shapes)
+        scored = op.differentiable(op.function(*given))
+        scored.sum().backward()
+        assert all(value.grad is not None and bool((value.grad == value.grad).all()) for value in given), shapes
+
+
+def test_same_input_same_bits(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    first = with_gradients(op, op.function, inputs)
+    for _ in range(3):
+        assert all(torch.equal(a, b) for a, b in zip(with_gradients(op, op.function, inputs), first, strict=True))
+
+
+def test_no_gradient_changes_nothing(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    expected = parts(op.function(*(value.clone().requires_grad_() for value in inputs)))
+    for guard in (torch.no_grad(), torch.inference_mode()):
+        with guard:
+            results = parts(op.function(*inputs))
+        assert not any(value.requires_grad for value in results)
+        assert_close(results, tuple(value.detach() for value in expected), rtol=0, atol=0)
+
+
+def test_inputs_are_left_alone(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    before = tuple(value.clone() for value in inputs)
+    op.function(*inputs)
+    assert all(torch.equal(a, b) for a, b in zip(inputs, before, strict=True))
+
+
+def test_integers_and_mixtures_are_refused(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    name = op.name.split("-")[0]
+    for i in range(len(inputs)):
+        for dtype, words in ((torch.int64, "must be float32"), (torch.float64, "dtype")):
+            given = [value.to(dtype) if j == i else value for j, value in enumerate(inputs)]
+            with pytest.raises(TypeError, match=rf"^{name}: .*{words}.*got"):
+                op.function(*given)
+    with pytest.raises(ValueError, match=rf"^{name}: .*device.*got"):
+        op.function(inputs[0], inputs[1].to("meta"))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_captured_in_a_cuda_graph(op: Op) -> None:
+    given = tuple(value.to("cuda", torch.float32) for value in op.inputs())
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        op.function(*given)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = parts(op.function(*given))
+    for value in given:
+        value.mul_(0.9)
+    graph.replay()
+    assert_close(captured, parts(op.function(*given)))
