@@ -1,25 +1,20 @@
-"""Pictures in, labelled samples out: readers, Market-1501 layout, augmentation, and a benchmark of drawn people."""
+"""Pictures in, labelled samples out: readers, Market-1501 layout, and a benchmark of drawn people."""
 
 from __future__ import annotations
 
-from .augmentation import Augmentation
 from .dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from .doctor import describe
 from .images import ImageError, list_images, read_image, resize_image
 from .market1501 import load_folder, load_market1501, parse_market1501_name
 from .synthetic import write_synthetic
-from .training_set import TrainingSet, build_pk_sampler
 
 __all__ = [
     "DISTRACTOR",
     "UNKNOWN",
-    "Augmentation",
     "DatasetError",
     "ImageError",
     "ReidDataset",
     "Sample",
-    "TrainingSet",
-    "build_pk_sampler",
     "describe",
     "list_images",
     "load_folder",

@@ -10,8 +10,7 @@ from types import MappingProxyType
 __all__ = ["DISTRACTOR", "UNKNOWN", "DatasetError", "ReidDataset", "Sample"]
 
 UNKNOWN = -1
-"""Identity or camera that is not known. In Market-1501 identity -1 is junk: a detection that counts
-neither for nor against."""
+"""Identity or camera that is not known. In Market-1501 identity -1 is junk, which counts neither for nor against."""
 
 DISTRACTOR = 0
 """Identity of Market-1501's distractors: gallery pictures that show none of the probes' people."""

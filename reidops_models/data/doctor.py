@@ -16,8 +16,7 @@ MARKET1501_COUNTS = {"train": 12_936, "query": 3_368, "gallery": 15_913, "junk":
 
 
 def describe(dataset: ReidDataset) -> str:
-    """Which layout was found, how many pictures, identities and cameras, and whether the counts are as published or
-    as drawn.
+    """Which layout was found, what it holds, and whether the counts are as published or as drawn.
 
     Example:
         >>> from pathlib import Path

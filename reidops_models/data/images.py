@@ -47,10 +47,10 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
         >>> image.shape, image[:, 0, 0].tolist()
         (torch.Size([3, 8, 4]), [1.0, 0.0, 0.0])
     """
-    return torch.from_numpy(read_pixels(path)).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
+    return torch.from_numpy(_read_pixels(path)).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
 
 
-def read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
+def _read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
     """The picture as uint8 (H, W, 3), as :func:`read_image` reads it before scaling. A new array each time."""
     path = Path(path)
     if not path.is_file():
@@ -108,8 +108,10 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
 
 
 def resize_image(image: Tensor, height: int, width: int) -> Tensor:
-    """Resize (..., 3, H, W) to (..., 3, height, width): bilinear, low-pass filtered when shrinking; no copy if it
-    fits already."""
+    """Resize (..., 3, H, W) to (..., 3, height, width), bilinearly, low-pass filtered when shrinking.
+
+    What has that size already is returned as it is, not copied.
+    """
     if image.shape[-2:] == (height, width):
         return image
     batch = image.reshape(-1, *image.shape[-3:])

@@ -71,8 +71,7 @@ class Protocol:
         return probe_pids, to_labels(self.op, "probe_camids", camids, len(probe_pids))
 
     def masks(self, pids: np.ndarray, camids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For a block of probes, both (P, G): which gallery images stay in the ranking, and which of these are
-        right."""
+        """For a block of probes, both (P, G): which gallery images stay in the ranking, which of them are right."""
         same = (pids[:, None] == self.pids) & (pids[:, None] >= 0)
         kept = np.broadcast_to(self.pids >= 0, same.shape)
         if self.camids is not None:

@@ -190,8 +190,12 @@ def _blocks(probes: int, gallery: int) -> Iterator[slice]:
 def rank_block(
     distances: np.ndarray, kept: np.ndarray, right: np.ndarray, definition: AveragePrecision
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First match (P,) and average precision (P,) of a block of probes; all arguments (P, G), `right` only where
-    `kept`."""
+    """First match (P,) and average precision (P,) of a block of probes.
+
+    Args:
+        distances, kept, right: (P, G); `right` only where `kept`.
+        definition: of the average precision.
+    """
     order = np.argsort(distances, axis=1, kind="stable")  # numpy sorts NaN last
     right = np.take_along_axis(right, order, axis=1)
     rank = np.cumsum(np.take_along_axis(kept, order, axis=1), axis=1)

@@ -16,7 +16,7 @@ from PIL import Image
 from .annotations import Annotation, read_header, save_annotations
 from .cameras import CAMERAS, Camera, sample_cameras
 from .occlusion import sample_crop
-from .people import Person, sample_people
+from .people import GROUP_SIZE, Person, sample_people
 from .rendering import render
 
 __all__ = ["SIZES", "BenchmarkSize", "write_synthetic"]
@@ -28,12 +28,15 @@ _JPEG_QUALITY = 92
 
 @dataclass(frozen=True)
 class BenchmarkSize:
-    """How many people and pictures. Numbers of people are multiples of the size of a look-alike group, so none is cut
-    in two.
+    """How many people and pictures.
 
-    A training identity has `train_images` pictures from four cameras. A test or validation identity has one gallery
-    picture from one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn
-    again behind an object. Distractors are one gallery picture each of people who are in no probe.
+    Numbers of people are multiples of the size of a look-alike group, so that no group is cut in two. A training
+    identity has `train_images` pictures from four cameras. A test or validation identity has one gallery picture from
+    one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn again behind an
+    object. Distractors are one gallery picture each of people who are in no probe.
+
+    Raises:
+        ValueError: a number of people that is no such multiple.
     """
 
     height: int
@@ -44,6 +47,11 @@ class BenchmarkSize:
     distractors: int
     train_images: int
     probe_images: int
+
+    def __post_init__(self) -> None:
+        for name in ("train_people", "test_people", "validation_people", "distractors"):
+            if getattr(self, name) % GROUP_SIZE:
+                raise ValueError(f"BenchmarkSize: {name} must be a multiple of {GROUP_SIZE}, got {getattr(self, name)}")
 
     def counts(self, validation: bool = False) -> dict[str, int]:
         """How many pictures there are to train on, as probes of each kind, and in the gallery."""
@@ -59,22 +67,13 @@ class BenchmarkSize:
 
 
 SIZES = {
-    "tiny": BenchmarkSize(
-        64, 32, train_people=8, test_people=8, validation_people=4, distractors=4, train_images=4, probe_images=3
-    ),
-    "small": BenchmarkSize(
-        128, 64, train_people=152, test_people=60, validation_people=40, distractors=0, train_images=12, probe_images=6
-    ),
-    "medium": BenchmarkSize(
-        256,
-        128,
-        train_people=304,
-        test_people=120,
-        validation_people=60,
-        distractors=200,
-        train_images=12,
-        probe_images=6,
-    ),
+    name: BenchmarkSize(*numbers)
+    # height, width; people to train on, to test, to validate; distractors; training pictures and probes of a person
+    for name, numbers in {
+        "tiny": (64, 32, 8, 8, 4, 4, 4, 3),
+        "small": (128, 64, 152, 60, 40, 0, 12, 6),
+        "medium": (256, 128, 304, 120, 60, 200, 12, 6),
+    }.items()
 }
 """`tiny` for tests, `small` for the demo, `medium` for longer experiments."""
 
@@ -103,11 +102,10 @@ def write_synthetic(
 ) -> Path:
     """Draw a benchmark and write it in Market-1501 layout.
 
-    Folders: `bounding_box_train`, `query`, `bounding_box_test`, `partial_query` (the query pictures, 20 to 60 % cut
-        off a random side), `occluded_query` (the same, behind an object), `validation` (the same folders but the
-        first, of other people), and `annotations.json` in both (see :class:`Annotation`). No identity is in two
-        splits and no look-alike group either; an identity's gallery picture and its probes come from different
-        cameras.
+    It holds `bounding_box_train`, `query`, `bounding_box_test`, `partial_query` (the query pictures, 20 to 60 % cut off
+    a random side), `occluded_query` (the same, behind an object), `validation` (the same folders but the first, of
+    other people), and `annotations.json` in both (see `Annotation`). No identity is in two splits and no look-alike
+    group either; an identity's gallery picture and its probes come from different cameras.
 
     The seed decides everything; the number of workers changes nothing. The folder appears when it is complete. If it
     holds this very benchmark already, nothing is drawn.
@@ -147,7 +145,7 @@ def write_synthetic(
         raise FileExistsError(
             f"{root}: holds something other than this benchmark (size {label}, seed {seed}); choose another folder"
         )
-    unfinished = root.with_name(f".{root.name}.unfinished")
+    unfinished = root.absolute().with_name(f".{root.absolute().name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     _write(unfinished, plan, seed, header, workers, progress)
     unfinished.rename(root)  # a rename, so that a folder that is there is complete

@@ -37,14 +37,10 @@ class Figure:
         self.draw.polygon([self.point(*point) for point in points], fill=color)
 
     def ellipse(self, x: float, y: float, half_width: float, half_height: float, color: Color) -> None:
-        self._fill("ellipse", x, y, half_width, half_height, color)
+        self.draw.ellipse(self._corners(x, y, half_width, half_height), fill=color)
 
     def box(self, x: float, y: float, half_width: float, half_height: float, color: Color, radius: float = 0.0) -> None:
-        if radius:
-            corners = self._corners(x, y, half_width, half_height)
-            self.draw.rounded_rectangle(corners, radius=radius * self.scale, fill=color)
-        else:
-            self._fill("rectangle", x, y, half_width, half_height, color)
+        self.draw.rounded_rectangle(self._corners(x, y, half_width, half_height), radius * self.scale, fill=color)
 
     def line(self, points: Sequence[Point], width: float, color: Color, least: int = 1) -> None:
         """A line through the points, at least `least` pixels wide."""
@@ -65,6 +61,3 @@ class Figure:
         px, py = self.point(x, y)
         dx, dy = half_width * self.scale, half_height * self.scale
         return [px - dx, py - dy, px + dx, py + dy]
-
-    def _fill(self, shape: str, x: float, y: float, half_width: float, half_height: float, color: Color) -> None:
-        getattr(self.draw, shape)(self._corners(x, y, half_width, half_height), fill=color)

@@ -31,8 +31,10 @@ def _outline(person: Person, skeleton: Skeleton) -> list[tuple[float, float]]:
 
 
 def _draw_pattern(cloth: Image.Image, person: Person, pose: Pose, scale: float) -> None:
-    """Paint the second colour; `scale` is the person's height in pixels. Open jackets and logos are seen from the
-    front only."""
+    """Paint the second colour onto a cloth; `scale` is the person's height in pixels.
+
+    Open jackets and logos are seen from the front only.
+    """
     draw, color, pattern = ImageDraw.Draw(cloth), person.second, person.pattern
     width, height = cloth.size
     step = max(3.0, 0.035 * scale * person.pattern_scale)

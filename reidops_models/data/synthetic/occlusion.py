@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .people import vary
+from .people import pick, vary
 
 __all__ = ["Box", "draw_occluder", "sample_crop"]
 
@@ -16,8 +16,7 @@ Box = tuple[float, float, float, float]
 def sample_crop(
     rng: np.random.Generator, height: int, width: int, least: float = 0.2, most: float = 0.6
 ) -> tuple[int, int, int, int]:
-    """The pixel box that is left when a part between `least` and `most` is cut off one side, sides and parts all
-    alike likely.
+    """The pixel box that is left when a part between `least` and `most` of the picture is cut off a random side.
 
     The scheme of STNReID's partial probes (Luo et al., "STNReID: Deep Convolutional Networks With Pairwise Spatial
     Transformer Networks for Partial Person Re-Identification", IEEE Transactions on Multimedia, 2020).
@@ -33,14 +32,16 @@ def sample_crop(
 
 
 def draw_occluder(rng: np.random.Generator, image: Image.Image) -> Box:
-    """Draw a counter, a pillar or a crate over a quarter to half of the picture; return where, in fractions of the
-    picture."""
+    """Draw a counter, a pillar or a crate over part of the picture.
+
+    Returns:
+        The box that it covers, in fractions of the picture.
+    """
     width, height = image.size
     red, green, blue = rng.integers(30, 220, 3).tolist()
     part = rng.uniform(0.25, 0.5)
-    left, top, right, bottom = [(0, 1 - part, 1, 1), (0, 0, part, 1), (1 - part, 0, 1, 1), (0.1, 1 - part, 0.9, 1)][
-        int(rng.integers(4))
-    ]
+    boxes = [(0, 1 - part, 1, 1), (0, 0, part, 1), (1 - part, 0, 1, 1), (0.1, 1 - part, 0.9, 1)]
+    left, top, right, bottom = pick(rng, boxes)
     draw = ImageDraw.Draw(image)
     draw.rectangle([left * width, top * height, right * width, bottom * height], fill=(red, green, blue))
     for _ in range(4):

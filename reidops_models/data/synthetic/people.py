@@ -11,8 +11,7 @@ import numpy as np
 __all__ = ["GROUP_SIZE", "Color", "Person", "sample_people"]
 
 GROUP_SIZE = 4
-"""Look-alikes share garments' main colours, kind of trousers, coat and hair length; a split must not
-cut a group in two."""
+"""Look-alikes share main colours, kind of legwear, coat and hair length; a split must not cut a group in two."""
 
 Color = tuple[int, int, int]
 _T = TypeVar("_T")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from reidops_models.data import ReidDataset, Sample, describe, load_market1501, write_synthetic
+from reidops_models.data.__main__ import main
 
 
 def make_market(root="Market-1501-v15.09.15", train=12_936, query=3_368, gallery=15_913, junk=3_819) -> ReidDataset:
@@ -53,3 +54,12 @@ def test_drawn_people(tmp_path):
     assert "wrong" not in text
     next((root / "partial_query").iterdir()).unlink()
     assert "wrong: partial_query has 23, drawn 24" in describe(load_market1501(root))
+
+
+def test_command_line(tmp_path, capsys):
+    root = write_synthetic(tmp_path / "people", "tiny", workers=1)
+    assert main([str(tmp_path / "nowhere"), str(root)]) == 1
+    output = capsys.readouterr()
+    assert "drawn people, size tiny" in output.out
+    assert output.err == f"python -m reidops_models.data: {tmp_path / 'nowhere'}: no such folder\n"
+    assert main([str(root)]) == 0

@@ -1,0 +1,31 @@
+"""`python -m reidops_models.data FOLDER`: what a data set in Market-1501 layout holds, and whether it is complete."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from .dataset import DatasetError
+from .doctor import describe
+from .market1501 import load_market1501
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    parser = argparse.ArgumentParser(
+        "python -m reidops_models.data", description="Describe a data set and check its counts."
+    )
+    parser.add_argument("folder", nargs="+", help="a data set in Market-1501 layout")
+    status = 0
+    for folder in parser.parse_args(arguments).folder:
+        try:
+            print(describe(load_market1501(folder)))
+        except DatasetError as error:
+            print(f"{parser.prog}: {error}", file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
