@@ -1,4 +1,4 @@
-// cuda_vocabulary.h - the words of CUDA C++ that need no other thread: qualifiers, types, built-in variables, arithmetic.
+// cuda_vocabulary.h - the words of CUDA that need no other thread: qualifiers, types, built-in variables, arithmetic.
 //
 // Never define __noinline__ here: libstdc++ spells its own attribute that way.
 #pragma once

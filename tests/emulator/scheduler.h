@@ -139,7 +139,8 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
     std::apply(invocation->kernel, invocation->arguments);
   };
   machine.parameters = &invocation;
-  machine.parameter_range = {reinterpret_cast<const char*>(&invocation), reinterpret_cast<const char*>(&invocation + 1)};
+  const char* begin = reinterpret_cast<const char*>(&invocation);
+  machine.parameter_range = {begin, begin + sizeof invocation};
   machine.random.seed(config.seed);
   machine.error.clear();
   gridDim = grid;

@@ -15,9 +15,9 @@ namespace reidops::emulator {
 inline std::string look_up(const void* pc) {
   Dl_info library{};
   if (dladdr(pc, &library) == 0) return "an unknown place";
+  const auto distance = static_cast<const char*>(pc) - static_cast<const char*>(library.dli_fbase);
   char offset[32];
-  std::snprintf(offset, sizeof offset, "0x%zx",
-                static_cast<std::size_t>(static_cast<const char*>(pc) - static_cast<const char*>(library.dli_fbase) - 1));
+  std::snprintf(offset, sizeof offset, "0x%tx", distance - 1);
   std::string found;
   const std::string command = "addr2line -s -i -e '" + std::string(library.dli_fname) + "' " + offset + " 2>/dev/null";
   if (std::FILE* pipe = popen(command.c_str(), "r")) {

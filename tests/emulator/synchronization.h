@@ -88,7 +88,7 @@ T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32, REIDOPS_HERE
   return shuffle<source_xor>("__shfl_xor_sync", mask, value, bits, width, where);
 }
 
-// ---- votes and reductions ------------------------------------------------------------------------------------------
+// ---- reductions and votes ------------------------------------------------------------------------------------------
 
 namespace reidops::emulator {
 
@@ -112,9 +112,15 @@ T reduce(const char* name, unsigned mask, T value, const Location& where) {
   }));
 }
 
+// A bit for each lane that takes part and votes.
 inline unsigned ballot(const char* name, unsigned mask, bool vote, const Location& where) {
-  const unsigned bit = vote ? 1u << machine.current->lane() : 0;
-  return reduce<[](unsigned a, unsigned b) { return a | b; }>(name, mask, bit, where);
+  constexpr auto collect = [](const Lanes& lanes, const Call&, int) {
+    std::uint64_t votes = 0;
+    for (int lane = 0; lane < 32; ++lane) votes |= lanes.value[lane] << lane;
+    return votes;
+  };
+  return static_cast<unsigned>(
+      warp_collective({.name = name, .where = where, .value = vote, .mask = mask, .result = collect}));
 }
 
 }  // namespace reidops::emulator
