@@ -6,7 +6,7 @@
 #pragma once
 
 #include "../common/lanes.h"
-#include "active_set.h"
+#include "residual.h"
 #include "sparse_reconstruct.h"
 
 namespace reidops::REIDOPS_ISA {
