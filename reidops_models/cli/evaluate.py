@@ -114,7 +114,7 @@ class Evaluation:
         table = format_table(self.results, RANKS, style="markdown")
         (out / "table.md").write_text(f"{self.title}\n\n{table}\n", encoding="utf-8")
         curves = {name: [result.rank(k) for k in range(1, CURVE + 1)] for name, result in self.results.items()}
-        draw_cmc(curves, out / "cmc.png", self.title)
+        draw_cmc(curves, out / "cmc.png")
 
         name, matcher = list(self.matchers.items())[-1]  # the paper's method in full
         shown = range(0, len(self.probes), max(1, len(self.probes) // pictures))[:pictures] if pictures else range(0)
@@ -125,9 +125,14 @@ class Evaluation:
                 for i in shown
             ],
             title=self.title,
-            facts={"pictures": name, **{key: str(value) for key, value in self.facts.items()}},
+            facts={
+                "lists and drawings by": name,
+                "probes": f"{len(self.probes)} pictures, {len(shown)} drawn",
+                "gallery": f"{len(self.gallery)} pictures",
+            },
             table=score_rows(self.results),
             notes=[self.note],
+            figure=out / "cmc.png",
         )
 
     def _values(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def draw_cmc(curves: Mapping[str, Sequence[float]], path: str | Path, title: str
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import FixedLocator, PercentFormatter
 
     # A Figure of its own, not pyplot: no global state, and no window system is asked for.
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
@@ -34,7 +34,7 @@ def draw_cmc(curves: Mapping[str, Sequence[float]], path: str | Path, title: str
         axes.plot(range(1, len(shown) + 1), shown, marker="o", markersize=3.5, linewidth=1.8, label=name)
     axes.set(xlabel="rank", ylabel="probes matched", title=title, ylim=(0, 1.01))
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(FixedLocator([1, *range(5, ranks + 1, 5)]))
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")

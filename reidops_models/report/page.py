@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from torch import Tensor
 
 from reidops_models.matching import Explanation
-from reidops_models.report.pictures import data_uri
+from reidops_models.report.pictures import data_uri, png_uri
 from reidops_models.report.reconstruction import draw_reconstruction
 
 THUMBNAIL = 192  # pixels of the longer side
+MOST_BLOCKS = 1024  # of a probe that is drawn; the blocks of a whole photograph would be too small to point at
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class RankedImage:
 class RankedProbe:
     """A probe, its top ranks, and how the best match rebuilt it.
 
+    `explanation` is of the first of `ranked`; one of more than `MOST_BLOCKS` probe blocks is not drawn.
     `first_match` is the rank of the first image of the same person, None where that is not known.
     """
 
@@ -49,6 +51,7 @@ def write_report(
     facts: Mapping[str, str] | None = None,
     table: Sequence[Sequence[str]] = (),
     notes: Sequence[str] = (),
+    figure: str | Path | None = None,
 ) -> Path:
     """Write the report, all at once: a reader never finds half a page.
 
@@ -58,7 +61,8 @@ def write_report(
         title: the heading.
         facts: short statements under the heading, such as {"model": "dsr", "gallery": "45 images"}.
         table: rows of text, the first of them the header; drawn under the facts when given.
-        notes: lines about what could not be shown, such as unreadable files.
+        notes: lines under the table, such as what could not be read.
+        figure: a PNG file to show beside the table, such as `draw_cmc`'s.
 
     Returns:
         The path written.
@@ -80,6 +84,7 @@ def write_report(
         facts=dict(facts or {}),
         table=[list(row) for row in table],
         notes=list(notes),
+        figure=png_uri(figure) if figure else None,
         probes=[_section(number, probe) for number, probe in enumerate(probes, start=1)],
     )
     path = Path(path)
@@ -93,7 +98,7 @@ def write_report(
 def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
     """What the template needs of one probe."""
     drawing = None
-    if probe.explanation is not None and probe.ranked:
+    if probe.explanation and probe.ranked and len(probe.explanation.probe_grids[0]) <= MOST_BLOCKS:
         drawing = draw_reconstruction(probe.image, probe.ranked[0].image, probe.explanation)
     return {
         "number": number,
@@ -106,6 +111,7 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
             {
                 "rank": match.rank,
                 "name": match.name,
+                "file": PurePosixPath(match.name).name,
                 "picture": data_uri(match.image, THUMBNAIL),
                 "distance": f"{match.distance:.4f}",
                 "verdict": {True: "right", False: "wrong", None: "unknown"}[match.correct],

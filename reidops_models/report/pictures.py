@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
@@ -34,3 +35,8 @@ def data_uri(image: Tensor, longest: int = 256) -> str:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def png_uri(path: str | Path) -> str:
+    """A PNG file as a `data:` address, as it is."""
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")

@@ -112,7 +112,7 @@ def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Explanation
     colours = position_colours(probe_grid.rows, probe_grid.columns)
     mixed, strength = mixed_colours(weights, colours)
     heat = zip(frames[0].places(probe_grid), error_colours(errors, largest), errors, strict=True)
-    faint = 0.85 / (largest or 1.0)  # a block rebuilt well lets the picture through, one rebuilt badly glows
+    faint = 0.75 / (largest or 1.0)  # a block rebuilt well lets the picture through, one rebuilt badly glows
     mixture = zip(frames[2].places(locations), mixed, strength, strict=True)
     return Drawing(
         width=frames[2].x + frames[2].width,

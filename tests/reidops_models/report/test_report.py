@@ -96,6 +96,21 @@ def test_page_without_explanation_has_no_drawing(tmp_path: Path) -> None:
     assert sum(tag == "td" for tag, _ in parser.seen) == 2
 
 
+def test_page_holds_the_figure(tmp_path: Path) -> None:
+    figure = draw_cmc({"DSR": [0.4, 0.7]}, tmp_path / "cmc.png")
+    html, _ = page(tmp_path / "report.html", None, figure=figure)
+    assert base64.b64encode(figure.read_bytes()).decode() in html
+
+
+def test_a_photograph_is_not_drawn_block_by_block(tmp_path: Path) -> None:
+    grid = BlockGrid(33, 32)
+    explanation = Explanation(
+        0.5, (grid,), (BlockGrid(2, 1),), torch.rand(1056), torch.rand(2, 1056), (528, 512), (32, 16)
+    )
+    html, _ = page(tmp_path / "report.html", explanation)
+    assert "<svg" not in html
+
+
 def test_drawing_keeps_the_pictures_relative_size(explanation: Explanation) -> None:
     drawing = draw_reconstruction(torch.rand(3, 48, 32), torch.rand(3, 64, 32), explanation)
     assert drawing.probe.height / drawing.gallery.height == pytest.approx(48 / 64)
