@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from reidops.version import __version__
@@ -58,7 +58,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dt
     """
     weights, description = _files(path)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: _stored(value, dtype) for name, value in checkpoint.network.state_dict().items()}, weights)
+    state = {name: _stored(value, dtype) for name, value in checkpoint.network.state_dict().items()}
+    weights.write_bytes(save(state))  # `save_file` would give the file to its owner alone
     values = {
         "format": FORMAT,
         "model": checkpoint.recipe.model,
