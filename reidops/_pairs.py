@@ -37,6 +37,7 @@ class Probes(NamedTuple):
 
     shapes: list[tuple[int, int]]  #: (h, w) of each
     ones: Tensor  #: (R1, C), the 1 x 1 blocks
+    averages: list[Tensor] | None  #: (N, hw) of each, or one for all; None where blocks are 1 x 1 only
     columns: Tensor  #: (R, C), the block sets
     energy: Tensor  #: (R,)
 
@@ -95,7 +96,7 @@ def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
         images, _, channels = gallery.atoms.shape
         error, _, _ = sparse_reconstruct_gram(
             gallery.gram,
-            _correlation(probes, gallery, solving.scales),
+            _correlation(probes, gallery),
             probes.energy[:, None].expand(-1, images),
             probes.columns.detach()[:, None].expand(-1, images, channels),
             gallery.atoms.detach(),
@@ -111,33 +112,36 @@ def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
 
 def gather_probes(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, dtype: torch.dtype) -> Probes:
     """Lays probes' blocks out, one block a row."""
-    ones = [blocks.flatten(one) for one in maps]
-    if len(set(shapes)) == 1:
-        stacked = torch.stack(ones).to(dtype)
-        columns = blocks.pool(stacked, *shapes[0], solving.scales).flatten(0, 1)
-        rows = stacked.flatten(0, 1)
+    scales = solving.scales
+    flat = [blocks.flatten(one) for one in maps]
+    if alike(shapes):
+        stacked = torch.stack(flat).to(dtype)
+        ones, columns = stacked.flatten(0, 1), blocks.pool(stacked, *shapes[0], scales).flatten(0, 1)
     else:
-        rows = torch.cat(ones).to(dtype)
-        sets = zip(rows.split([h * w for h, w in shapes]), shapes, strict=True)
-        columns = torch.cat([blocks.pool(one, *shape, solving.scales) for one, shape in sets])
-    return Probes(shapes, rows, columns, columns.square().sum(1))
+        ones = torch.cat(flat).to(dtype)
+        sets = zip(ones.split([h * w for h, w in shapes]), shapes, strict=True)
+        columns = torch.cat([blocks.pool(one, *shape, scales) for one, shape in sets])
+    averages = None
+    if blocks.pooled(shapes, scales):
+        averages = [blocks.averages(*shape, scales, like=ones) for shape in (shapes[:1] if alike(shapes) else shapes)]
+    return Probes(shapes, ones, averages, columns, columns.square().sum(1))
 
 
 def gather_gallery(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, dtype: torch.dtype) -> Gallery:
     """Lays gallery images' blocks out, one image a matrix, and makes what each needs once."""
     scales = solving.scales
-    multi = any(blocks.fitting(h, w, scales) != [1] for h, w in shapes)
+    pooled = blocks.pooled(shapes, scales)
     flat = [blocks.flatten(one) for one in maps]
     averages = None
-    if len(set(shapes)) == 1:
+    if alike(shapes):
         ones = torch.stack(flat).to(dtype)
         atoms = blocks.pool(ones, *shapes[0], scales)
-        if multi:
+        if pooled:
             averages = blocks.averages(*shapes[0], scales, like=ones)
     else:
         ones = _pad_and_stack(flat).to(dtype)
         atoms = ones
-        if multi:
+        if pooled:
             sets = zip(ones, shapes, strict=True)
             atoms = _pad_and_stack([blocks.pool(one[: h * w], h, w, scales) for one, (h, w) in sets])
             averages = _pad_and_stack([blocks.averages(*shape, scales, like=ones) for shape in shapes], ones.shape[1])
@@ -147,18 +151,15 @@ def gather_gallery(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, 
     return Gallery(ones, atoms, averages, gram if averages is None else averages @ gram @ averages.mT)
 
 
-def _correlation(probes: Probes, gallery: Gallery, scales: tuple[int, ...]) -> Tensor:
+def _correlation(probes: Probes, gallery: Gallery) -> Tensor:
     """``(R, G, M)``: products at 1 x 1, then averages of them, first over the probes' blocks, then the gallery's."""
     products = probes.ones @ gallery.ones.flatten(0, 1).mT  # (R1, G M1)
-    shapes = probes.shapes
-    if len(set(shapes)) == 1:
-        (h, w), count = shapes[0], len(shapes)
-        if blocks.fitting(h, w, scales) != [1]:
-            averages = blocks.averages(h, w, scales, like=products)
-            products = (averages @ products.unflatten(0, (count, h * w))).flatten(0, 1)
-    elif any(blocks.fitting(h, w, scales) != [1] for h, w in shapes):
-        parts = zip(products.split([h * w for h, w in shapes]), shapes, strict=True)
-        products = torch.cat([blocks.averages(*shape, scales, like=part) @ part for part, shape in parts])
+    if probes.averages is not None and alike(probes.shapes):
+        (averages,) = probes.averages
+        products = (averages @ products.unflatten(0, (len(probes.shapes), averages.shape[1]))).flatten(0, 1)
+    elif probes.averages is not None:
+        parts = products.split([averages.shape[1] for averages in probes.averages])
+        products = torch.cat([averages @ part for averages, part in zip(probes.averages, parts, strict=True)])
     correlation = products.unflatten(1, gallery.ones.shape[:2])
     if gallery.averages is None:
         return correlation
@@ -170,9 +171,14 @@ def _correlation(probes: Probes, gallery: Gallery, scales: tuple[int, ...]) -> T
 def _ridge_error(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
     """``(R, G)``, summed from the data: one product more than the lasso, and nothing that cancels."""
     with torch.no_grad():
-        correlation = _correlation(probes, gallery, solving.scales).permute(1, 2, 0)  # (G, M, R)
+        correlation = _correlation(probes, gallery).permute(1, 2, 0)  # (G, M, R)
         w = _ridge.weights(gallery.gram, correlation)
     return (probes.columns - w.mT @ gallery.atoms).square().sum(-1).T
+
+
+def alike(shapes: list[tuple[int, int]]) -> bool:
+    """Whether all maps have one size, and batches need no padding."""
+    return len(set(shapes)) == 1
 
 
 def _pad_and_stack(matrices: list[Tensor], columns: int | None = None) -> Tensor:
@@ -189,6 +195,7 @@ def _shapes(maps: Maps) -> list[tuple[int, int]]:
 
 
 def _bytes(solving: Solving, dtype: torch.dtype, one: Tensor, atoms: int) -> Bytes:
+    """What `distances` holds at a time, without gradients, for maps like ``one`` and up to so many atoms."""
     channels = one.shape[0]
     multi = solving.scales != (1,)
     cell = 1.0 + multi

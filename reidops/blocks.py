@@ -27,6 +27,11 @@ def count(height: int, width: int, scales: Sequence[int]) -> int:
     return sum((height - k + 1) * (width - k + 1) for k in fitting(height, width, scales))
 
 
+def pooled(shapes: Sequence[tuple[int, int]], scales: Sequence[int]) -> bool:
+    """Whether any of these maps has blocks other than its 1 x 1 ones."""
+    return any(fitting(height, width, scales) != [1] for height, width in shapes)
+
+
 def flatten(feature_map: Tensor) -> Tensor:
     """``(C, h, w)`` -> its 1 x 1 blocks ``(hw, C)``."""
     return feature_map.flatten(1).mT
@@ -38,8 +43,8 @@ def pool(blocks: Tensor, height: int, width: int, scales: Sequence[int]) -> Tens
         return blocks
     maps = blocks.reshape(-1, height, width, blocks.shape[-1]).permute(0, 3, 1, 2)  # channels last: nothing is moved
     sets = [F.avg_pool2d(maps, k, stride=1) if k > 1 else maps for k in fitting(height, width, scales)]
-    pooled = torch.cat([one.permute(0, 2, 3, 1).flatten(1, 2) for one in sets], dim=1)
-    return pooled.reshape(*blocks.shape[:-2], *pooled.shape[-2:])
+    together = torch.cat([one.permute(0, 2, 3, 1).flatten(1, 2) for one in sets], dim=1)
+    return together.reshape(*blocks.shape[:-2], *together.shape[-2:])
 
 
 def averages(height: int, width: int, scales: Sequence[int], like: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+import reidops
+from reidops import library
 from tests.reidops.ops_table import OPERATORS, OPS, Op, Operator
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -43,6 +46,13 @@ def with_gradients(op: Op, function: Callable[..., Any], inputs: tuple[Tensor, .
     (scored * weights.reshape(scored.shape)).sum().backward()
     assert all(value.grad is not None for value in inputs)
     return *(one.detach() for one in parts(result)), *(value.grad for value in inputs if value.grad is not None)
+
+
+@pytest.mark.parametrize("name", sorted({op.name.split("-")[0] for op in OPS}))
+def test_example_of_the_docstring_runs(name: str) -> None:
+    (example,) = doctest.DocTestFinder(recurse=False).find(getattr(reidops, name), name)
+    outcome = doctest.DocTestRunner().run(example)
+    assert (outcome.attempted >= 3, outcome.failed) == (True, 0)
 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
@@ -169,6 +179,7 @@ def test_integers_and_mixtures_are_refused(op: Op, inputs: tuple[Tensor, ...]) -
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.skipif(library.CUDA_MISSING is not None, reason=f"no CUDA kernels: {library.CUDA_MISSING}")
 def test_captured_in_a_cuda_graph(op: Op) -> None:
     given = tuple(value.to("cuda", torch.float32) for value in op.inputs())
     stream = torch.cuda.Stream()
