@@ -112,6 +112,7 @@ PYBIND11_MODULE(bind_vocabulary, module) {
   module.def("tickets", &tickets, py::arg("blocks"), py::arg("threads"));
   module.def("sum_vectors", &sum_vectors, x);
   module.def("leave_behind", &leave_behind, py::arg("blocks"));
+  module.def("trap_at_nan", elementwise(&vocabulary::trap_at_nan, 1, 8), x);
   module.def("arithmetic", elementwise(&vocabulary::arithmetic, 10, 8), x);
   module.def("bit_counts", elementwise(&vocabulary::bit_counts, 5, 8), x);
 }

@@ -154,7 +154,7 @@ inline std::string text(const Thread& thread) {
 }
 
 // Ends the launch.  Nothing is thrown here, since no exception can cross from one stack to another, nor out of the
-// checks that the compiler has put into a kernel; launch() throws.
+// checks that the compiler has put into a kernel; launch() throws.  What the stacks left behind own is lost.
 [[noreturn]] inline void fail(const std::string& what) {
   machine.in_kernel = false;
   machine.error = "block " + text(blockIdx) + ": " + what;

@@ -28,7 +28,10 @@ inline std::vector<Buffer> buffers;
 
 class RaceDetector {
  public:
-  void launch_begins() { shadow_.clear(); }
+  void launch_begins() {
+    shadow_.clear();
+    last_page_ = kNoPage;
+  }
 
   void block_begins(unsigned threads) {
     epoch_ = 1;
@@ -63,7 +66,7 @@ class RaceDetector {
       for (unsigned i = 0; i < 4; ++i) {
         if (cell * 4 + i >= begin && cell * 4 + i < end) now.bytes |= 1u << i;
       }
-      check_cell(shadow_[cell], now, kind, shared);
+      check_cell(shadow(cell), now, kind, shared);
     }
   }
 
@@ -93,6 +96,19 @@ class RaceDetector {
     Entry write, read, earlier_read;
   };
 
+  // What is remembered of the bytes from 4 * index on.  Kernels go through memory in order, so the page is mostly the
+  // same as the last time.
+  Cell& shadow(std::uintptr_t index) {
+    const std::uintptr_t page = index / kCellsInPage;
+    if (page != last_page_) {
+      std::vector<Cell>& cells = shadow_[page];
+      cells.resize(kCellsInPage);
+      last_page_ = page;
+      last_cells_ = cells.data();
+    }
+    return last_cells_[index % kCellsInPage];
+  }
+
   template <class Visit>
   static void for_each_lane(unsigned lanes, Visit visit) {
     for (unsigned lane = 0; lane < 32; ++lane) {
@@ -107,15 +123,18 @@ class RaceDetector {
   }
 
   static void check_bounds(const void* address, std::size_t bytes, Access kind, const void* pc) {
-    const std::string what = kind == Access::kRead ? "out-of-bounds read of " : "out-of-bounds write to ";
-    if (machine.shared.past_dynamic_array(address, bytes)) fail(what + "dynamic shared memory" + at(pc));
+    const auto fail_at = [&](const char* memory) {
+      const char* what = kind == Access::kRead ? "out-of-bounds read of " : "out-of-bounds write to ";
+      fail(what + std::string(memory) + at(pc));
+    };
+    if (machine.shared.past_dynamic_array(address, bytes)) fail_at("dynamic shared memory");
     if (machine.shared.contains(address) || buffers.empty()) return;
     for (const Buffer& buffer : buffers) {
       if (!buffer.range.contains(address, bytes)) continue;
       if (kind != Access::kRead && !buffer.writable) fail("write to an input" + at(pc));
       return;
     }
-    fail(what + "global memory" + at(pc));
+    fail_at("global memory");
   }
 
   // Whether `earlier` happened before all that the current thread does now.
@@ -148,8 +167,11 @@ class RaceDetector {
     }
   }
 
-  std::unordered_map<std::uintptr_t, Cell> shadow_;  // by address / 4
-  std::vector<Clocks> known_;                        // by thread
+  static constexpr std::uintptr_t kCellsInPage = 256, kNoPage = ~std::uintptr_t{0};
+  std::unordered_map<std::uintptr_t, std::vector<Cell>> shadow_;
+  std::uintptr_t last_page_ = kNoPage;
+  Cell* last_cells_ = nullptr;
+  std::vector<Clocks> known_;  // by thread
   unsigned epoch_ = 1;
 };
 

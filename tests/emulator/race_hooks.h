@@ -81,21 +81,35 @@ REIDOPS_HOOK void __tsan_vptr_update(void**, void*) {}
 REIDOPS_HOOK void __tsan_vptr_read(void**) {}
 
 // Atomics of the host code in the same file: static variables, shared_ptr, pybind11.
-#define REIDOPS_HOST_ATOMICS(bits, T)                                                                               \
-  REIDOPS_HOOK T __tsan_atomic##bits##_load(const volatile T* p, int) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); } \
-  REIDOPS_HOOK void __tsan_atomic##bits##_store(volatile T* p, T v, int) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); } \
-  REIDOPS_HOOK T __tsan_atomic##bits##_exchange(volatile T* p, T v, int) {                                          \
-    return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                                                             \
-  }                                                                                                                 \
-  REIDOPS_HOOK T __tsan_atomic##bits##_fetch_add(volatile T* p, T v, int) {                                         \
-    return __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST);                                                              \
-  }                                                                                                                 \
-  REIDOPS_HOOK T __tsan_atomic##bits##_fetch_sub(volatile T* p, T v, int) {                                         \
-    return __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST);                                                              \
-  }                                                                                                                 \
-  REIDOPS_HOOK int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* expected, T v, int, int) {       \
-    return __atomic_compare_exchange_n(p, expected, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                  \
+REIDOPS_HOOK void __tsan_atomic_thread_fence(int) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+REIDOPS_HOOK void __tsan_atomic_signal_fence(int) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+
+#define REIDOPS_HOST_UPDATE(bits, T, name)                                \
+  REIDOPS_HOOK T __tsan_atomic##bits##_##name(volatile T* p, T v, int) { \
+    return __atomic_##name(p, v, __ATOMIC_SEQ_CST);                      \
   }
+#define REIDOPS_HOST_ATOMICS(bits, T)                                                                         \
+  REIDOPS_HOOK T __tsan_atomic##bits##_load(const volatile T* p, int) {                                       \
+    return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                              \
+  }                                                                                                           \
+  REIDOPS_HOOK void __tsan_atomic##bits##_store(volatile T* p, T v, int) {                                    \
+    __atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                                                 \
+  }                                                                                                           \
+  REIDOPS_HOOK T __tsan_atomic##bits##_exchange(volatile T* p, T v, int) {                                    \
+    return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                                                       \
+  }                                                                                                           \
+  REIDOPS_HOOK int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* seen, T v, int, int) {     \
+    return __atomic_compare_exchange_n(p, seen, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                \
+  }                                                                                                           \
+  REIDOPS_HOOK int __tsan_atomic##bits##_compare_exchange_weak(volatile T* p, T* seen, T v, int, int) {       \
+    return __atomic_compare_exchange_n(p, seen, v, true, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                 \
+  }                                                                                                           \
+  REIDOPS_HOST_UPDATE(bits, T, fetch_add)                                                                     \
+  REIDOPS_HOST_UPDATE(bits, T, fetch_sub)                                                                     \
+  REIDOPS_HOST_UPDATE(bits, T, fetch_and)                                                                     \
+  REIDOPS_HOST_UPDATE(bits, T, fetch_or)                                                                      \
+  REIDOPS_HOST_UPDATE(bits, T, fetch_xor)
 REIDOPS_HOST_ATOMICS(8, unsigned char)
+REIDOPS_HOST_ATOMICS(16, unsigned short)
 REIDOPS_HOST_ATOMICS(32, unsigned)
 REIDOPS_HOST_ATOMICS(64, unsigned long)

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <span>
 #include <vector>
 
 #include "fiber.h"
@@ -49,9 +48,10 @@ class SharedMemory {
 
   // After each block: the first byte past the dynamic array that was written, or -1.
   std::ptrdiff_t overwritten_guard() const {
-    const auto guard = std::span(dynamic_shared_memory).subspan(dynamic_bytes_);
-    const auto hit = std::ranges::find_if(guard, [](unsigned char byte) { return byte != kPoison; });
-    return hit == guard.end() ? -1 : &*hit - dynamic_shared_memory;
+    const unsigned char* guard = dynamic_shared_memory + dynamic_bytes_;
+    const unsigned char* end = guard + kGuardBytes;
+    const unsigned char* hit = std::find_if(guard, end, [](unsigned char byte) { return byte != kPoison; });
+    return hit == end ? -1 : hit - dynamic_shared_memory;
   }
 
   bool contains(const void* address) const { return variables_.contains(address); }

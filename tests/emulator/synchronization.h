@@ -152,5 +152,6 @@ REIDOPS_REDUCTION(unsigned, __reduce_xor_sync, a ^ b)
 #undef REIDOPS_REDUCTION
 
 [[noreturn]] inline void __trap(REIDOPS_HERE) {
+  reidops::emulator::OutsideKernel guard;
   reidops::emulator::fail("__trap at " + reidops::emulator::text(where));
 }

@@ -121,3 +121,12 @@ def test_launch_after_an_error_is_clean(emulated: Emulated) -> None:
         with pytest.raises(kernels.EmulatorError):
             kernels.half_warp_shuffle(X, planted=True)
         np.testing.assert_array_equal(kernels.half_warp_shuffle(X, planted=False), ODD_SUMS)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_early_exit_may_be_allowed(emulated: Emulated, build: str) -> None:
+    kernels = emulated("planted_bugs", build)
+    kernels.configure(strict_exit=False)
+    y = kernels.early_exit(X, planted=True)
+    np.testing.assert_array_equal(y[:40], X[:40])
+    assert np.isnan(y[40:]).all()

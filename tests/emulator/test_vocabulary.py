@@ -131,6 +131,14 @@ def test_shared_memory_starts_unset_in_every_block(emulated: Emulated) -> None:
     assert np.isnan(kernels.leave_behind(5)).all()
 
 
+def test_trap(kernels: ModuleType) -> None:
+    x: np.ndarray = np.arange(8, dtype=np.float32)
+    np.testing.assert_array_equal(kernels.trap_at_nan(x)[0], x)
+    x[5] = np.nan
+    with pytest.raises(kernels.EmulatorError, match=r"__trap at vocabulary\.cuh:\d+"):
+        kernels.trap_at_nan(x)
+
+
 # ---- schedules -------------------------------------------------------------------------------------------------------
 
 

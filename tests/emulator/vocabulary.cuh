@@ -96,6 +96,11 @@ __global__ void leave_behind(float* y) {
   kept = 1.0f;
 }
 
+__global__ void trap_at_nan(const float* x, float* y) {
+  if (isnan(x[threadIdx.x])) __trap();
+  y[threadIdx.x] = x[threadIdx.x];
+}
+
 // ---- atomics: all threads work on one row of y each -----------------------------------------------------------------
 
 template <class T>
