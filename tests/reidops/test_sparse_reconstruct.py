@@ -263,7 +263,10 @@ def test_bad_data_stays_where_it_is(method: str, poison: float) -> None:
 def test_more_elements_than_32_bits_count() -> None:
     """Rows that lie 2^30 elements apart, in memory that is reserved and, but for three pages, never touched."""
     rows, m = 3, 4
-    space = torch.empty(2**31 + 64)
+    try:
+        space = torch.empty(2**31 + 64)
+    except RuntimeError:
+        pytest.skip("this machine does not lend 8 GiB of address space")
     correlation = space.as_strided((rows, 1, m), (2**30, m, 1))
     correlation.copy_(torch.rand(rows, 1, m, generator=generator(0)))
     gram, energy = torch.eye(m)[None], torch.full((rows, 1), 4.0)
