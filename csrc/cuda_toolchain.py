@@ -121,5 +121,13 @@ def link_stub(directory: Path, compiler: str = "cc") -> Path:
     return library
 
 
-if __name__ == "__main__":  # CMakeLists.txt asks for the stub
-    print(link_stub(Path(sys.argv[1])))
+def main() -> None:
+    """For CMakeLists.txt: makes the stub in the folder given; prints it and nvcc's flags, as a list of CMake's."""
+    toolchain, reason = decide()
+    if toolchain is None:
+        sys.exit(f"no CUDA kernels: {reason}")
+    print(link_stub(Path(sys.argv[1])), *NVCC_FLAGS, *toolchain.gencode_flags(), sep=";")
+
+
+if __name__ == "__main__":
+    main()
