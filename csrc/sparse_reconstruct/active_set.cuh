@@ -1,0 +1,271 @@
+// active_set.cuh - the lasso of one column by an active set of at most 32 atoms, one warp a column, one lane an atom.
+//
+// Lane p holds the p-th active atom: its weight, its sign and row p of the inverse of G_AA, 32 registers.  What all
+// lanes must see (a vector over the set) goes through 32 elements of shared memory and is read four at a time.
+//
+//   join j:   u = G_AA^-1 g,  g = G_Aj,  S = G_jj - g.u  (squared distance of y_j from the span of the active atoms)
+//             G_AA^-1 += (u, -1)(u, -1)' / S
+//   move:     d = G_AA^-1 (r_A - t s), for then G_AA d takes r_A to t s; as far as no weight changes its sign
+//   leave p:  G_AA^-1 -= v v' / v_p,  v the p-th column
+//
+// r = c - G w of all atoms is computed afresh from c and the active rows after every move, and the next move starts
+// from it: what rounding leaves in the inverse costs a little speed and never accuracy.
+#pragma once
+
+#include "column.cuh"
+
+namespace reidops::sparse_reconstruct {
+
+inline constexpr int kCapacity = kWarp;
+
+// A warp's shared memory: vectors over the active set, and the place of its column, which would otherwise hold on to
+// registers while the solver runs.
+template <class T>
+struct alignas(16) Scratch {
+  T x[kCapacity];
+  T y[kCapacity];
+  int atom[kCapacity];
+  int row, last, g;
+  T energy;
+};
+
+template <class T, int kRounds>
+class ActiveSet {
+ public:
+  __device__ __forceinline__ ActiveSet(const Column<T, kRounds>& column, Scratch<T>& scratch)
+      : column_(column), scratch_(scratch) {
+#pragma unroll
+    for (int q = 0; q < kCapacity; ++q) inverse_[q] = 0;
+    scratch_.atom[lane_index()] = 0;
+  }
+
+  // Minimises, from w = 0 and r = c, until the certificate reaches the tolerance; false where it has not: the set is
+  // full, or `max_iterations` moves were made, or rounding allows no more.
+  __device__ __forceinline__ bool solve(Share<T, kRounds>& r, T tolerance, int max_iterations, bool feature_sign,
+                                        Sums<T>& sums) {
+#pragma unroll 1
+    for (int moves = 0, idle = 0;;) {
+      const Peak<T> worst = peak(r);
+      const T gathered = gather(r, atom_);
+      r_ = used() ? gathered : T(0);
+      if (certified(worst.size, tolerance, sums)) return true;
+      if (moves >= max_iterations) return false;
+
+      T excess = used() ? r_ - column_.t * sign_ : T(0);
+      T step;
+      if (worst.size > column_.t * (1 + kSlack) && !holds(worst.atom)) {
+        if (members_ == kAllLanes || !(column_.row(worst.atom)[worst.atom] > T(0))) return false;
+        step = join(worst, excess);
+        idle = 0;
+      } else {  // no atom is missing: take out what the inverse has drifted
+        if (++idle > kPolishes) return false;
+        step = apply_inverse(excess);
+      }
+      moves = move(step, excess, feature_sign, moves, max_iterations);
+      refresh(r);
+    }
+  }
+
+  // w over all atoms.
+  __device__ __forceinline__ void scatter(Share<T, kRounds>& w) {
+    fill(w, T(0));
+    for (unsigned rest = members_; rest != 0; rest &= rest - 1) {
+      const int p = __ffs(static_cast<int>(rest)) - 1;
+      const int atom = __shfl_sync(kAllLanes, atom_, p);
+      const T value = __shfl_sync(kAllLanes, w_, p);
+#pragma unroll
+      for (int i = 0; i < w.rounds(); ++i)
+#pragma unroll
+        for (int k = 0; k < 4; ++k)
+          w.at(i, k) = atom == atom_of(i, lane_index(), k) ? value : w.at(i, k);
+    }
+  }
+
+ private:
+  static constexpr T kSlack = sizeof(T) == 4 ? T(1e-6) : T(1e-14);  // what rounding alone makes a violation
+  static constexpr int kPolishes = 3;
+
+  __device__ __forceinline__ bool used() const { return members_ >> lane_index() & 1; }
+  __device__ __forceinline__ int top() const { return kWarp - __clz(static_cast<int>(members_)); }
+  __device__ __forceinline__ bool holds(int atom) const {
+    return __any_sync(kAllLanes, used() && atom_ == atom);
+  }
+
+  __device__ __forceinline__ bool certified(T r_max, T tolerance, Sums<T>& sums) const {
+    const T a = r_max > column_.t ? column_.t / r_max : T(1);
+    if ((1 - a) * (1 - a) > tolerance) return false;  // the relative gap is no less
+    sums.wc = used() ? w_ * column_.correlation[atom_] : T(0);
+    sums.wr = w_ * r_;
+    sums.l1 = w_ < T(0) ? -w_ : w_;
+    sums.r_max = r_max;
+    sums = warp_sums(sums);
+    return certify(expanded_error(*column_.energy, sums), sums, column_.t).gap <= tolerance;
+  }
+
+  // G_AA^-1 v, v given by its elements.
+  __device__ __forceinline__ T apply_inverse(T v) {
+    scratch_.x[lane_index()] = v;
+    __syncwarp();
+    T sum = 0;
+#pragma unroll
+    for (int q = 0; q < kCapacity; q += 4) {
+      if (q >= top()) continue;
+      const Four<T> x = load_four(scratch_.x + q);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) sum += inverse_[q + k] * x.at[k];
+    }
+    __syncwarp();
+    return sum;
+  }
+
+  // Takes the atom in, with weight zero, and returns G_AA^-1 excess of the grown set:
+  // (d, 0) + (u, -1) ((u, -1) . excess) / S,  d that of the set before.
+  __device__ __forceinline__ T join(const Peak<T>& worst, T& excess) {
+    const T* row = column_.row(worst.atom);
+    const T sign = worst.value < T(0) ? T(-1) : T(1);
+    const T g = used() ? row[atom_] : T(0);
+    scratch_.x[lane_index()] = g;
+    scratch_.y[lane_index()] = excess;
+    __syncwarp();
+    T u = 0, d = 0;
+#pragma unroll
+    for (int q = 0; q < kCapacity; q += 4) {
+      if (q >= top()) continue;
+      const Four<T> x = load_four(scratch_.x + q), y = load_four(scratch_.y + q);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        u += inverse_[q + k] * x.at[k];
+        d += inverse_[q + k] * y.at[k];
+      }
+    }
+    __syncwarp();
+
+    // An atom in the span of the others has S = 0: it is treated as if it stood a little out of it.  The move then is
+    // long, along a line on which the reconstruction hardly changes and |w|_1 falls, and ends where another one leaves.
+    const T energy = row[worst.atom], lowest = pivot_floor<T>() * energy;
+    const T s = energy - warp_sum(g * u);
+    const T reciprocal = T(1) / (s > lowest ? s : lowest);
+    const T along = warp_sum(u * excess) - (worst.value - column_.t * sign);
+
+    const int slot = __ffs(static_cast<int>(~members_)) - 1;
+    members_ |= 1u << slot;
+    if (lane_index() == slot) {
+      atom_ = worst.atom;
+      sign_ = sign;
+      w_ = 0;
+      r_ = worst.value;
+      excess = worst.value - column_.t * sign;
+      u = -1;
+      scratch_.atom[slot] = worst.atom;
+    }
+    scratch_.x[lane_index()] = u;
+    __syncwarp();
+    const T scale = u * reciprocal;
+#pragma unroll
+    for (int q = 0; q < kCapacity; q += 4) {
+      if (q >= top()) continue;
+      const Four<T> x = load_four(scratch_.x + q);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) inverse_[q + k] += scale * x.at[k];
+    }
+    __syncwarp();
+    return d + scale * along;
+  }
+
+  // Goes along `step`, through as many changes of sign as there are on the way; G_AA step = excess = r_A - t s.
+  __device__ __forceinline__ int move(T step, T excess, bool feature_sign, int moves, int max_iterations) {
+#pragma unroll 1
+    while (moves++ < max_iterations) {
+      T until = used() ? crossing(w_, w_ + step, sign_) : T(1);
+      until = until < T(0) ? T(0) : until < T(1) ? until : T(1);
+      if (!__any_sync(kAllLanes, until < T(1))) {
+        w_ += step;
+        break;
+      }
+      const T reach = feature_sign ? search(until, step, excess) : warp_min_nonnegative(until);
+      w_ += reach * step;
+      r_ -= reach * excess;
+      if (until < reach) sign_ = -sign_;
+      const bool arrived = until == reach && reach < T(1);
+      if (arrived) w_ = 0;
+      const unsigned leavers = __ballot_sync(kAllLanes, arrived);
+      if (leavers != 0) leave(__ffs(static_cast<int>(leavers)) - 1);
+      excess = used() ? r_ - column_.t * sign_ : T(0);
+      step = apply_inverse(excess);
+    }
+    return moves;
+  }
+
+  // The line search of feature-sign search: of the step's end and the points on it where a weight is zero, the one with
+  // the lowest objective.  Every lane values the point at its own `until`; d'G_AA d = d . excess.
+  __device__ __forceinline__ T search(T until, T step, T excess) {
+    const T slope = warp_sum(step * r_), curve = warp_sum(step * excess);
+    scratch_.x[lane_index()] = w_;
+    scratch_.y[lane_index()] = step;
+    __syncwarp();
+    T l1 = 0;
+#pragma unroll 1
+    for (int q = 0; q < top(); ++q) {
+      const T w = scratch_.x[q] + until * scratch_.y[q];
+      l1 += w < T(0) ? -w : w;
+    }
+    __syncwarp();
+    const T value = until * (until * curve - 2 * slope) + 2 * column_.t * l1;
+    const T lowest = warp_min(value);
+    const unsigned best = __ballot_sync(kAllLanes, value == lowest);
+    return __shfl_sync(kAllLanes, until, best != 0 ? __ffs(static_cast<int>(best)) - 1 : 0);
+  }
+
+  __device__ __forceinline__ void leave(int p) {
+    if (lane_index() == p) {
+#pragma unroll
+      for (int q = 0; q < kCapacity; q += 4)
+        *reinterpret_cast<Four<T>*>(scratch_.x + q) = {inverse_[q], inverse_[q + 1], inverse_[q + 2], inverse_[q + 3]};
+    }
+    __syncwarp();
+    const T scale = scratch_.x[lane_index()] / scratch_.x[p];  // 1 in lane p, whose row becomes zero
+#pragma unroll
+    for (int q = 0; q < kCapacity; q += 4) {
+      if (q >= top()) continue;
+      const Four<T> x = load_four(scratch_.x + q);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) inverse_[q + k] = q + k == p ? T(0) : inverse_[q + k] - scale * x.at[k];
+    }
+    __syncwarp();
+    members_ &= ~(1u << p);
+    if (lane_index() == p) w_ = r_ = 0;
+  }
+
+  // r = c - G w from scratch.
+  __device__ __forceinline__ void refresh(Share<T, kRounds>& r) {
+    scratch_.x[lane_index()] = w_;
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < r.rounds(); ++i) {
+      Four<T> rest = correlation_at(column_, i);
+#pragma unroll 1
+      for (int q = 0; q < top(); q += 4) {  // a slot that is free has weight zero
+        const Four<T> w = load_four(scratch_.x + q);
+        const Four<int> atom = load_four(scratch_.atom + q);
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+          const Four<T> g = gram_at(column_, atom.at[n], i);
+#pragma unroll
+          for (int k = 0; k < 4; ++k) rest.at[k] -= w.at[n] * g.at[k];
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < 4; ++k) r.at(i, k) = rest.at[k];
+    }
+    __syncwarp();
+  }
+
+  const Column<T, kRounds>& column_;
+  Scratch<T>& scratch_;
+  unsigned members_ = 0;  // of every slot whether it is used; the same in all lanes
+  int atom_ = 0;          // this lane's own: atom, weight, sign, r and the row of the inverse
+  T w_ = 0, sign_ = 0, r_ = 0;
+  T inverse_[kCapacity];
+};
+
+}  // namespace reidops::sparse_reconstruct

@@ -1,0 +1,243 @@
+// sparse_reconstruct.cuh - the CUDA kernel: a warp solves a column from its correlations to its certificate.
+//
+// A block takes one dictionary and a run of columns, which its warps share out; the Gram of up to 128 float atoms is
+// first copied to shared memory, so that every row of it is read from there.  Nothing is shared between columns and
+// nothing is added up across warps: the result does not depend on the launch.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "../common/launch.h"
+#include "../common/warp.cuh"
+#include "active_set.cuh"
+#include "column.cuh"
+#include "coordinate_descent.cuh"
+#include "problem.h"
+
+namespace reidops::sparse_reconstruct {
+
+// Threads of a block and blocks of a multiprocessor: as many warps as the registers of a column allow without a spill
+// (docs/gpu.md).
+template <class T, int kRounds>
+struct Shape {
+  static constexpr bool kStaged = Column<T, kRounds>::kStaged;
+  static constexpr int kThreads = kStaged ? 384 : 128;
+  static constexpr int kWarps = kThreads / kWarp;
+  static constexpr int blocks() {
+    if (kStaged) return 2;
+    if (sizeof(T) == 4) return kRounds <= 2 ? 4 : 3;
+    return kRounds == 1 ? 3 : 2;
+  }
+};
+
+// What the kernel needs beyond the problem itself.
+template <class T>
+struct Plan {
+  int gram_stride;  // of the Gram's rows: M rounded up to 4, zero beyond M
+  T* memory;        // kShares vectors for every warp of the grid, where registers do not hold them
+  T t;              // beta / 2
+  int fours;        // M where every column's correlations can be read 16 bytes at a time, else 0
+  int run;          // columns that a block solves against one dictionary
+};
+
+inline constexpr int kShares = 3;
+
+// ||x - Yw||^2 from the data.
+template <class T, int kRounds>
+__device__ __forceinline__ T error_from_data(const Problem<T>& p, int row, int g, Share<T, kRounds>& w) {
+  constexpr int kEach = 4;
+  const T* x = p.columns + row * p.columns_stride[0] + g * p.columns_stride[1];
+  const T* atoms = p.atoms + g * p.atoms_stride[0];
+  T total = 0;
+  for (int64_t first = lane_index(); first - lane_index() < p.d; first += kEach * kWarp) {
+    T rest[kEach];
+#pragma unroll
+    for (int n = 0; n < kEach; ++n) rest[n] = first + n * kWarp < p.d ? x[first + n * kWarp] : T(0);
+    for_each_nonzero(w, [&](int atom, T value) {
+      const T* y = atoms + atom * p.atoms_stride[1];
+#pragma unroll
+      for (int n = 0; n < kEach; ++n)
+        if (first + n * kWarp < p.d) rest[n] -= value * y[first + n * kWarp];
+    });
+#pragma unroll
+    for (int n = 0; n < kEach; ++n) total += rest[n] * rest[n];
+  }
+  return warp_sum(total);
+}
+
+// Copies a Gram to shared memory, every row one round long.
+template <class T>
+__device__ __forceinline__ void stage(const T* gram, int atoms, int stride, T* staged) {
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < atoms * kWarp; i += static_cast<int>(blockDim.x)) {
+    const int row = i / kWarp, first = i % kWarp * 4;
+    *reinterpret_cast<Four<T>*>(staged + row * kRoundAtoms + first) =
+        first < stride ? load_four(gram + row * stride + first) : Four<T>{};
+  }
+}
+
+// Copies a column's correlations to the warp's shared memory.
+template <class T, int kRounds>
+__device__ __forceinline__ const T* copy_correlation(const T* correlation, int atoms, int fours, T* shared) {
+#pragma unroll
+  for (int i = 0; i < kRounds; ++i) {
+    const int first = atom_of(i, lane_index(), 0);
+    *reinterpret_cast<Four<T>*>(shared + first) = load_padded(correlation, first, atoms, fours);
+  }
+  __syncwarp();
+  return shared;
+}
+
+template <class T, int kRounds>
+__device__ __forceinline__ void write_coefficients(T* out, int atoms, Share<T, kRounds>& w) {
+#pragma unroll
+  for (int i = 0; i < w.rounds(); ++i)
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const int atom = atom_of(i, lane_index(), k);
+      if (atom < atoms) out[atom] = w.at(i, k);
+    }
+}
+
+// Solves the column that the scratch names and writes what is asked for.
+template <class T, int kRounds>
+__device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>& plan, const T* gram,
+                                             Scratch<T>& scratch, T* memory) {
+  const int rounds = rounds_of(p.M);
+  Column<T, kRounds> column;
+  column.gram = gram;
+  column.gram_stride = plan.gram_stride;
+  column.correlation = p.correlation + scratch.row * p.correlation_stride[0] + scratch.g * p.correlation_stride[1];
+  if constexpr (kRounds != kInMemory)
+    column.correlation = copy_correlation<T, kRounds>(column.correlation, static_cast<int>(p.M), plan.fours, memory);
+  column.fours = plan.fours;
+  column.atoms = static_cast<int>(p.M);
+  if (lane_index() == 0)
+    scratch.energy = p.energy[scratch.row * p.energy_stride[0] + scratch.g * p.energy_stride[1]];
+  __syncwarp();
+  column.energy = &scratch.energy;
+  column.t = plan.t;
+
+  Share<T, kRounds> r(memory, 0, rounds), w(memory, 1, rounds);
+  load_correlation(column, r);
+  const T zero = warp_sum(*column.energy * 0 + zero_if_finite(r));  // NaN where anything is not finite
+  Sums<T> sums;
+  T error;
+  if (zero == T(0)) {
+    bool certified = false;
+    if (p.solver == Solver::kCoordinateDescent) {
+      fill(w, T(0));
+    } else {
+      ActiveSet<T, kRounds> set(column, scratch);
+      certified = set.solve(r, p.tolerance, p.max_iterations, p.solver == Solver::kFeatureSign, sums);
+      if (!certified || p.coefficients != nullptr || p.columns != nullptr) set.scatter(w);
+    }
+    if (!certified) {
+      Share<T, kRounds> reciprocal(memory, 2, rounds);
+      sums = coordinate_descent(column, w, r, reciprocal, p.tolerance, p.max_iterations);
+    }
+    error = expanded_error(*column.energy, sums);
+    if (p.columns != nullptr && expansion_lost_digits(error, *column.energy, p.tolerance))
+      error = error_from_data(p, scratch.row, scratch.g, w);
+  } else {
+    fill(w, zero);
+    sums.wr = error = zero;
+  }
+
+  const int64_t out = scratch.row * p.G + scratch.g;
+  if (lane_index() == 0) {
+    const Certificate<T> certificate = certify(error, sums, column.t);
+    p.error[out] = certificate.error;
+    p.gap[out] = certificate.gap;
+  }
+  if (p.coefficients != nullptr) write_coefficients(p.coefficients + out * p.M, column.atoms, w);
+}
+
+template <class T, int kRounds>
+__global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>::blocks())
+    sparse_reconstruct_kernel(const Problem<T> p, const Plan<T> plan) {
+  using S = Shape<T, kRounds>;
+  Scratch<T>* scratches = dynamic_shared<Scratch<T>>();
+  Scratch<T>& scratch = scratches[warp_index()];
+  T* correlations = reinterpret_cast<T*>(scratches + S::kWarps);
+  T* staged = correlations + S::kWarps * kRounds * kRoundAtoms;
+  T* memory = correlations + warp_index() * kRounds * kRoundAtoms;
+  if constexpr (kRounds == kInMemory)
+    memory = plan.memory + (int64_t(blockIdx.x) * S::kWarps + warp_index()) * kShares * kRoundAtoms * rounds_of(p.M);
+
+  const int rows = static_cast<int>(p.R), runs = (rows + plan.run - 1) / plan.run;
+  const unsigned items = static_cast<unsigned>(runs) * static_cast<unsigned>(p.G);
+  for (unsigned item = blockIdx.x; item < items; item = kRounds == kInMemory ? item + gridDim.x : items) {
+    const int g = static_cast<int>(item / runs), first = static_cast<int>(item % runs) * plan.run;
+    const T* gram = p.gram + g * p.M * plan.gram_stride;
+    if constexpr (S::kStaged) {
+      stage(gram, static_cast<int>(p.M), plan.gram_stride, staged);
+      __syncthreads();
+      gram = staged;
+    }
+    if (lane_index() == 0) {
+      scratch.g = g;
+      scratch.row = first + warp_index();
+      scratch.last = min(first + plan.run, rows);
+    }
+    __syncwarp();
+#pragma unroll 1
+    while (scratch.row < scratch.last) {
+      solve_column<T, kRounds>(p, plan, gram, scratch, memory);
+      __syncwarp();
+      if (lane_index() == 0) scratch.row += S::kWarps;
+      __syncwarp();
+    }
+  }
+}
+
+// ---- launch --------------------------------------------------------------------------------------------------------
+
+inline constexpr int64_t kBlocksWanted = 2048;  // some eight times what a large chip holds: the last few weigh little
+inline constexpr int64_t kMostColumnsOfARun = 512;
+inline constexpr int64_t kMostBlocksInMemory = 512;
+
+template <class T, int kRounds>
+void launch_rounds(const Problem<T>& p, Plan<T> plan, Stream stream) {
+  using S = Shape<T, kRounds>;
+  const int64_t columns = (p.R * p.G + kBlocksWanted - 1) / kBlocksWanted;
+  const int64_t run = (columns + S::kWarps - 1) / S::kWarps * S::kWarps;
+  plan.run = static_cast<int>(std::clamp<int64_t>(run, S::kWarps, kMostColumnsOfARun));
+  int64_t blocks = p.G * ((p.R + plan.run - 1) / plan.run);
+  if (kRounds == kInMemory) blocks = std::min(blocks, kMostBlocksInMemory);
+  const std::size_t warp_bytes = sizeof(Scratch<T>) + sizeof(T) * kRoundAtoms * kRounds;
+  const std::size_t gram_bytes = S::kStaged ? sizeof(T) * kRoundAtoms * p.M : 0;
+  launch(sparse_reconstruct_kernel<T, kRounds>, dim3(static_cast<unsigned>(blocks)), dim3(S::kThreads),
+         warp_bytes * S::kWarps + gram_bytes, stream, p, plan);
+}
+
+// Beyond 512 atoms a warp's vectors are in memory: in registers they would leave too few warps, or spill.
+inline constexpr int kMostRounds = 4;
+
+// Elements of memory that launch_sparse_reconstruct is to be given.
+template <class T>
+int64_t memory_needed(const Problem<T>& p) {
+  if (rounds_of(p.M) <= kMostRounds) return 0;
+  const int64_t blocks = std::min(p.R * p.G, kMostBlocksInMemory);
+  return blocks * Shape<T, kInMemory>::kWarps * kShares * kRoundAtoms * rounds_of(p.M);
+}
+
+// `p.gram` has rows of `gram_stride` elements, a multiple of 4, and starts on 16 bytes.
+template <class T>
+void launch_sparse_reconstruct(const Problem<T>& p, int64_t gram_stride, T* memory, Stream stream) {
+  if (p.R == 0 || p.G == 0) return;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(p.correlation) % 16 == 0 && p.M % 4 == 0 &&
+                       p.correlation_stride[0] % 4 == 0 && p.correlation_stride[1] % 4 == 0;
+  const Plan<T> plan{static_cast<int>(gram_stride), memory, p.beta / 2, aligned ? static_cast<int>(p.M) : 0, 0};
+  switch (rounds_of(p.M)) {
+    case 0:
+    case 1: return launch_rounds<T, 1>(p, plan, stream);
+    case 2: return launch_rounds<T, 2>(p, plan, stream);
+    case 3: return launch_rounds<T, 3>(p, plan, stream);
+    case 4: return launch_rounds<T, kMostRounds>(p, plan, stream);
+    default: return launch_rounds<T, kInMemory>(p, plan, stream);
+  }
+}
+
+}  // namespace reidops::sparse_reconstruct
