@@ -25,6 +25,8 @@ ROOT = EMULATOR.parent.parent
 KERNELS = ROOT / "csrc"
 LIBRARIES = ROOT / "build" / "emulator"
 
+Change = tuple[str, str, str]  # file, what it holds once, what is to stand there
+
 # -O1: a kernel is run on small data a few times, and compiled each time it changes.  -g1: lines, for messages.
 COMPILE = ["g++", "-std=c++20", "-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-c"]
 COMPILE += ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]
@@ -45,18 +47,18 @@ def _what_is_missing() -> str | None:
     return None
 
 
-def _compile_command(build: str) -> list[str]:
+def _compile_command(build: str, kernels: Path) -> list[str]:
     import pybind11
 
-    includes = [KERNELS, EMULATOR, sysconfig.get_path("include")]
+    includes = [kernels, EMULATOR, sysconfig.get_path("include")]
     # pybind11's headers are not ours to warn about.
     return [*COMPILE, *BUILDS[build], *(f"-I{path}" for path in includes), "-isystem", pybind11.get_include()]
 
 
-def _fingerprint(command: list[str], source: Path) -> str:
+def _fingerprint(command: list[str], source: Path, kernels: Path) -> str:
     digest = hashlib.sha256(" ".join(command).encode())
     digest.update(subprocess.run(["g++", "--version"], check=True, capture_output=True).stdout)
-    headers = [path for folder in (KERNELS, EMULATOR) for path in folder.rglob("*") if path.suffix in {".h", ".cuh"}]
+    headers = [path for folder in (kernels, EMULATOR) for path in folder.rglob("*") if path.suffix in {".h", ".cuh"}]
     for path in sorted([*headers, source]):
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -68,9 +70,9 @@ def _run(command: list[str]) -> None:
         pytest.fail(f"{' '.join(command)}\n{done.stderr}", pytrace=False)
 
 
-def _library(source: Path, build: str) -> Path:
-    command = _compile_command(build)
-    library = LIBRARIES / f"{source.stem}-{build}-{_fingerprint(command, source)}.so"
+def _library(source: Path, build: str, kernels: Path) -> Path:
+    command = _compile_command(build, kernels)
+    library = LIBRARIES / f"{source.stem}-{build}-{_fingerprint(command, source, kernels)}.so"
     LIBRARIES.mkdir(parents=True, exist_ok=True)
     with library.with_suffix(".lock").open("w") as lock:  # tests may run in several processes
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -83,12 +85,28 @@ def _library(source: Path, build: str) -> Path:
     return library
 
 
+def _changed_kernels(op: str, changes: tuple[Change, ...]) -> Path:
+    """A copy of csrc's headers with those changes made."""
+    folder = LIBRARIES / f"changed-{op}-{hashlib.sha256(repr(changes).encode()).hexdigest()[:16]}"
+    for path in KERNELS.rglob("*"):
+        if path.suffix in {".h", ".cuh"}:
+            copy = folder / path.relative_to(KERNELS)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    for file, old, new in changes:
+        text = (folder / file).read_text()
+        assert text.count(old) == 1, f"{file} has {text.count(old)} of {old!r}"
+        (folder / file).write_text(text.replace(old, new))
+    return folder
+
+
 @functools.cache
-def _load(op: str, build: str) -> ModuleType:
+def _load(op: str, build: str, *changes: Change) -> ModuleType:
     source = EMULATOR / f"bind_{op}.cpp"
-    # pybind11 knows a module by its full name, so that the two builds need two.
-    name = f"emulated.{build}.{source.stem}"
-    spec = importlib.util.spec_from_file_location(name, _library(source, build))
+    library = _library(source, build, _changed_kernels(op, changes) if changes else KERNELS)
+    # pybind11 knows a module by its full name, so that every library needs one of its own.
+    name = f"emulated.{library.stem.replace('.', '_')}.{source.stem}"
+    spec = importlib.util.spec_from_file_location(name, library)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -97,8 +115,12 @@ def _load(op: str, build: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def emulated() -> Callable[[str, str], ModuleType]:
-    """``emulated(op, build)``, where build is "plain" or "race"; skips where the emulator cannot run."""
+def emulated() -> Callable[..., ModuleType]:
+    """``emulated(op, build)``, where build is "plain" or "race"; skips where the emulator cannot run.
+
+    ``emulated(op, build, (file, old, new), ...)`` builds from a copy of the kernels in which ``old``, that ``file`` of
+    csrc holds once, is ``new``: a bug planted for the emulator to catch.
+    """
     missing = _what_is_missing()
     if missing is not None:
         pytest.skip(missing)
