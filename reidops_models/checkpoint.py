@@ -20,6 +20,7 @@ from reidops.version import __version__
 from reidops_models.matching import Matcher
 from reidops_models.recipe import Recipe, RecipeError, parse_recipe
 from reidops_models.registry import PACKAGES, get_paper
+from reidops_models.state import misfits
 
 FORMAT = 1
 
@@ -55,10 +56,18 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dt
     Args:
         path: with or without the suffix; missing folders are made.
         dtype: of the stored floating-point weights; float16 halves the file.
+
+    Raises:
+        CheckpointError: a weight is too large for `dtype`.
+
+    Example:
+        >>> trained = load_checkpoint("runs/demo/model")  # doctest: +SKIP
+        >>> save_checkpoint("runs/small/model", trained, dtype=torch.float16)  # doctest: +SKIP
+        PosixPath('runs/small/model.safetensors')
     """
     weights, description = _files(path)
     weights.parent.mkdir(parents=True, exist_ok=True)
-    state = {name: _stored(value, dtype) for name, value in checkpoint.network.state_dict().items()}
+    state = {name: _stored(name, value, dtype) for name, value in checkpoint.network.state_dict().items()}
     weights.write_bytes(save(state))  # `save_file` would give the file to its owner alone
     values = {
         "format": FORMAT,
@@ -95,8 +104,10 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
         found, identities = values["model"], values["identities"]
         expected_format, recipe_values = values["format"], values["recipe"]
         state = load_file(weights)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:  # ValueError: neither JSON nor UTF-8
         raise CheckpointError(f"{path}: not a checkpoint: {type(error).__name__}: {error}") from error
+    if not isinstance(found, str) or not isinstance(identities, int) or identities < 1:
+        raise CheckpointError(f"{path}: not a checkpoint: model {found!r} of {identities!r} identities")
     if expected_format != FORMAT:
         raise CheckpointError(f"{path}: format {expected_format}, this version reads format {FORMAT}")
     if model is not None and found != model:
@@ -109,34 +120,19 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
         raise CheckpointError(str(error)) from error
 
     network = get_paper(found).build_network(recipe, identities)
-    _fit(path, network.state_dict(), state)
+    if complaint := misfits(network.state_dict(), state):
+        raise CheckpointError(f"{path}: the weights do not fit the network: {complaint}")
     network.load_state_dict(state)
     return Checkpoint(network.eval(), recipe, identities, values.get("notes", {}))
 
 
 def shipped_checkpoint(model: str, name: str = "demo") -> Path:
-    """Where the checkpoint that comes with the package is."""
+    """Where the checkpoint that comes with the package is: the path of its weights.
+
+    Raises:
+        KeyError: no such model.
+    """
     return get_paper(model).folder / "checkpoints" / f"{name}.safetensors"
-
-
-def _fit(path: str | Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    """Name what is missing, what is too much and what has another shape."""
-    complaints = []
-    if missing := sorted(expected.keys() - found.keys()):
-        complaints.append(f"missing {_some(missing)}")
-    if unexpected := sorted(found.keys() - expected.keys()):
-        complaints.append(f"unexpected {_some(unexpected)}")
-    for name in sorted(expected.keys() & found.keys()):
-        if expected[name].shape != found[name].shape:
-            shapes = f"{tuple(found[name].shape)}, expected {tuple(expected[name].shape)}"
-            complaints.append(f"{name} has shape {shapes}")
-    if complaints:
-        raise CheckpointError(f"{path}: the weights do not fit the network: {'; '.join(complaints)}")
-
-
-def _some(names: list[str], limit: int = 4) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:
@@ -146,6 +142,11 @@ def _files(path: str | Path) -> tuple[Path, Path]:
     return base.with_name(base.name + ".safetensors"), base.with_name(base.name + ".json")
 
 
-def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
-    value = value.detach().cpu()
-    return (value.to(dtype) if value.is_floating_point() else value).contiguous()
+def _stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    if not value.is_floating_point():
+        return value
+    stored = value.to(dtype)
+    if (stored.isinf() & value.isfinite()).any():
+        raise CheckpointError(f"{name}: its values are too large for {dtype}")
+    return stored

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from reidops_models.state import StateError, misfits, read_state
 
 CLASSIFIERS = ("fc.", "classifier.")
 
@@ -40,40 +38,17 @@ def load_torchvision_weights(backbone: nn.Module, source: str | Path | Mapping[s
     origin = "state dict" if isinstance(source, Mapping) else str(source)
     state = source if isinstance(source, Mapping) else _read(Path(source))
     found = {name: value for name, value in state.items() if not name.startswith(CLASSIFIERS)}
-    expected = backbone.state_dict()
-
     # Weights saved before PyTorch 0.4.1 have no count of batches, and inference needs none.
-    missing = [name for name in expected if name not in found and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in found if name not in expected]
-    shapes = [
-        f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
-        for name in expected
-        if name in found and found[name].shape != expected[name].shape
-    ]
-    complaints = [
-        f"{what}: {_some(names)}"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("shape", shapes))
-        if names
-    ]
-    if complaints:
-        raise WeightsError(f"{origin} does not fit {type(backbone).__name__}: {'; '.join(complaints)}")
+    if complaint := misfits(backbone.state_dict(), found, needless=("num_batches_tracked",)):
+        raise WeightsError(f"{origin} does not fit {type(backbone).__name__}: {complaint}")
     backbone.load_state_dict(found, strict=False)
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"{path}: not a file of weights: {str(error).splitlines()[0]}") from error
+        state = read_state(path)
+    except StateError as error:
+        raise WeightsError(str(error)) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: expected a state dict of tensors, got {type(state).__name__}")
     return state
-
-
-def _some(names: list[str], limit: int = 4) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

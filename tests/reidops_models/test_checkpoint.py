@@ -44,6 +44,13 @@ def test_half_precision_halves_the_file_and_loads_as_float32(tmp_path: Path, che
         torch.testing.assert_close(loaded.network(IMAGES), checkpoint.network(IMAGES), rtol=0, atol=5e-3)
 
 
+def test_weights_too_large_for_half_precision_are_refused(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    checkpoint.network.get_buffer("backbone.bn1.running_var").fill_(1e5)
+    with pytest.raises(CheckpointError, match=r"backbone.bn1.running_var: its values are too large for torch.float16"):
+        save_checkpoint(tmp_path / "half", checkpoint, dtype=torch.float16)
+    assert not (tmp_path / "half.safetensors").exists()
+
+
 def test_matchers_are_the_papers_rows(checkpoint: Checkpoint) -> None:
     names = [matcher.name for matcher in checkpoint.matchers(gallery_sizes=[(128, 64)])]
     assert names == ["Resizing model", "DSR single-scale", "DSR multi-scale"]
@@ -55,7 +62,8 @@ def test_missing_and_damaged_files(tmp_path: Path, checkpoint: Checkpoint) -> No
     weights = save_checkpoint(tmp_path / "model", checkpoint)
     description = weights.with_suffix(".json")
     good = description.read_text()
-    for text in ("{", "[]", "{}"):
+    values = json.loads(good)
+    for text in ("{", "[]", "{}", json.dumps(values | {"model": ["dsr"]}), json.dumps(values | {"identities": "5"})):
         description.write_text(text)
         with pytest.raises(CheckpointError, match="not a checkpoint"):
             load_checkpoint(weights)
@@ -88,9 +96,9 @@ def test_weights_that_do_not_fit_are_named(tmp_path: Path, checkpoint: Checkpoin
         load_checkpoint(weights)
     message = str(caught.value)
     for complaint in (
-        "missing backbone.bn1.weight",
-        "unexpected extra",
-        "classifier.bias has shape (6,), expected (5,)",
+        "missing: backbone.bn1.weight",
+        "unexpected: extra",
+        "classifier.bias (6,) instead of (5,)",
     ):
         assert complaint in message
 

@@ -1,0 +1,68 @@
+"""State dicts: read without running code, and compared by name and shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+LISTED = 4  # names in a complaint; of more, how many
+
+
+class StateError(ValueError):
+    """A file that holds no state; the message is one line that begins with its path."""
+
+
+def read_state(path: str | Path) -> Any:
+    """What a `.safetensors` file, or one of `torch.save`, holds, on the CPU. Neither can run code.
+
+    Raises:
+        StateError: the file is missing, damaged, or holds more than tensors and plain values.
+
+    Example:
+        >>> read_state("none.pth")
+        Traceback (most recent call last):
+        reidops_models.state.StateError: none.pth: cannot be read: No such file or directory
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # the unpickler raises whatever a damaged file leads it to
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StateError(f"{path}: not a file of weights: {reason}") from error
+
+
+def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, needless: tuple[str, ...] = ()) -> str:
+    """What keeps a state from being loaded, in one line; empty if nothing does.
+
+    Args:
+        expected: the module's own `state_dict()`.
+        found: what was read.
+        needless: endings of names that may be missing.
+
+    Example:
+        >>> misfits({"a": torch.ones(2), "b": torch.ones(1)}, {"a": torch.ones(3), "c": torch.ones(1)})
+        'missing: b; unexpected: c; shape: a (3,) instead of (2,)'
+    """
+    missing = [name for name in expected if name not in found and not name.endswith(needless)]
+    unexpected = [name for name in found if name not in expected]
+    shapes = [
+        f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in expected
+        if name in found and found[name].shape != expected[name].shape
+    ]
+    kinds = (("missing", missing), ("unexpected", unexpected), ("shape", shapes))
+    return "; ".join(f"{what}: {_some(names)}" for what, names in kinds if names)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
