@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import lightning as L
@@ -17,6 +17,10 @@ from reidops_models.recipe import Images, Recipe
 from reidops_models.training.augment import augment
 
 Batch = tuple[Tensor, Tensor]
+
+
+class TrainingError(ValueError):
+    """A training that cannot start; the message is one line."""
 
 
 class TrainingImages(Dataset[Batch]):
@@ -53,53 +57,83 @@ class TrainingImages(Dataset[Batch]):
 
 class EpochSampler(Sampler[int]):
     """A sampler whose order depends on the seed and the epoch alone, so that a resumed training sees what an
-    uninterrupted one would have. Lightning calls `set_epoch`."""
+    uninterrupted one would have. Lightning calls `set_epoch`.
 
-    def __init__(self, sampler: Sampler[int], seed: int) -> None:
-        self.sampler = sampler
+    Several processes share one order by taking turns, a whole batch at a time: a batch of P identities x K images
+    stays one, which it would not if single images were dealt out.
+
+    Args:
+        build: a new sampler, which draws from the global generators of torch and NumPy. A new one for each epoch,
+            for a sampler may remember the last: `MPerClassSampler` goes on shuffling what it has shuffled.
+        seed: of the order.
+        batch_size: images in a batch of one process.
+        rank, processes: which process this is, from 0, and of how many.
+    """
+
+    def __init__(
+        self, build: Callable[[], Sampler[int]], seed: int, *, batch_size: int = 1, rank: int = 0, processes: int = 1
+    ) -> None:
+        self.build = build
         self.seed = seed
+        self.batch_size = batch_size
+        self.rank = rank
+        self.processes = processes
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.sampler)  # type: ignore[arg-type]  # Sampler promises no length, both of ours have one
+        length = len(self.build())  # type: ignore[arg-type]  # Sampler promises no length, both of ours have one
+        # Every process has as many batches as the others, or they would wait for each other for ever.
+        turn = self.batch_size * self.processes
+        return length if self.processes == 1 else length // turn * self.batch_size
 
     def __iter__(self) -> Iterator[int]:
         with isolate_rng():
             L.seed_everything(derived_seed(self.seed, self.epoch), verbose=False)
-            return iter([int(index) for index in self.sampler])
+            order = [int(index) for index in self.build()]
+        if self.processes > 1:
+            starts = range(self.rank * self.batch_size, len(order), self.batch_size * self.processes)
+            order = [index for start in starts for index in order[start : start + self.batch_size]]
+        return iter(order[: len(self)])
 
 
 class ReidDataModule(L.LightningDataModule):
     """Batches of (images (B, 3, H, W) float in [0, 1], labels (B,)).
 
     Augmentation runs after a batch has reached its device.
+
+    Raises:
+        TrainingError: fewer identities than a batch of P identities x K images needs.
     """
 
     def __init__(self, images: TrainingImages, recipe: Recipe) -> None:
         super().__init__()
+        if each := recipe.batches.images_per_identity:
+            needed = recipe.batches.size // each
+            if images.identities < needed:
+                raise TrainingError(
+                    f"batches: {needed} identities x {each} images, but there are {images.identities} identities"
+                )
         self.images = images
         self.recipe = recipe
 
     def train_dataloader(self) -> DataLoader[Batch]:
         batches, options = self.recipe.batches, self.recipe.images
-        sampler: Sampler[int]
-        if batches.images_per_identity:
-            # At least one batch's worth of identities has to be there; the sampler says so if not.
-            sampler = MPerClassSampler(
-                self.images.labels,
-                batches.images_per_identity,
-                batch_size=batches.size,
-                length_before_new_iter=max(len(self.images), batches.size),
+        rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if processes > 1 and len(self.images) < processes * batches.size:
+            raise TrainingError(
+                f"batches: {len(self.images)} images are less than a batch of {batches.size} for each of "
+                f"{processes} processes"
             )
-        else:
-            sampler = RandomSampler(self.images)
+        order = EpochSampler(
+            self._sampler, self.recipe.training.seed, batch_size=batches.size, rank=rank, processes=processes
+        )
         return DataLoader(
             self.images,
             batch_size=batches.size,
-            sampler=EpochSampler(sampler, self.recipe.training.seed),
+            sampler=order,
             num_workers=options.workers,
             persistent_workers=options.workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -107,6 +141,18 @@ class ReidDataModule(L.LightningDataModule):
             # A last batch of one image has no batch statistics.
             drop_last=len(self.images) > batches.size,
         )
+
+    def _sampler(self) -> Sampler[int]:
+        batches = self.recipe.batches
+        if not batches.images_per_identity:
+            return RandomSampler(self.images)
+        sampler: Sampler[int] = MPerClassSampler(
+            self.images.labels,
+            batches.images_per_identity,
+            batch_size=batches.size,
+            length_before_new_iter=max(len(self.images), batches.size),
+        )
+        return sampler
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         images, labels = batch

@@ -44,7 +44,7 @@ class ReidModule(L.LightningModule):
         if len(values) > 1:
             names = [options.name for options in self.recipe.losses]
             terms = {f"loss/{name}": value.detach() for name, value in zip(names, values, strict=True)}
-            self.log_dict(terms, on_step=False, on_epoch=True)
+            self.log_dict(terms, on_step=False, on_epoch=True, sync_dist=True)
         total: Tensor = sum(
             (options.weight * value for options, value in zip(self.recipe.losses, values, strict=True)),
             start=values[0].new_zeros(()),
@@ -56,7 +56,8 @@ class ReidModule(L.LightningModule):
         predictions = self.network.classify(images)  # type: ignore[operator]  # the contract above
         loss = self.loss(predictions, labels)
         accuracy = (predictions.logits.detach().argmax(dim=1) == labels).float().mean()
-        self.log_dict({"loss": loss.detach(), "accuracy": accuracy}, prog_bar=True, on_step=True, on_epoch=True)
+        values = {"loss": loss.detach(), "accuracy": accuracy}
+        self.log_dict(values, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
     def configure_optimizers(self) -> Any:

@@ -12,25 +12,23 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset
 from reidops_models.recipe import Recipe
 from reidops_models.registry import get_paper
-from reidops_models.training.data import ReidDataModule, TrainingImages
+from reidops_models.state import StateError, misfits, read_state
+from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
 
-# Lightning's advice where it is wrong: the demo's images are in memory, a resumed training writes where it left off,
-# and the tests' data set is tiny.
+# Lightning's advice where it is wrong: the demo's images are in memory, and a resumed training writes where it left
+# off.
 ADVICE = (
     "does not have many workers",
     "exists and is not empty",
-    "is smaller than the logging interval",
     "treespec, LeafSpec",
 )
-
-
-class TrainingError(ValueError):
-    """A training that cannot start; the message is one line."""
+LOG_STEPS = 10  # steps between two lines of the log, fewer where an epoch has fewer
 
 
 def train(
@@ -62,7 +60,10 @@ def train(
         The path of `model.safetensors`.
 
     Raises:
-        TrainingError: no training images, or nothing to resume from.
+        TrainingError: no training images, too few identities, nothing to resume from or a state of another network,
+            or options that Lightning refuses on this machine.
+        ImageError: a training picture cannot be read.
+        WeightsError: the recipe's ImageNet weights cannot be read or do not fit.
 
     Example:
         >>> train(load_recipe("dsr/demo"), load_market1501("people"), "runs/demo")  # doctest: +SKIP
@@ -82,16 +83,26 @@ def train(
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch forgot
         module = paper.build_module(network, recipe)
         data = ReidDataModule(images, recipe)
-        trainer = build_trainer(recipe, out, progress=progress)
-        trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+        try:
+            trainer = build_trainer(recipe, out, steps=len(images) // recipe.batches.size, progress=progress)
+        except (MisconfigurationException, ValueError) as error:
+            raise TrainingError(f"training: {' '.join(str(error).split())}") from error
+        if resume is not None:
+            _check_state(resume, module)
+        try:
+            trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+        except SystemExit as stopped:
+            if trainer.interrupted:  # so Lightning passes a Ctrl-C on
+                raise KeyboardInterrupt from stopped
+            raise
     if not trainer.is_global_zero:
         return out / "model.safetensors"  # which the first process writes
     notes = {"dataset": dataset.name, "training images": len(images), "torch": torch.__version__}
     return save_checkpoint(out / "model", Checkpoint(network, recipe, images.identities, notes), dtype=dtype)
 
 
-def build_trainer(recipe: Recipe, out: Path, *, progress: bool = True) -> L.Trainer:
-    """Lightning's Trainer with the recipe's options, loggers and checkpoints."""
+def build_trainer(recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, progress: bool = True) -> L.Trainer:
+    """Lightning's Trainer with the recipe's options, loggers and checkpoints; `steps` are those of an epoch."""
     options = recipe.training
     # The state after every epoch, under one name.
     last = ModelCheckpoint(out, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
@@ -108,11 +119,25 @@ def build_trainer(recipe: Recipe, out: Path, *, progress: bool = True) -> L.Trai
         gradient_clip_val=options.gradient_clip,
         callbacks=callbacks,
         logger=[board, CSVLogger(out, name="logs", version=board.version)],
-        log_every_n_steps=10,
+        log_every_n_steps=min(LOG_STEPS, max(1, steps)),
+        use_distributed_sampler=False,  # `EpochSampler` deals out whole batches
         enable_progress_bar=progress,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def _check_state(path: str | Path, module: L.LightningModule) -> None:
+    """Refuse to go on from what is no state of this training; Lightning would say so in a page."""
+    try:
+        state = read_state(path)
+    except StateError as error:
+        raise TrainingError(str(error)) from error
+    weights = state.get("state_dict") if isinstance(state, dict) else None
+    if not isinstance(weights, dict):
+        raise TrainingError(f"{path}: not a state to resume from: it has no weights")
+    if complaint := misfits(module.state_dict(), weights):
+        raise TrainingError(f"{path}: the state of another network: {complaint}")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -118,9 +119,17 @@ def test_cached_images_are_the_images(dataset: ReidDataset) -> None:
     assert cached.__getitems__([2, 1])[1].tolist() == [cached[2][1], cached[1][1]]
 
 
-def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+@pytest.mark.parametrize("images_per_identity", [0, 2])
+def test_the_order_depends_on_seed_and_epoch_alone(dataset: ReidDataset, images_per_identity: int) -> None:
+    images = TrainingImages(dataset.train, tiny().images)
+    samplers = []
+    for seed in (0, 1):
+        recipe = tiny(training={"seed": seed}, batches={"images_per_identity": images_per_identity})
+        samplers.append(ReidDataModule(images, recipe).train_dataloader().sampler)
+
     def order(seed: int, epoch: int) -> list[int]:
-        sampler = EpochSampler(torch.utils.data.RandomSampler(range(50)), seed)
+        sampler = samplers[seed]
+        assert isinstance(sampler, EpochSampler)
         sampler.set_epoch(epoch)
         torch.rand(3)
         return list(sampler)
@@ -128,6 +137,72 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert order(0, 1) == order(0, 1)
     assert order(0, 1) != order(0, 2)
     assert order(0, 1) != order(1, 1)
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_the_order_by_whole_batches(dataset: ReidDataset, processes: int) -> None:
+    recipe = tiny(batches={"size": 8, "images_per_identity": 2})
+    images = TrainingImages(dataset.train, recipe.images)
+    whole = list(ReidDataModule(images, recipe).train_dataloader().sampler)
+    shares = []
+    for rank in range(processes):
+        data = ReidDataModule(images, recipe)
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=processes)  # type: ignore[assignment]
+        loader = data.train_dataloader()
+        assert len(loader.sampler) == len(list(loader.sampler))  # type: ignore[arg-type]
+        shares.append(list(loader.sampler))
+        assert all(labels.unique(return_counts=True)[1].tolist() == [2, 2, 2, 2] for _, labels in loader)
+    assert len({len(share) for share in shares}) == 1
+    turns = [share[start : start + 8] for start in range(0, len(shares[0]), 8) for share in shares]
+    assert [index for turn in turns for index in turn] == whole[: 8 * len(turns)]
+
+
+def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, dataset: ReidDataset) -> None:
+    too_many = tiny(batches={"size": 32, "images_per_identity": 2})
+    with pytest.raises(TrainingError, match="16 identities x 2 images, but there are 8 identities"):
+        train(too_many, dataset, tmp_path, progress=False)
+    with pytest.raises(TrainingError, match="invalid accelerator name: `accelerator='abacus'`"):
+        train(tiny(training={"accelerator": "abacus"}), dataset, tmp_path, progress=False)
+    data = ReidDataModule(TrainingImages(dataset.train, tiny().images), tiny())
+    data.trainer = SimpleNamespace(global_rank=0, world_size=5)  # type: ignore[assignment]
+    with pytest.raises(TrainingError, match="32 images are less than a batch of 8 for each of 5 processes"):
+        data.train_dataloader()
+
+
+def test_what_is_no_state_of_this_training_is_not_resumed(tmp_path: Path, dataset: ReidDataset) -> None:
+    state = tmp_path / "last.ckpt"
+    weights = DsrNetwork(tiny().network, 5).state_dict()  # type: ignore[attr-defined]
+    of_another = {"state_dict": {f"network.{name}": value for name, value in weights.items()}}
+    for content, complaint in (
+        (b"junk", "not a file of weights"),
+        ([1], "not a state to resume from"),
+        (of_another, r"another network: shape: network.classifier.weight \(5, 192\) instead of \(8, 192\)"),
+    ):
+        state.write_bytes(content) if isinstance(content, bytes) else torch.save(content, state)
+        with pytest.raises(TrainingError, match=complaint) as caught:
+            train(tiny(), dataset, tmp_path, resume=state, progress=False)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_interrupted_training_is_interrupted(
+    tmp_path: Path, dataset: ReidDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReidModule, "training_step", interrupted)
+    monkeypatch.setattr("signal.signal", lambda *arguments: None)  # Lightning turns a second Ctrl-C off
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(), dataset, tmp_path, progress=False)
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_training_says_nothing_but_what_it_is_asked_for(
+    tmp_path: Path, dataset: ReidDataset, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    train(tiny(training={"epochs": 1}), dataset, tmp_path, progress=False)
+    assert capsys.readouterr() == ("", "")
+    assert [str(warning.message) for warning in recwarn if "lightning" in warning.filename] == []
 
 
 def test_nothing_to_train_on_or_to_resume_from(tmp_path: Path, dataset: ReidDataset) -> None:
@@ -155,4 +230,4 @@ def stop_after_first_epoch(recipe: Recipe, dataset: ReidDataset, out: Path) -> N
     network.to(memory_format=torch.channels_last)
     out.mkdir()
     with quiet(), pytest.raises(PowerCutError):
-        build_trainer(recipe, out, progress=False).fit(Cut(network, recipe), ReidDataModule(images, recipe))
+        build_trainer(recipe, out, steps=4, progress=False).fit(Cut(network, recipe), ReidDataModule(images, recipe))
