@@ -10,9 +10,9 @@ from pathlib import Path
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset
@@ -102,7 +102,7 @@ def train(
 
 
 def build_trainer(recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, progress: bool = True) -> L.Trainer:
-    """Lightning's Trainer with the recipe's options, loggers and checkpoints; `steps` are those of an epoch."""
+    """Lightning's Trainer with the recipe's options, loggers and checkpoints; an epoch has `steps` batches."""
     options = recipe.training
     # The state after every epoch, under one name.
     last = ModelCheckpoint(out, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
@@ -110,7 +110,7 @@ def build_trainer(recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, progress
     callbacks: list[Callback] = [last, LearningRateMonitor("epoch")]
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
-    return L.Trainer(
+    trainer = L.Trainer(
         max_epochs=options.epochs,
         precision=options.precision,  # type: ignore[arg-type]  # one of Lightning's literals, which Lightning checks
         accelerator=options.accelerator,
@@ -119,12 +119,13 @@ def build_trainer(recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, progress
         gradient_clip_val=options.gradient_clip,
         callbacks=callbacks,
         logger=[board, CSVLogger(out, name="logs", version=board.version)],
-        log_every_n_steps=min(LOG_STEPS, max(1, steps)),
         use_distributed_sampler=False,  # `EpochSampler` deals out whole batches
         enable_progress_bar=progress,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+    trainer.log_every_n_steps = min(LOG_STEPS, max(1, steps // trainer.world_size))  # type: ignore[attr-defined]
+    return trainer
 
 
 def _check_state(path: str | Path, module: L.LightningModule) -> None:
