@@ -86,7 +86,8 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """The picture files of a folder, told by their suffix, sorted by path. Hidden files are left out.
+    """The picture files of a folder, told by their suffix, sorted by path. Hidden files are left out, and what is
+    in hidden folders.
 
     Args:
         folder: where to look.
@@ -104,7 +105,8 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder}: not a folder")
     found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file())
+    shown = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    return sorted(p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
 
 
 def resize_image(image: Tensor, height: int, width: int) -> Tensor:

@@ -12,9 +12,10 @@ from typing import Any
 from .occlusion import Box
 from .pose import KEYPOINTS
 
-__all__ = ["ANNOTATIONS_FILE", "Annotation", "load_annotations", "read_header", "save_annotations"]
+__all__ = ["ANNOTATIONS_FILE", "FORMAT", "Annotation", "load_annotations", "read_header", "save_annotations"]
 
 ANNOTATIONS_FILE = "annotations.json"
+FORMAT = "reidops synthetic 1"
 DIGITS = 4
 
 
@@ -66,10 +67,12 @@ def load_annotations(root: str | os.PathLike[str]) -> dict[str, Annotation]:
 
 
 def read_header(root: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What annotations.json says about the benchmark as a whole; None where there is no such file."""
+    """What annotations.json says about the benchmark as a whole; None where there is no such file, or
+    one of another format."""
     try:
         content = json.loads((Path(root) / ANNOTATIONS_FILE).read_text())
-        return {key: content[key] for key in ("format", "size", "seed", "plan", "split")}
+        header = {key: content[key] for key in ("format", "size", "seed", "plan", "split")}
+        return header if header["format"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

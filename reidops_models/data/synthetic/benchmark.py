@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .annotations import Annotation, read_header, save_annotations
+from .annotations import FORMAT, Annotation, read_header, save_annotations
 from .cameras import CAMERAS, Camera, sample_cameras
 from .occlusion import sample_crop
 from .people import GROUP_SIZE, Person, sample_people
@@ -21,7 +21,6 @@ from .rendering import render
 
 __all__ = ["SIZES", "BenchmarkSize", "write_synthetic"]
 
-_FORMAT = "reidops synthetic 1"
 _CAMERAS_PER_PERSON = 4
 _JPEG_QUALITY = 92
 
@@ -138,7 +137,7 @@ def write_synthetic(
         raise ValueError(f"write_synthetic: seed must not be negative, got {seed}")
     label, plan = (size, SIZES[size]) if isinstance(size, str) else ("custom", size)
     root = Path(root)
-    header = {"format": _FORMAT, "size": label, "seed": seed, "plan": asdict(plan)}
+    header = {"format": FORMAT, "size": label, "seed": seed, "plan": asdict(plan)}
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         if read_header(root) == header | {"split": "test"}:
             return root

@@ -56,6 +56,13 @@ def test_drawn_people(tmp_path):
     assert "wrong: partial_query has 23, drawn 24" in describe(load_market1501(root))
 
 
+@pytest.mark.parametrize("text", ["[]", "{", '{"format": "coco", "size": 1, "seed": 0, "plan": {}, "split": ""}'])
+def test_annotations_of_somebody_else_do_not_matter(tmp_path, text):
+    root = write_synthetic(tmp_path / "people", "tiny", workers=1)
+    (root / "annotations.json").write_text(text)
+    assert "variant: own data in Market-1501 layout" in describe(load_market1501(root))
+
+
 def test_command_line(tmp_path, capsys):
     root = write_synthetic(tmp_path / "people", "tiny", workers=1)
     assert main([str(tmp_path / "nowhere"), str(root)]) == 1

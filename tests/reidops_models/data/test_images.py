@@ -93,7 +93,8 @@ def test_a_picture_beyond_pillows_limit(tmp_path, pixels, monkeypatch):
 
 def test_lists_pictures_sorted_by_path(tmp_path, pixels):
     (tmp_path / "sub.jpg").mkdir()
-    for name in ("b.PNG", "a.jpg", "sub.jpg/c.webp", ".hidden.png"):
+    (tmp_path / ".thumbnails").mkdir()
+    for name in ("b.PNG", "a.jpg", "sub.jpg/c.webp", ".hidden.png", ".thumbnails/a.jpg"):
         save(tmp_path / name, pixels)
     (tmp_path / "notes.txt").touch()
     assert list_images(tmp_path) == [tmp_path / "a.jpg", tmp_path / "b.PNG"]
