@@ -7,12 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from reidops_models.cli import demo, evaluate, match, synth, train
-from reidops_models.cli.console import complain, users_error
+from reidops_models.cli.console import FAILED, complain, users_error
 
 COMMANDS = (demo, synth, train, evaluate, match)
-
-PARTIAL = 1  # exit code: done, but a result is missing
-FAILED = 2  # exit code: not done
 
 DESCRIPTION = "Partial and occluded person re-identification, from picture files to a ranked list."
 EPILOG = """\

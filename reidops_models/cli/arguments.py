@@ -15,18 +15,12 @@ DEFAULT_MODEL = "dsr"
 
 def positive_int(text: str) -> int:
     """An argparse type: an integer of 1 or more."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
-    return value
+    return _whole_number(text, 1)
 
 
 def natural_number(text: str) -> int:
     """An argparse type: an integer of 0 or more."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
-    return value
+    return _whole_number(text, 0)
 
 
 def int_list(text: str) -> list[int]:
@@ -37,6 +31,12 @@ def int_list(text: str) -> list[int]:
 def name_list(text: str) -> list[str]:
     """An argparse type: `a,b`."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _whole_number(text: str, least: int) -> int:
+    if not text.strip().isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number, {least} or more, got {text!r}")
+    return int(text)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+PARTIAL = 1  # exit code: done, but a result is missing
+FAILED = 2  # exit code: not done
+
 
 class CommandError(Exception):
     """The command cannot do what it was asked; the message is one line."""

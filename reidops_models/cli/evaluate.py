@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 SUMMARY = "CMC and mAP on a data set"
 DESCRIPTION = """\
 Rank a data set's gallery for each of its probes, by every method of the model,
-and print CMC and mAP with 95 % bootstrap intervals over identities.
+and print what the data set holds, then CMC and mAP with 95 % bootstrap
+intervals over identities.
 
 Choose options such as --beta on DATA/validation, and report on DATA.
 """
@@ -42,15 +43,15 @@ some probes.
 """
 
 CURVE = 20  # ranks of the CMC curve
+PARTIAL = "partial_query"  # the probe set that a data set of partial people has
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set in Market-1501 layout")
     parser.add_argument(
         "--probes",
-        default="partial_query",
         metavar="NAME",
-        help="query, or another probe set of the data (default: %(default)s)",
+        help=f"query, or another probe set of the data (default: {PARTIAL} where there is one, else query)",
     )
     parser.add_argument("--methods", type=name_list, metavar="A,B", help="of the model's methods, these (default: all)")
     add_model_arguments(parser)
@@ -61,10 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from reidops_models.data import load_market1501
+    from reidops_models.data import describe, load_market1501
 
     checkpoint = load_model(options)
-    evaluation = evaluate(checkpoint, load_market1501(options.data), options.probes, options.methods)
+    dataset = load_market1501(options.data)
+    print(describe(dataset), flush=True)
+    probes = options.probes or (PARTIAL if PARTIAL in dataset.probe_sets else "query")
+    evaluation = evaluate(checkpoint, dataset, probes, options.methods)
     evaluation.print()
     if options.out is not None:
         evaluation.write(options.out, pictures=options.pictures)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reidops_models.cli.arguments import add_model_arguments, load_model, natural_number, positive_int
-from reidops_models.cli.console import CommandError, print_table
+from reidops_models.cli.console import FAILED, PARTIAL, CommandError, print_table
 from reidops_models.cli.pictures import Picture, Problems, find_pictures, rank_pictures
 from reidops_models.cli.ranks import ranked_names, ranked_probe
 
@@ -102,7 +102,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None:
         _write_report(options, matcher, matched, rows, gallery, table, [note] if note else [], problems)
         print(f"written: {options.out / 'matches.csv'}, matches.json, report.html")
-    return 1 if problems.lines else 0
+    if not problems.lines:
+        return 0
+    return PARTIAL if rows else FAILED
 
 
 def _print_ranks(

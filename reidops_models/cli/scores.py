@@ -49,6 +49,8 @@ def score_note(result: RankingResult) -> str:
     people = len(set(result.probe_pids[result.valid].tolist()))
     who = "person" if people == 1 else "people"
     left_out = f" {result.invalid_probes} more have no right picture in the gallery." if result.invalid_probes else ""
+    if result.nan_distances:
+        left_out += f" {result.nan_distances} pairs have no distance (NaN), and are ranked last."
     return (
         f"{int(result.valid.sum())} probes of {people} {who}; under each value its 95 % bootstrap interval over "
         f"identities.{left_out}"

@@ -11,7 +11,8 @@ SUMMARY = "train a network by a recipe"
 DESCRIPTION = """\
 Train a recipe's network on the training pictures of a data set in Market-1501
 layout. In --out: model.safetensors and model.json (what match and evaluate
-read), last.ckpt (to resume from), metrics.csv and TensorBoard's files.
+read), last.ckpt (to resume from), and logs/ with metrics.csv and TensorBoard's
+files. What the data set holds is printed first.
 """
 EXAMPLES = """\
 examples:
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from reidops_models.data import load_market1501
+    from reidops_models.data import describe, load_market1501
     from reidops_models.recipe import load_recipe
 
     recipe = load_recipe(options.recipe)
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
     from reidops_models.training.run import train
 
+    print(describe(dataset), flush=True)
     weights = train(recipe, dataset, options.out, resume=last if options.resume else None, progress=show_progress())
     print(f"written: {weights}")
     return 0

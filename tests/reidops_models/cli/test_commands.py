@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from reidops_models.cli import build_parser, main
+from reidops_models.cli.scores import score_note
+from reidops_models.evaluation import evaluate_ranking
+from reidops_models.registry import get_paper
 
 from .conftest import Run
 
@@ -40,6 +44,13 @@ def test_wrong_words_are_a_usage_error(words: list[str], capsys: pytest.CaptureF
         main(words)
     assert stopped.value.code == 2
     assert "usage: reidops" in capsys.readouterr().err
+
+
+def test_a_number_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["match", "--probe", "x", "--gallery", "y", "--scales", "1,two"])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("argument --scales: expected a whole number, 1 or more, got 'two'")
 
 
 def test_nothing_heavy_is_imported_for_help() -> None:
@@ -80,6 +91,7 @@ def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpo
         "evaluate", "--data", people, "--checkpoint", checkpoint, "--out", out, "--pictures", 2
     )
     assert (code, complaints) == (0, [])
+    assert printed.startswith(f"synthetic: {people}\n  variant: drawn people, size tiny, seed 0, test split\n")
     assert "24 probes of 8 people" in printed
     values = json.loads((out / "evaluation.json").read_text())
     assert list(values["methods"]) == ["Resizing model", "DSR single-scale", "DSR multi-scale"]
@@ -100,6 +112,33 @@ def test_evaluate_takes_other_probes_and_fewer_methods(run: Run, people: Path, c
     assert code == 0
     assert "12 probes of 4 people" in printed
     assert "DSR" not in printed
+
+
+def test_a_data_set_without_partial_probes_is_searched_for_its_queries(
+    run: Run, people: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    for folder in ("query", "bounding_box_test"):
+        (tmp_path / folder).symlink_to(people / folder)
+    arguments = ["--data", tmp_path, "--checkpoint", checkpoint, "--methods", "resizing-model"]
+    code, printed, _ = run("evaluate", *arguments)
+    assert code == 0
+    assert "variant: own data in Market-1501 layout" in printed
+    assert "query in " in printed
+
+
+def test_distances_that_are_missing_are_said() -> None:
+    result = evaluate_ranking(torch.tensor([[0.1, float("nan")]]), [1], [1, 2])
+    assert "1 pairs have no distance (NaN), and are ranked last." in score_note(result)
+
+
+def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    demo = (get_paper("dsr").folder / "recipes" / "demo.yaml").read_text()
+    recipe.write_text(demo.replace("epochs: 15", "epochs: 1").replace("size: 64\n", "size: 8\n"))
+    code, printed, complaints = run("train", "--recipe", recipe, "--data", people, "--out", tmp_path / "out")
+    assert (code, complaints) == (0, [])
+    assert "\n  train: 32 pictures, 8 identities, 6 cameras\n" in printed
+    assert printed.endswith(f"written: {tmp_path / 'out' / 'model.safetensors'}\n")
 
 
 @pytest.mark.parametrize(
