@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
@@ -24,7 +24,24 @@ class RecipeError(ValueError):
 class Section(BaseModel):
     """A group of options; knows no others."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Choice(Section):
+    """A section of which there are several kinds, by `name`.
+
+    `only` says which options belong to some kinds alone: one that is set where it has no effect is an error, too.
+    """
+
+    name: str
+    only: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    @model_validator(mode="after")
+    def _no_idle_options(self) -> Choice:
+        for option, names in self.only.items():
+            if self.name not in names and getattr(self, option) != type(self).model_fields[option].default:
+                raise ValueError(f"{option} is an option of {' and '.join(names)} only")
+        return self
 
 
 class Images(Section):
@@ -36,7 +53,10 @@ class Images(Section):
     flip: float = Field(default=0.5, ge=0, le=1, description="probability of a mirror image")
     shift: float = Field(default=0.0, ge=0, lt=1, description="largest shift, as a fraction of height and of width")
     jitter: float = Field(
-        default=0.0, ge=0, lt=1, description="largest relative change of brightness, contrast and channels"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="largest relative change of brightness and contrast; half of it, of each channel",
     )
     partial: float = Field(
         default=0.0, ge=0, le=1, description="probability of cropping 20 to 60 % away and resizing the rest"
@@ -59,31 +79,33 @@ class Batches(Section):
         return self
 
 
-class Loss(Section):
+class Loss(Choice):
     """One term of the training loss, by name (`reidops_models.training.losses.LOSSES`)."""
 
     name: Literal["cross_entropy", "triplet", "contrastive"]
     weight: float = 1.0
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="cross_entropy only")
-    margin: float = Field(default=0.3, ge=0, description="triplet and contrastive only")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    margin: float = Field(default=0.3, ge=0)
+
+    only = {"label_smoothing": ("cross_entropy",), "margin": ("triplet", "contrastive")}
 
 
-class Optimizer(Section):
+class Optimizer(Choice):
     name: Literal["sgd", "adam", "adamw"]
     lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="sgd only")
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+
+    only = {"momentum": ("sgd",)}
 
 
-class Schedule(Section):
+class Schedule(Choice):
     name: Literal["constant", "one_cycle", "step"] = "constant"
-    milestones: tuple[int, ...] = Field(
-        default=(), description="epochs after which the rate is multiplied by gamma; step only"
-    )
+    milestones: tuple[int, ...] = Field(default=(), description="epochs after which the rate is multiplied by gamma")
     gamma: float = Field(default=0.1, gt=0)
-    warmup_epochs: int = Field(
-        default=0, ge=0, description="epochs of linear warm-up from a tenth of the rate; step only"
-    )
+    warmup_epochs: int = Field(default=0, ge=0, description="epochs of linear warm-up from a tenth of the rate")
+
+    only = {"milestones": ("step",), "gamma": ("step",), "warmup_epochs": ("step",)}
 
 
 class Training(Section):
@@ -91,7 +113,7 @@ class Training(Section):
 
     epochs: int = Field(gt=0)
     seed: int = 0
-    precision: str = Field(default="32-true", description="as Lightning names it, for example 16-mixed or bf16-mixed")
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field(default="32-true", description="as Lightning's")
     accelerator: str = "auto"
     devices: int | str = "auto"
     strategy: str = Field(default="auto", description="ddp for several devices")
@@ -108,6 +130,13 @@ class Recipe(Section):
     optimizer: Optimizer
     schedule: Schedule = Schedule()
     training: Training
+
+    @model_validator(mode="after")
+    def _pairs_to_compare(self) -> Recipe:
+        comparing = [loss.name for loss in self.losses if loss.name != "cross_entropy"]
+        if comparing and self.batches.images_per_identity < 2:
+            raise ValueError(f"batches.images_per_identity: {comparing[0]} needs 2 or more, for it compares images")
+        return self
 
 
 def load_recipe(source: str | Path) -> Recipe:
@@ -127,19 +156,36 @@ def load_recipe(source: str | Path) -> Recipe:
         raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: expected keys and values, got {type(values).__name__}")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8 text") from error
     return parse_recipe(values, origin=str(path))
 
 
-def parse_recipe(values: dict[str, Any], origin: str = "recipe") -> Recipe:
-    """Check the values of a recipe; `origin` begins the message of an error."""
+def parse_recipe(values: Any, origin: str = "recipe") -> Recipe:
+    """A recipe from its values, which a YAML or JSON file gave.
+
+    Args:
+        values: a dictionary of sections; `model` in it says of which paper.
+        origin: begins the message of an error.
+
+    Raises:
+        RecipeError: an unknown model or key, or a value of the wrong type.
+
+    Example:
+        >>> values = load_recipe("dsr/demo").model_dump(mode="json")
+        >>> values["matching"]["beta"] = 0.0
+        >>> parse_recipe(values)
+        Traceback (most recent call last):
+        reidops_models.recipe.RecipeError: recipe: matching.beta: Input should be greater than 0, got 0.0
+    """
+    if not isinstance(values, dict):
+        raise RecipeError(f"{origin}: expected keys and values, got {type(values).__name__}")
     name = values.get("model")
-    if name not in PACKAGES:
+    if not isinstance(name, str) or name not in PACKAGES:
         raise RecipeError(f"{origin}: model: unknown {name!r}; known: {', '.join(sorted(PACKAGES))}")
     try:
         # Through JSON, where strict typing still lets a list be a tuple.
-        return get_paper(name).recipe.model_validate_json(json.dumps(values), strict=True)
+        return get_paper(name).recipe.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise RecipeError(f"{origin}: {'; '.join(_one_line(item) for item in error.errors())}") from error
 
@@ -150,6 +196,8 @@ def _one_line(item: Any) -> str:
         return f"{key}: unknown key"
     if item["type"] == "missing":
         return f"{key}: missing"
+    if item["type"] == "value_error":  # of a section as a whole, which is too long to repeat
+        return f"{key}: {item['ctx']['error']}".removeprefix(": ")
     return f"{key}: {item['msg']}, got {item['input']!r}"
 
 

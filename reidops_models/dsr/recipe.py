@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from reidops_models.recipe import Recipe, Section
 
@@ -18,6 +18,12 @@ class Network(Section):
         default=None, description="file of torchvision's ImageNet weights to start training from"
     )
     l2_normalise: bool = Field(default=True, description="give every map location unit length before matching")
+
+    @model_validator(mode="after")
+    def _stride_of_a_resnet(self) -> Network:
+        if self.last_stride is not None and not self.backbone.startswith("resnet"):
+            raise ValueError(f"last_stride is an option of ResNets, not of {self.backbone}")
+        return self
 
 
 class Matching(Section):

@@ -50,7 +50,12 @@ def test_real_recipes_hold_the_papers_values() -> None:
         ("images", "cache", 1, "images.cache: Input should be a valid boolean, got 1"),
         ("network", "backbone", "vit", "network.backbone: Input should be 'fcn'"),
         ("matching", "scales", [0], "matching.scales.0: Input should be greater than 0"),
-        ("batches", "images_per_identity", 3, "size 64 is not a multiple of images_per_identity 3"),
+        ("optimizer", "momentum", 0.5, "optimizer: momentum is an option of sgd only"),
+        ("optimizer", "lr", float("inf"), "optimizer.lr: "),
+        ("schedule", "milestones", [3], "schedule: milestones is an option of step only"),
+        ("training", "precision", "half", "training.precision: Input should be '32-true', '16-mixed' or 'bf16-mixed'"),
+        ("network", "backbone", "fcn", "network: last_stride is an option of ResNets, not of fcn"),
+        ("batches", "images_per_identity", 3, "batches: size 64 is not a multiple of images_per_identity 3"),
     ],
 )
 def test_wrong_values_are_named(section: str, key: str, value: Any, complaint: str) -> None:
@@ -60,6 +65,22 @@ def test_wrong_values_are_named(section: str, key: str, value: Any, complaint: s
         parse_recipe(values)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_options_of_another_loss_are_named() -> None:
+    values = load_recipe("dsr/demo").model_dump(mode="json")
+    values["losses"] = [{"name": "cross_entropy", "margin": 1.0}]
+    with pytest.raises(RecipeError, match=r"losses\.0: margin is an option of triplet and contrastive only"):
+        parse_recipe(values)
+
+
+def test_a_loss_that_compares_images_needs_some_of_each_identity() -> None:
+    values = load_recipe("dsr/demo").model_dump(mode="json")
+    values["losses"] = [{"name": "triplet"}]
+    with pytest.raises(RecipeError, match=r"recipe: batches\.images_per_identity: triplet needs 2 or more"):
+        parse_recipe(values)
+    values["batches"]["images_per_identity"] = 4
+    assert parse_recipe(values).batches.images_per_identity == 4
 
 
 def test_unknown_sections_and_missing_ones_are_named() -> None:
@@ -74,11 +95,16 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
         ("model: [", "not YAML"),
         ("- 1", "expected keys and values, got list"),
         ("model: nobody", "model: unknown 'nobody'; known: "),
+        ("model: [dsr]", "model: unknown \\['dsr'\\]; known: "),
+        ("model: dsr\nimages: {size: 2020-01-01}", "images.size: "),
     ):
         path = tmp_path / "recipe.yaml"
         path.write_text(text)
         with pytest.raises(RecipeError, match=complaint):
             load_recipe(path)
+    path.write_bytes(b"model: \xff")
+    with pytest.raises(RecipeError, match="not UTF-8 text"):
+        load_recipe(path)
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(tmp_path / "none.yaml")
     with pytest.raises(RecipeError, match=r"neither a .yaml file nor a packaged recipe \(dsr/demo"):

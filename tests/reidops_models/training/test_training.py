@@ -87,6 +87,7 @@ def test_another_seed_gives_another_network(tmp_path: Path, dataset: ReidDataset
 def test_the_loss_goes_down_on_one_batch(dataset: ReidDataset, losses: list[dict[str, Any]]) -> None:
     torch.manual_seed(0)
     values = tiny().model_dump(mode="json")
+    values["batches"]["images_per_identity"] = 2
     recipe = parse_recipe({**values, "losses": losses})
     images = TrainingImages(dataset.train, recipe.images)
     pictures, labels = images.__getitems__(list(range(16)))
