@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
@@ -33,10 +33,12 @@ class BlockGrid:
 
     @property
     def rows(self) -> int:
+        """Blocks from top to bottom."""
         return self.height - self.size + 1
 
     @property
     def columns(self) -> int:
+        """Blocks from left to right."""
         return self.width - self.size + 1
 
     def __len__(self) -> int:
@@ -74,7 +76,7 @@ class Explanation:
     gallery_size: tuple[int, int]
 
     def error_map(self, scale: int = 0) -> Tensor:
-        """(rows, columns) error of the probe blocks of one scale."""
+        """(rows, columns) error of the probe blocks of one scale, counted from 0 as in `probe_grids`."""
         before = sum(len(grid) for grid in self.probe_grids[:scale])
         grid = self.probe_grids[scale]
         return self.error[before : before + len(grid)].reshape(grid.rows, grid.columns)
@@ -91,16 +93,17 @@ class Explanation:
 class Matcher(Protocol):
     """One way to compare images; a row of a table of results.
 
-    `embed` is called once for each set of images, `distances` as often as there are sets to compare.
+    `embed` is called once for each set of images, `distances` as often as there are sets to compare. What stands for
+    an image in between is the matcher's own affair: a vector, a map, or all that a network of pairs needs of it.
     """
 
     name: str
 
-    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> Sequence[Tensor]:
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> Sequence[Any]:
         """Features of each image, in order. `role` says on which side of the comparison the images will stand."""
         ...
 
-    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
+    def distances(self, probes: Sequence[Any], gallery: Sequence[Any], *, progress: bool = False) -> Tensor:
         """(P, G) float32 distances between embedded probes and embedded gallery images; smaller is more alike."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reidops_models.cli.console import CommandError, complain, show_progress
 
@@ -106,7 +106,7 @@ def rank_pictures(
 
 
 def _rank_chunk(
-    matcher: Matcher, probes: Sequence[Picture], features: Sequence[Tensor], problems: Problems
+    matcher: Matcher, probes: Sequence[Picture], features: Sequence[Any], problems: Problems
 ) -> Iterator[tuple[Picture, Tensor]]:
     try:
         embedded = matcher.embed((picture.read() for picture in probes), role="probe")
