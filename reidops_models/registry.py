@@ -32,7 +32,8 @@ class Paper:
         recipe: the class of its recipes.
         build_network: (recipe, number of training identities) -> network.
         build_matchers: (network, recipe, sizes (height, width) of the gallery images or None) -> its matchers, the
-            rows of its table; without sizes, probes are at the gallery's scale already.
+            rows of its table, the paper's method in full last (`match` and the report show that one); without sizes,
+            probes are at the gallery's scale already.
         build_module: (network, recipe) -> LightningModule that trains the network; Lightning is imported only there.
         folder: where its `recipes/` and `checkpoints/` are.
     """
@@ -50,6 +51,10 @@ def get_paper(name: str) -> Paper:
 
     Raises:
         KeyError: no such paper.
+
+    Example:
+        >>> get_paper("dsr").recipe.__name__
+        'DsrRecipe'
     """
     if name not in PACKAGES:
         raise KeyError(f"unknown model {name!r}; known: {', '.join(sorted(PACKAGES))}")

@@ -27,6 +27,7 @@ class ResizingMatcher:
         pool: "flat", the paper's: all h*w*C values of the maps (15,360 for 320x120 and the FCN);
             "average": the C averages over locations.
         metric: "euclidean", the paper's, or "cosine" (one minus the cosine).
+        batch_size: images that pass the network together, at most.
     """
 
     name = "Resizing model"
@@ -87,6 +88,7 @@ class DsrMatcher:
         probe_scale: the factor by which probes are resized, `reidops_models.matching.probe_scale` of the gallery;
             1 leaves them as they are.
         name: of the row; made from the scales if None.
+        batch_size: images of one size that pass the network together, at most.
 
     Example:
         >>> from reidops_models.dsr.recipe import Network
@@ -155,6 +157,14 @@ def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockG
     """The blocks of a map `(C, h, w)` as columns `(C, N)`, scale after scale (sec. 3.4), and where they lie.
 
     A k x k block is its average. A scale that does not fit the map is left out, as `reidops.dsr_distance` does.
+
+    Raises:
+        ValueError: no scale fits.
+
+    Example:
+        >>> columns, grids = block_set(torch.rand(192, 8, 4), scales=(1, 2))
+        >>> columns.shape, [len(grid) for grid in grids]
+        (torch.Size([192, 53]), [32, 21])
     """
     height, width = _size(maps)
     grids = tuple(BlockGrid(height, width, size) for size in scales if size <= min(height, width))

@@ -40,6 +40,9 @@ def bootstrap_interval(
         seed: of the resampling.
         confidence: part of the resampled values inside, above 0 and below 1.
 
+    Raises:
+        ValueError: an unknown metric, no samples, or a confidence out of range.
+
     Example:
         >>> import torch
         >>> from reidops_models.evaluation import evaluate_ranking
@@ -66,7 +69,15 @@ def paired_bootstrap(
     beyond chance, at this confidence, where the interval leaves out 0. Arguments as in :func:`bootstrap_interval`.
 
     Raises:
-        ValueError: the two results are not of the same probes.
+        ValueError: the two results are not of the same probes, or as :func:`bootstrap_interval`.
+
+    Example:
+        >>> import torch
+        >>> from reidops_models.evaluation import evaluate_ranking
+        >>> near, far = torch.tensor([[0.1, 0.9], [0.9, 0.1]]), torch.tensor([[0.9, 0.1], [0.1, 0.9]])
+        >>> first, second = (evaluate_ranking(distances, [1, 2], [1, 2]) for distances in (near, far))
+        >>> paired_bootstrap(first, second, "r1", samples=10)
+        Interval(value=1.0, low=1.0, high=1.0, confidence=0.95)
     """
     if not (np.array_equal(first.probe_pids, second.probe_pids) and np.array_equal(first.valid, second.valid)):
         raise ValueError(

@@ -100,8 +100,7 @@ class RankingAccumulator:
             raise ValueError(
                 f"evaluate_ranking: average_precision must be step or trapezoid, got {average_precision!r}"
             )
-        if not ranks or min(ranks) < 1:
-            raise ValueError(f"evaluate_ranking: ranks must be whole numbers from 1 on, got {tuple(ranks)}")
+        check_ranks("evaluate_ranking", ranks)
         self._protocol = Protocol("evaluate_ranking", gallery_pids, gallery_camids)
         self._ranks, self._definition = tuple(ranks), average_precision
         self._pids: list[np.ndarray] = []
@@ -152,9 +151,9 @@ def evaluate_ranking(
 
     With the right images at ranks :math:`r_1 < ... < r_n`, the average precision is
 
-    - `step`: :math:`\frac1n \sum_i \frac{i}{r_i}`, precision at each right image; - `trapezoid`: :math:`\frac1n
-    \sum_i \frac12 (\frac{i}{r_i} + \frac{i-1}{r_i-1})`, with 1 for the last fraction where
-      :math:`r_i = 1`: the area under the precision-recall curve, as in Market-1501's own program.
+    - `step`: :math:`\frac1n \sum_i \frac{i}{r_i}`, precision at each right image;
+    - `trapezoid`: :math:`\frac1n \sum_i \frac12 (\frac{i}{r_i} + \frac{i-1}{r_i-1})`, with 1 for the last fraction
+      where :math:`r_i = 1`: the area under the precision-recall curve, as in Market-1501's own program.
 
     L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
 
@@ -180,6 +179,12 @@ def evaluate_ranking(
     accumulator = RankingAccumulator(gallery_pids, gallery_camids, ranks=ranks, average_precision=average_precision)
     accumulator.update(distances, probe_pids, probe_camids)
     return accumulator.result()
+
+
+def check_ranks(op: str, ranks: Sequence[int]) -> None:
+    """An error that names them where they are no ranks."""
+    if not ranks or min(ranks) < 1:
+        raise ValueError(f"{op}: ranks must be whole numbers from 1 on, got {tuple(ranks)}")
 
 
 def _blocks(probes: int, gallery: int) -> Iterator[slice]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .protocol import Distances, Labels, Protocol, to_distances
-from .ranking import DEFAULT_RANKS, RankingResult, rank_block
+from .ranking import DEFAULT_RANKS, RankingResult, check_ranks, rank_block
 
 __all__ = ["evaluate_single_shot"]
 
@@ -38,9 +38,20 @@ def evaluate_single_shot(
     Returns:
         A result with `repeats` rows a probe, one repeat after the other: means over the rows are means over the
         repeats, and a bootstrap over identities keeps the rows of an identity together.
+
+    Raises:
+        ValueError: shapes do not fit, labels are not whole numbers, one side's cameras are missing, or `repeats` or
+            a rank is below 1.
+
+    Example:
+        >>> import torch
+        >>> distances = torch.tensor([[0.1, 0.4, 0.2]])  # the nearer of two right images is drawn half the time
+        >>> evaluate_single_shot(distances, [1], [1, 1, 2], ranks=(1, 2), repeats=100).cmc
+        {1: 0.51, 2: 1.0}
     """
     if repeats < 1:
         raise ValueError(f"evaluate_single_shot: repeats must be at least 1, got {repeats}")
+    check_ranks("evaluate_single_shot", ranks)
     protocol = Protocol("evaluate_single_shot", gallery_pids, gallery_camids)
     pids, camids = protocol.read_probes(probe_pids, probe_camids)
     matrix = to_distances("evaluate_single_shot", distances, len(pids), len(protocol.pids))

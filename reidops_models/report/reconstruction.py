@@ -98,7 +98,7 @@ def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Explanation
 
     Args:
         probe, gallery: RGB, (3, H, W) in [0, 1], of any two sizes.
-        explanation: block grids, errors (h, w) and coefficients (M, N) of the pair.
+        explanation: block grids, errors (N,) and coefficients (M, N) of the pair.
     """
     frames = _frames(probe, gallery)
     probe_grid, gallery_grid = explanation.probe_grids[0], explanation.gallery_grids[0]

@@ -69,7 +69,7 @@ def _sample(images: Tensor, theta: Tensor) -> Tensor:
 
 
 def _jitter(images: Tensor, amount: float) -> Tensor:
-    """Contrast about the image's mean, brightness, and a gain for each channel: each within 1 +- amount."""
+    """Contrast about the image's mean and brightness within 1 +- amount, a gain for each channel within half that."""
     batch = images.shape[0]
     contrast, brightness = 1 + amount * (2 * torch.rand(2, batch, 1, 1, 1, device=images.device) - 1)
     gains = 1 + amount / 2 * (2 * torch.rand(batch, 3, 1, 1, device=images.device) - 1)

@@ -77,3 +77,8 @@ def test_errors():
         evaluate_single_shot(torch.zeros(1, 1), [1], [1], repeats=0)
     with pytest.raises(ValueError, match=r"^evaluate_single_shot: distances must have shape \(1, 1\)"):
         evaluate_single_shot(torch.zeros(2, 1), [1], [1])
+
+
+def test_ranks_from_one_on():
+    with pytest.raises(ValueError, match="evaluate_single_shot: ranks must be whole numbers from 1 on"):
+        evaluate_single_shot(np.zeros((1, 1)), [1], [1], ranks=(0,))
