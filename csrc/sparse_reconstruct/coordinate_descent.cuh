@@ -35,12 +35,12 @@ __device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds>& column, Sha
   return sums;
 }
 
-// Up to kGreedySteps steps; stops at a point where none lowers the objective.
+// Up to kGreedySteps steps; false where the first already would lower the objective by no more than `least`.
 inline constexpr int kGreedySteps = 128;
 
 template <class T, int kRounds>
-__device__ __forceinline__ void greedy_steps(const Column<T, kRounds>& column, Share<T, kRounds>& z,
-                                             Share<T, kRounds>& reciprocal, Share<T, kRounds>& r) {
+__device__ __forceinline__ bool greedy_steps(const Column<T, kRounds>& column, Share<T, kRounds>& z,
+                                             Share<T, kRounds>& reciprocal, Share<T, kRounds>& r, T least) {
 #pragma unroll 1
   for (int step = 0; step < kGreedySteps; ++step) {
     T best = 0, x = 0, change = 0;
@@ -54,7 +54,7 @@ __device__ __forceinline__ void greedy_steps(const Column<T, kRounds>& column, S
         if (decrease > best) best = decrease, x = move, change = move * reciprocal.at(i, k), slot = 4 * i + k;
       }
     const T most = warp_max_nonnegative(best);
-    if (!(most > T(0))) return;
+    if (!(most > least)) return step > 0;
     const int chosen = warp_min_index(best == most ? atom_in_slot(slot) : kNoAtom);
 #pragma unroll
     for (int i = 0; i < r.rounds(); ++i)
@@ -62,6 +62,7 @@ __device__ __forceinline__ void greedy_steps(const Column<T, kRounds>& column, S
       for (int k = 0; k < 4; ++k) z.at(i, k) += chosen == atom_of(i, lane_index(), k) ? x : T(0);
     subtract_row(column, chosen, __shfl_sync(kAllLanes, change, owner_of(chosen)), r);
   }
+  return true;
 }
 
 // Minimises from the given w and returns its sums; `reciprocal` is room to work in.
@@ -78,21 +79,19 @@ __device__ __forceinline__ Sums<T> coordinate_descent(const Column<T, kRounds>& 
       reciprocal.at(i, k) = energy > T(0) ? 1 / energy : T(0);  // an atom that is zero never moves
       if (!(w.at(i, k) * 0 == T(0))) w.at(i, k) = 0;
     }
-  T best_gap = T(1e30);
-  int stalled = 0;
+  // r is uncertain by some roundings of ||x|| ||y_j||; a step as small as that means nothing.
+  const T least = unit_roundoff<T>() * unit_roundoff<T>() * *column.energy;
+  bool moved = true;
 #pragma unroll 1
   for (int iteration = 0;; ++iteration) {
     const Sums<T> sums = refresh(column, w, r);
     const T gap = certify(expanded_error(*column.energy, sums), sums, column.t).gap;
-    // Rounding has a floor under the gap; 8 checks without a percent of progress have reached it.
-    stalled = gap < best_gap * T(0.99) ? 0 : stalled + 1;
-    best_gap = gap < best_gap ? gap : best_gap;
-    if (gap <= tolerance || iteration == max_iterations || stalled == 8) return sums;
+    if (gap <= tolerance || iteration == max_iterations || !moved) return sums;
 #pragma unroll
     for (int i = 0; i < w.rounds(); ++i)
 #pragma unroll
       for (int k = 0; k < 4; ++k) w.at(i, k) = reciprocal.at(i, k) > T(0) ? w.at(i, k) / reciprocal.at(i, k) : T(0);
-    greedy_steps(column, w, reciprocal, r);
+    moved = greedy_steps(column, w, reciprocal, r, least);
 #pragma unroll
     for (int i = 0; i < w.rounds(); ++i)
 #pragma unroll
