@@ -48,13 +48,20 @@ class Gallery(NamedTuple):
     ones: Tensor  #: (G, M1, C), the 1 x 1 blocks
     atoms: Tensor  #: (G, M, C), the block sets
     averages: Tensor | None  #: (M, M1), or (G, M, M1) for maps of several sizes; None where M is M1
-    gram: Tensor  #: (G, M, M), or for ridge its factor
+    gram: Tensor  #: (G, M, M)
+    factor: Tensor | None  #: (G, M, M), of the Gram matrix plus beta, for ridge
 
 
 def distances(
     probe: Maps, gallery: Maps, solving: Solving, dtype: torch.dtype, memory_budget: int | None, progress: bool
 ) -> Tensor:
-    """``(P, G)`` in ``dtype``; neither side is empty."""
+    """``(P, G)``, in ``dtype`` or wider; neither side is empty.
+
+    Ridge is in float64 throughout: its penalty may be smaller than the rounding of float32, and twice the product is
+    cheaper than residuals, which are as long as the features.
+    """
+    if solving.method == "ridge":
+        dtype = torch.float64
     scales, device = solving.scales, probe[0].device.type
     shapes, gallery_shapes = _shapes(probe), _shapes(gallery)
     # Gallery images of one size go together, so that few zeros are added.
@@ -91,7 +98,8 @@ def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
     """Distances of some probes to some gallery images."""
     counts = [blocks.count(h, w, solving.scales) for h, w in probes.shapes]
     if solving.method == "ridge":
-        error = _ridge_error(probes, gallery, solving)
+        assert gallery.factor is not None
+        error = _ridge.errors(gallery.gram, gallery.factor, _correlation(probes, gallery), probes.energy)
     else:
         images, _, channels = gallery.atoms.shape
         error, _, _ = sparse_reconstruct_gram(
@@ -145,10 +153,11 @@ def gather_gallery(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, 
             sets = zip(ones, shapes, strict=True)
             atoms = _pad_and_stack([blocks.pool(one[: h * w], h, w, scales) for one, (h, w) in sets])
             averages = _pad_and_stack([blocks.averages(*shape, scales, like=ones) for shape in shapes], ones.shape[1])
-    if solving.method == "ridge":
-        return Gallery(ones, atoms, averages, _ridge.factorise(atoms.mT, solving.beta))
     gram = ones @ ones.mT
-    return Gallery(ones, atoms, averages, gram if averages is None else averages @ gram @ averages.mT)
+    if averages is not None:
+        gram = averages @ gram @ averages.mT
+    factor = _ridge.factorise(gram, solving.beta) if solving.method == "ridge" else None
+    return Gallery(ones, atoms, averages, gram, factor)
 
 
 def _correlation(probes: Probes, gallery: Gallery) -> Tensor:
@@ -166,14 +175,6 @@ def _correlation(probes: Probes, gallery: Gallery) -> Tensor:
     if gallery.averages.dim() == 2:
         return correlation @ gallery.averages.mT
     return (correlation.transpose(0, 1) @ gallery.averages.mT).transpose(0, 1)
-
-
-def _ridge_error(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
-    """``(R, G)``, summed from the data: one product more than the lasso, and nothing that cancels."""
-    with torch.no_grad():
-        correlation = _correlation(probes, gallery).permute(1, 2, 0)  # (G, M, R)
-        w = _ridge.weights(gallery.gram, correlation)
-    return (probes.columns - w.mT @ gallery.atoms).square().sum(-1).T
 
 
 def alike(shapes: list[tuple[int, int]]) -> bool:
@@ -199,8 +200,8 @@ def _bytes(solving: Solving, dtype: torch.dtype, one: Tensor, atoms: int) -> Byt
     channels = one.shape[0]
     multi = solving.scales != (1,)
     cell = 1.0 + multi
-    if solving.method == "ridge":  # weights in float64, residuals
-        cell += 4 + 2 * channels / atoms
+    if solving.method == "ridge":  # weights, and what their errors are summed from
+        cell += 4
     block = (1 + multi) * (channels + 1)
     size = dtype.itemsize
     return Bytes(size * cell, size * block, size * (block + (1 + multi) * atoms))

@@ -1,4 +1,4 @@
-"""Ridge reconstruction, ``min_w ||x - Yw||^2 + beta ||w||^2``, in closed form with the factor of Y'Y kept."""
+"""Ridge reconstruction, ``min_w ||x - Yw||^2 + beta ||w||^2``, in closed form."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import torch
 from torch import Tensor
 
 
-def factorise(y: Tensor, beta: float) -> Tensor:
-    """Cholesky factor ``(..., M, M)`` of ``Y'Y + beta I`` for ``y (..., d, M)``, in float64.
+def factorise(gram: Tensor, beta: float) -> Tensor:
+    """Cholesky factor ``(..., M, M)`` of ``G + beta I`` for a Gram matrix ``(..., M, M)``, constant for gradients.
 
-    In float64, for the rounding of a float32 Gram matrix of many alike atoms may exceed a small beta and leave nothing
-    positive definite to factor.  It is done once a dictionary.
+    To be given in float64: the rounding of a float32 Gram matrix of many alike atoms may exceed a small beta and leave
+    nothing positive definite to factor.
     """
     with torch.no_grad():
-        y = y.double()
-        identity = torch.eye(y.shape[-1], dtype=y.dtype, device=y.device)
-        return torch.linalg.cholesky_ex(y.mT @ y + beta * identity).L
+        identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+        return torch.linalg.cholesky_ex(gram + beta * identity).L
 
 
 def weights(factor: Tensor, correlation: Tensor) -> Tensor:
@@ -27,6 +26,21 @@ def weights(factor: Tensor, correlation: Tensor) -> Tensor:
         return torch.cholesky_solve(correlation.double(), factor).to(correlation.dtype)
 
 
+def errors(gram: Tensor, factor: Tensor, correlation: Tensor, energy: Tensor) -> Tensor:
+    """Errors ``(R, G)`` in Gram form: ``||x - Yw||^2 = e + w.(Gw - 2c)``, with gradients as of a constant w (eq. 7).
+
+    Args:
+        gram: ``(G, M, M)``, float64, and so the others: the expansion cancels.
+        factor: ``(G, M, M)``, from :func:`factorise`.
+        correlation: ``(R, G, M)``.
+        energy: ``(R,)``.
+    """
+    c = correlation.transpose(0, 1)
+    with torch.no_grad():  # many columns a dictionary: the inverse, once, and products
+        w = c @ torch.cholesky_inverse(factor)
+    return (energy + (w * (w @ gram - 2 * c)).sum(-1)).clamp(min=0).mT
+
+
 def reconstruct(x: Tensor, y: Tensor, beta: float) -> tuple[Tensor, Tensor, Tensor]:
     r"""Coefficients ``(*B, M, N)``, error ``(*B, N)`` and certified relative gap ``(*B, N)``.
 
@@ -36,7 +50,8 @@ def reconstruct(x: Tensor, y: Tensor, beta: float) -> tuple[Tensor, Tensor, Tens
 
     zero exactly where Y'rho = beta w; it comes from the data, not from the factor.
     """
-    w = weights(factorise(y, beta), y.mT @ x)
+    wide = y.detach().double()
+    w = weights(factorise(wide.mT @ wide, beta), y.mT @ x)
     residual = x - y @ w
     error = residual.square().sum(-2)
     with torch.no_grad():
