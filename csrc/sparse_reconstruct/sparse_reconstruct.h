@@ -20,6 +20,7 @@ namespace reidops::sparse_reconstruct {
 
 // The names of these, in this order, stand in reidops/sparse_reconstruct.py.
 enum class Solver : int { kActiveSet = 0, kFeatureSign = 1, kCoordinateDescent = 2 };
+constexpr int kSolvers = 3;
 
 // A coefficient is a soft threshold of what it would be without the penalty: argmin_w 1/2 w^2 - b w + t |w|.
 template <class T>

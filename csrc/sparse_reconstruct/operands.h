@@ -1,0 +1,93 @@
+// operands.h - the operator's arguments, checked, and the problem that they make for the kernels: CPU and CUDA alike.
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <tuple>
+
+#include "../common/tensor.h"
+#include "problem.h"
+
+namespace reidops::sparse_reconstruct {
+
+struct Operands {
+  Tensor gram, correlation, energy;
+  std::optional<Tensor> columns, atoms;
+  double beta, tolerance;
+  int64_t max_iterations, solver;
+  Tensor error, gap, coefficients;
+  int64_t R, G, M, d;
+  bool with_coefficients;
+
+  // The kernels' view of it.
+  template <class T>
+  Problem<T> problem() const {
+    return {
+        .gram = gram.const_data_ptr<T>(),
+        .correlation = correlation.const_data_ptr<T>(),
+        .energy = energy.const_data_ptr<T>(),
+        .columns = data_or_null<T>(columns),
+        .atoms = data_or_null<T>(atoms),
+        .correlation_stride = {correlation.stride(0), correlation.stride(1)},
+        .energy_stride = {energy.stride(0), energy.stride(1)},
+        .columns_stride = {d ? columns->stride(0) : 0, d ? columns->stride(1) : 0},
+        .atoms_stride = {d ? atoms->stride(0) : 0, d ? atoms->stride(1) : 0},
+        .R = R,
+        .G = G,
+        .M = M,
+        .d = d,
+        .beta = static_cast<T>(beta),
+        .tolerance = static_cast<T>(tolerance),
+        .max_iterations = static_cast<int>(max_iterations),
+        .solver = static_cast<Solver>(solver),
+        .error = error.mutable_data_ptr<T>(),
+        .gap = gap.mutable_data_ptr<T>(),
+        .coefficients = with_coefficients ? coefficients.mutable_data_ptr<T>() : nullptr,
+    };
+  }
+
+  std::tuple<Tensor, Tensor, Tensor> results() const { return {error, gap, coefficients}; }
+};
+
+constexpr const char* kOp = "sparse_reconstruct_gram";
+
+inline Operands check_operands(const Tensor& gram, const Tensor& correlation, const Tensor& energy,
+                               const std::optional<Tensor>& columns, const std::optional<Tensor>& atoms, double beta,
+                               double tolerance, int64_t max_iterations, int64_t solver, bool return_coefficients) {
+  STD_TORCH_CHECK(correlation.dim() == 3, kOp, ": correlation: expected 3 dimensions (R, G, M), got ",
+                  correlation.dim());
+  STD_TORCH_CHECK(columns.has_value() == atoms.has_value(), kOp, ": columns, atoms: expected both or neither");
+  STD_TORCH_CHECK(!columns.has_value() || columns->dim() == 3, kOp, ": columns: expected 3 dimensions (R, G, d)");
+  STD_TORCH_CHECK(0 <= solver && solver < kSolvers, kOp, ": solver: expected 0 to ", kSolvers - 1, ", got ", solver);
+  const int64_t R = correlation.size(0), G = correlation.size(1), M = correlation.size(2);
+  const int64_t d = columns.has_value() ? columns->size(2) : 0;
+  constexpr int64_t kMost = std::numeric_limits<int>::max() / 2;
+  STD_TORCH_CHECK(R <= kMost && G <= kMost && M <= kMost, kOp, ": correlation: expected sizes of at most ", kMost,
+                  ", got ", shape_string(correlation.sizes()));
+  check_operand(kOp, "gram", gram, {G, M, M}, correlation);
+  check_operand(kOp, "energy", energy, {R, G}, correlation);
+  check_operand(kOp, "columns", columns, {R, G, d}, correlation);
+  check_operand(kOp, "atoms", atoms, {G, M, d}, correlation);
+  return {
+      .gram = torch::stable::contiguous(gram),
+      .correlation = rows_contiguous(correlation),
+      .energy = energy,
+      .columns = rows_contiguous(columns),
+      .atoms = rows_contiguous(atoms),
+      .beta = beta,
+      .tolerance = tolerance,
+      .max_iterations = max_iterations,
+      .solver = solver,
+      .error = torch::stable::new_empty(correlation, {R, G}),
+      .gap = torch::stable::new_empty(correlation, {R, G}),
+      .coefficients = return_coefficients ? torch::stable::new_empty(correlation, {R, G, M})
+                                          : torch::stable::new_empty(correlation, {0}),
+      .R = R,
+      .G = G,
+      .M = M,
+      .d = d,
+      .with_coefficients = return_coefficients,
+  };
+}
+
+}  // namespace reidops::sparse_reconstruct
