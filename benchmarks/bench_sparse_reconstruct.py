@@ -39,7 +39,10 @@ def test_solver(benchmark: Any, solver: str, atoms: int, beta: float) -> None:
     )
     benchmark.group = f"{atoms} atoms, beta {beta}"
     benchmark.extra_info.update(
-        columns=gap.numel(), largest_gap=gap.max().item(), nonzeros=(w != 0).float().sum(-1).mean().item()
+        columns=gap.numel(),
+        threads=torch.get_num_threads(),
+        largest_gap=gap.max().item(),
+        nonzeros=(w != 0).float().sum(-1).mean().item(),
     )
     benchmark.pedantic(
         lambda: sparse_reconstruct_gram(gram, correlation, energy, None, None, beta, solver=solver),
@@ -55,7 +58,8 @@ def test_fista_100_iterations(benchmark: Any, atoms: int, beta: float) -> None:
     c = correlation.transpose(0, 1).contiguous()
     w = fista(gram, c, beta, iterations=100)
     benchmark.group = f"{atoms} atoms, beta {beta}"
-    benchmark.extra_info.update(columns=energy.numel(), largest_gap=relative_gap(gram, c, energy.mT, w, beta))
+    gap = relative_gap(gram, c, energy.mT, w, beta)
+    benchmark.extra_info.update(columns=energy.numel(), threads=torch.get_num_threads(), largest_gap=gap)
     benchmark.pedantic(lambda: fista(gram, c, beta, iterations=100), rounds=5, warmup_rounds=1)
 
 

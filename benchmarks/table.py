@@ -18,7 +18,12 @@ def label(bench: dict[str, Any]) -> str:
 
 
 def tables(results: dict[str, Any]) -> str:
-    lines = [f"{results['machine_info']['cpu'].get('brand_raw', 'CPU')}, torch threads and unit as given."]
+    machine = results["machine_info"]
+    threads = {bench["extra_info"]["threads"] for bench in results["benchmarks"]}
+    lines = [
+        f"{machine['cpu'].get('brand_raw', machine['machine'])}, {' or '.join(map(str, sorted(threads)))} threads, "
+        f"commit {results['commit_info']['id'][:7]}{', changed' if results['commit_info']['dirty'] else ''}."
+    ]
     benches = sorted(results["benchmarks"], key=lambda bench: bench["group"])
     for group, members in groupby(benches, key=lambda bench: bench["group"]):
         rows = [row(bench) for bench in members]
