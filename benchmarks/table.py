@@ -31,10 +31,16 @@ def tables(results: dict[str, Any]) -> str:
         floor = next((time for name, _, time, _ in rows if name.startswith("floor")), None)
         reference = floor if floor is not None else min(time for _, _, time, _ in rows)
         over = "floor" if floor is not None else "fastest"
-        lines += ["", f"**{group}**", "", f"| | {unit} | over the {over} | largest gap |", "|---|---|---|---|"]
+        with_gap = any(gap for *_, gap in rows)
+        lines += ["", f"**{group}**", "", line("", unit, f"over the {over}", *["largest gap"] * with_gap)]
+        lines.append("|---" * (3 + with_gap) + "|")
         for name, _, time, gap in sorted(rows, key=lambda one: one[2]):
-            lines.append(f"| {name} | {time:.4g} | {time / reference:.2f} | {gap} |")
+            lines.append(line(name, f"{time:.4g}", f"{time / reference:.2f}", *[gap] * with_gap))
     return "\n".join(lines)
+
+
+def line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def row(bench: dict[str, Any]) -> tuple[str, str, float, str]:
