@@ -101,19 +101,18 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
             raise CheckpointError(f"{path}: no file {file}")
     try:
         values = json.loads(description.read_text(encoding="utf-8"))
-        found, identities = values["model"], values["identities"]
-        expected_format, recipe_values = values["format"], values["recipe"]
+        found = values["model"]
+        _check_model(path, found, model)  # first: what else another model keeps is its own affair
+        identities, expected_format, recipe_values = values["identities"], values["format"], values["recipe"]
         state = load_file(weights)
+    except CheckpointError:
+        raise
     except (ValueError, KeyError, TypeError, SafetensorError) as error:  # ValueError: neither JSON nor UTF-8
         raise CheckpointError(f"{path}: not a checkpoint: {type(error).__name__}: {error}") from error
-    if not isinstance(found, str) or not isinstance(identities, int) or identities < 1:
-        raise CheckpointError(f"{path}: not a checkpoint: model {found!r} of {identities!r} identities")
+    if not isinstance(identities, int) or identities < 1:
+        raise CheckpointError(f"{path}: not a checkpoint: {identities!r} identities")
     if expected_format != FORMAT:
         raise CheckpointError(f"{path}: format {expected_format}, this version reads format {FORMAT}")
-    if model is not None and found != model:
-        raise CheckpointError(f"{path}: a checkpoint of {found!r}, expected one of {model!r}")
-    if found not in PACKAGES:
-        raise CheckpointError(f"{path}: a checkpoint of {found!r}, known models: {', '.join(sorted(PACKAGES))}")
     try:
         recipe = parse_recipe(recipe_values, origin=str(description))
     except RecipeError as error:
@@ -133,6 +132,15 @@ def shipped_checkpoint(model: str, name: str = "demo") -> Path:
         KeyError: no such model.
     """
     return get_paper(model).folder / "checkpoints" / f"{name}.safetensors"
+
+
+def _check_model(path: str | Path, found: object, wanted: str | None) -> None:
+    if not isinstance(found, str):
+        raise CheckpointError(f"{path}: not a checkpoint: its model is called {found!r}")
+    if wanted is not None and found != wanted:
+        raise CheckpointError(f"{path}: a checkpoint of {found!r}, expected one of {wanted!r}")
+    if found not in PACKAGES:
+        raise CheckpointError(f"{path}: a checkpoint of {found!r}, known models: {', '.join(sorted(PACKAGES))}")
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:

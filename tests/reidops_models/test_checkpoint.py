@@ -83,6 +83,9 @@ def test_a_checkpoint_of_another_model_names_both(tmp_path: Path, checkpoint: Ch
         load_checkpoint(weights, model="dsr")
     with pytest.raises(CheckpointError, match="a checkpoint of 'other', known models: dsr"):
         load_checkpoint(weights)
+    description.write_text(json.dumps({"model": "other"}))  # whatever else the other model keeps
+    with pytest.raises(CheckpointError, match="a checkpoint of 'other', known models: dsr"):
+        load_checkpoint(weights)
 
 
 def test_weights_that_do_not_fit_are_named(tmp_path: Path, checkpoint: Checkpoint) -> None:
