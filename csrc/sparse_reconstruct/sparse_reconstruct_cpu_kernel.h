@@ -51,17 +51,19 @@ class Kernel {
   }
 
  private:
-  // The Gram of dictionary g, its rows padded with zeros to whole vectors.
+  // The Gram of dictionary g, its rows padded with zeros to whole vectors, and what is to be known of it.
   void dictionary(int64_t g) {
     g_ = g;
     double_g_ = -1;
     gram_ = p_.gram + g * p_.M * p_.M;
     largest_ = 0;
     for (int64_t j = 0; j < p_.M; ++j) largest_ = gram_[j * p_.M + j] > largest_ ? gram_[j * p_.M + j] : largest_;
-    if (atoms_ == p_.M) return;
-    T* rows = padded_gram_.reserve(atoms_ * atoms_);
-    for (int64_t j = 0; j < p_.M; ++j) std::memcpy(rows + j * atoms_, gram_ + j * p_.M, size_t(p_.M) * sizeof(T));
-    gram_ = rows;
+    if (atoms_ != p_.M) {
+      T* rows = padded_gram_.reserve(atoms_ * atoms_);
+      for (int64_t j = 0; j < p_.M; ++j) std::memcpy(rows + j * atoms_, gram_ + j * p_.M, size_t(p_.M) * sizeof(T));
+      gram_ = rows;
+    }
+    gram_is_finite_ = finite(gram_, p_.M * atoms_);
   }
 
   void columns(int64_t r, int64_t end) {
@@ -120,14 +122,19 @@ class Kernel {
   }
 
   // NaN and infinity survive a multiplication with zero (as NaN), and a sum.
-  static bool finite(const Column<T>& column) {
+  static bool finite(const T* values, int64_t count) {
     Vector<T> total{};
-    for (int64_t j = 0; j < column.atoms; j += kLanes) total += load(column.correlation + j) * T(0);
-    return sum<T>(total) + column.energy * T(0) == T(0);
+    for (int64_t j = 0; j < count; j += kLanes) total += load(values + j) * T(0);
+    return sum<T>(total) == T(0);
+  }
+  // A Gram matrix may overflow where the data does not: with the data at hand it is made again, in double.
+  bool finite(const Column<T>& column) const {
+    return column.energy * T(0) == T(0) && finite(column.correlation, column.atoms) && (gram_is_finite_ || p_.atoms);
   }
 
-  // In double there is nothing better to turn to.
+  // Whether the certificate can be believed; in double there is nothing better to turn to.
   bool sound(const Column<T>& column) const {
+    if (!gram_is_finite_) return false;
     return sizeof(T) == sizeof(double) || certificate_is_sound(column.energy, largest_, column.t, p_.tolerance);
   }
 
@@ -232,6 +239,7 @@ class Kernel {
   const T* gram_ = nullptr;
   T largest_ = 0;  // energy of the dictionary's largest atom
   int64_t atoms_ = 0, g_ = -1, double_g_ = -1;
+  bool gram_is_finite_ = true;
 };
 
 void solve(const Problem<float>& problem, int64_t begin, int64_t end) { Kernel<float>(problem).run(begin, end); }

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reidops import reference, sparse_reconstruct
-from reidops.sparse_reconstruct_gram import SOLVERS
+from reidops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 from tests.reidops.certificate import judge
 from tests.reidops.features import HARD, generator, hard_dictionary, random_columns, relu_columns, relu_maps
 
@@ -258,6 +258,25 @@ def test_bad_data_stays_where_it_is(method: str, poison: float) -> None:
     coefficients = result.coefficients.mT
     assert bool(coefficients[tainted].isnan().all())
     assert_close(coefficients[~tainted], clean.coefficients.mT[~tainted])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_gram_matrix_that_is_not_finite_spoils_its_own_columns(solver: str) -> None:
+    """Even where no atom that is needed has a part in it, and the correlations are finite."""
+    x, y = relu_columns(12, 5).float(), relu_maps(3, 12, 3, 5).flatten(2).float()
+    gram, correlation = y.mT @ y, torch.einsum("dn,gdm->ngm", x, y)
+    gram[1, 4, 7] = gram[1, 7, 4] = torch.nan
+    energy = x.square().sum(0)[:, None].expand(-1, 3)
+    error, gap, _ = sparse_reconstruct_gram(gram, correlation, energy, None, None, 0.4, solver=solver)
+    for value in (error, gap):
+        assert value.isnan().tolist() == [[False, True, False]] * 5
+
+
+def test_data_whose_products_overflow_is_solved_in_double() -> None:
+    x, y = relu_columns(12, 5).float(), relu_columns(12, 9, seed=1).float() * 1e25
+    result = sparse_reconstruct(x, y, 0.4)
+    exact = sparse_reconstruct(x.double(), y.double(), 0.4)
+    assert_close(result.error.double(), exact.error, rtol=1e-5, atol=1e-6)
 
 
 def test_more_elements_than_32_bits_count() -> None:
