@@ -109,7 +109,7 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
         raise
     except (ValueError, KeyError, TypeError, SafetensorError) as error:  # ValueError: neither JSON nor UTF-8
         raise CheckpointError(f"{path}: not a checkpoint: {type(error).__name__}: {error}") from error
-    if not isinstance(identities, int) or identities < 1:
+    if type(identities) is not int or identities < 1:  # True is an int, too
         raise CheckpointError(f"{path}: not a checkpoint: {identities!r} identities")
     if expected_format != FORMAT:
         raise CheckpointError(f"{path}: format {expected_format}, this version reads format {FORMAT}")
@@ -145,6 +145,8 @@ def _check_model(path: str | Path, found: object, wanted: str | None) -> None:
 
 def _files(path: str | Path) -> tuple[Path, Path]:
     base = Path(path)
+    if not base.name:
+        raise CheckpointError(f"{path}: a folder, expected the name of a checkpoint")
     if base.suffix in (".safetensors", ".json"):
         base = base.with_suffix("")
     return base.with_name(base.name + ".safetensors"), base.with_name(base.name + ".json")

@@ -112,7 +112,7 @@ class Training(Section):
     """How long, and what goes to Lightning's Trainer."""
 
     epochs: int = Field(gt=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = Field(default="32-true", description="as Lightning's")
     accelerator: str = "auto"
     devices: int | str = "auto"
@@ -154,6 +154,8 @@ def load_recipe(source: str | Path) -> Recipe:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{path}: nested too deeply") from error
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -185,7 +187,11 @@ def parse_recipe(values: Any, origin: str = "recipe") -> Recipe:
         raise RecipeError(f"{origin}: model: unknown {name!r}; known: {', '.join(sorted(PACKAGES))}")
     try:
         # Through JSON, where strict typing still lets a list be a tuple.
-        return get_paper(name).recipe.model_validate_json(json.dumps(values, default=str), strict=True)
+        text = json.dumps(values, default=str)
+    except (TypeError, ValueError, RecursionError) as error:  # keys of odd types, values that hold themselves
+        raise RecipeError(f"{origin}: not plain keys and values: {error}") from error
+    try:
+        return get_paper(name).recipe.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise RecipeError(f"{origin}: {'; '.join(_one_line(item) for item in error.errors())}") from error
 

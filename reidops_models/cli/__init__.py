@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 done but a result is missing, 2 not done. What is wrong stands on stderr, a line each.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr is: a file name that is not UTF-8 stops nothing
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
     try:
         code: int = options.run(options)

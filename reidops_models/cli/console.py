@@ -40,10 +40,12 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text  # as it is: a file name in square brackets is no markup
 
-    table = Table(title=title or None, title_justify="left", box=SIMPLE, pad_edge=False, title_style="bold")
+    heading = Text(title, style="bold") if title else None
+    table = Table(title=heading, title_justify="left", box=SIMPLE, pad_edge=False)
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     Console(highlight=False).print(table)

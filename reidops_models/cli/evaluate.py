@@ -68,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     dataset = load_market1501(options.data)
     print(describe(dataset), flush=True)
     probes = options.probes or (PARTIAL if PARTIAL in dataset.probe_sets else "query")
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)  # what cannot be written is known before the long work starts
     evaluation = evaluate(checkpoint, dataset, probes, options.methods)
     evaluation.print()
     if options.out is not None:
@@ -116,7 +118,7 @@ class Evaluation:
         out.mkdir(parents=True, exist_ok=True)
         (out / "evaluation.json").write_text(json.dumps(self._values(), indent=2) + "\n", encoding="utf-8")
         table = format_table(self.results, RANKS, style="markdown")
-        (out / "table.md").write_text(f"{self.title}\n\n{table}\n", encoding="utf-8")
+        (out / "table.md").write_text(f"{self.title}\n\n{table}\n", encoding="utf-8", errors="backslashreplace")
         curves = {name: [result.rank(k) for k in range(1, CURVE + 1)] for name, result in self.results.items()}
         draw_cmc(curves, out / "cmc.png")
 
@@ -163,16 +165,20 @@ def evaluate(
 
     Raises:
         DatasetError: no such probe set.
-        CommandError: no such method, or no probe has a right picture in the gallery.
+        CommandError: no such method, pictures that a method cannot match, or no probe has a right picture in the
+            gallery.
     """
     probes = sample_pictures(dataset.probes(probe_set), dataset.root)
     gallery = sample_pictures(dataset.gallery, dataset.root)
     matchers = _chosen(checkpoint.matchers([picture.size for picture in gallery]), methods)
     distances, results = {}, {}
     for matcher in matchers:
-        embedded = matcher.embed((probe.read() for probe in probes), role="probe", progress=show_progress())
-        searched = matcher.embed((picture.read() for picture in gallery), role="gallery", progress=show_progress())
-        distances[matcher.name] = matcher.distances(embedded, searched, progress=show_progress())
+        try:
+            embedded = matcher.embed((probe.read() for probe in probes), role="probe", progress=show_progress())
+            searched = matcher.embed((picture.read() for picture in gallery), role="gallery", progress=show_progress())
+            distances[matcher.name] = matcher.distances(embedded, searched, progress=show_progress())
+        except ValueError as error:
+            raise CommandError(f"{matcher.name}: {error}") from error
         result = score(distances[matcher.name], probes, gallery)
         if result is None:
             raise CommandError(f"{dataset.root}: no probe of {probe_set} has a right picture in the gallery")

@@ -48,7 +48,7 @@ def ranked_probe(
     """
     from reidops_models.report import RankedImage, RankedProbe
 
-    known = probe.pid is not None and any(picture.pid == probe.pid for picture in gallery)
+    known = probe.pid is not None and probe.pid >= 0 and any(picture.pid == probe.pid for picture in gallery)
     order = ranking(distances)
     counted = [index for index in order if not (market_rule and _same_shot(probe, gallery[index]))]
     right = [index for index in counted if known and gallery[index].pid == probe.pid]

@@ -59,6 +59,7 @@ def _read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
         if path.stat().st_size == 0:
             raise ImageError(f"{path}: the file is empty (0 bytes)")
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on what it reads all the same
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 pixels = _to_rgb(ImageOps.exif_transpose(image))
@@ -87,7 +88,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
     """The picture files of a folder, told by their suffix, sorted by path. Hidden files are left out, and what is
-    in hidden folders.
+    in hidden folders. A link to nothing is listed: reading it says what is wrong.
 
     Args:
         folder: where to look.
@@ -106,7 +107,7 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
         raise NotADirectoryError(f"{folder}: not a folder")
     found = folder.rglob("*") if recursive else folder.iterdir()
     shown = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-    return sorted(p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    return sorted(p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES and (p.is_file() or not p.exists()))
 
 
 def resize_image(image: Tensor, height: int, width: int) -> Tensor:

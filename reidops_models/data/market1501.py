@@ -19,8 +19,8 @@ MARKET1501_FOLDER = "Market-1501-v15.09.15"
 """What the official archive unpacks to."""
 
 # 0002_c1s1_000451_03.jpg: identity, camera, sequence, frame, detection. DukeMTMC-reID's 0001_c2_f0046182.jpg fits as
-# well.
-_NAME = re.compile(r"(?P<pid>-1|\d+)_c(?P<camid>\d+)(s\d+)?(_.*)?")
+# well. Labels of 18 digits fit into 64 bits.
+_NAME = re.compile(r"(?P<pid>-1|[0-9]{1,18})_c(?P<camid>[0-9]{1,18})(s[0-9]+)?(_.*)?")
 
 
 def parse_market1501_name(name: str) -> tuple[int, int] | None:

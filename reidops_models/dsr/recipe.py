@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from reidops_models.recipe import Recipe, Section
 
@@ -35,6 +35,13 @@ class Matching(Section):
     resizing_metric: Literal["euclidean", "cosine"] = Field(
         default="euclidean", description="distance of the Resizing model"
     )
+
+    @field_validator("scales")
+    @classmethod
+    def _distinct(cls, scales: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(scales)) < len(scales):
+            raise ValueError("a block size stands there twice")
+        return scales
 
 
 class DsrRecipe(Recipe):

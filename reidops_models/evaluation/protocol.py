@@ -34,7 +34,8 @@ def to_distances(op: str, distances: Distances, probes: int, gallery: int) -> np
     """The distances as a floating array (probes, gallery); an error that names them if they are not that."""
     if isinstance(distances, Tensor):
         distances = distances.detach().cpu()
-        distances = distances.numpy() if distances.dtype == torch.float64 else distances.to(torch.float32).numpy()
+        half = distances.dtype in (torch.bfloat16, torch.float16)  # NumPy has no bfloat16
+        distances = (distances.to(torch.float32) if half else distances).numpy()
     array = np.asarray(distances)
     if array.shape != (probes, gallery):
         raise ValueError(

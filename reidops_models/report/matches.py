@@ -29,7 +29,7 @@ class MatchesWriter:
     def __enter__(self) -> MatchesWriter:
         self.csv_path.parent.mkdir(parents=True, exist_ok=True)
         self.json_path.unlink(missing_ok=True)  # of an earlier run
-        self._file = self.csv_path.open("w", newline="", encoding="utf-8")
+        self._file = self.csv_path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
         self._rows = csv.writer(self._file)
         self._rows.writerow(COLUMNS)
         return self

@@ -90,7 +90,7 @@ def write_report(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(html, encoding="utf-8")
+    unfinished.write_text(html, encoding="utf-8", errors="backslashreplace")  # a file name may be no UTF-8
     unfinished.replace(path)
     return path
 

@@ -63,7 +63,8 @@ def test_missing_and_damaged_files(tmp_path: Path, checkpoint: Checkpoint) -> No
     description = weights.with_suffix(".json")
     good = description.read_text()
     values = json.loads(good)
-    for text in ("{", "[]", "{}", json.dumps(values | {"model": ["dsr"]}), json.dumps(values | {"identities": "5"})):
+    wrong = ({"model": ["dsr"]}, {"identities": "5"}, {"identities": True})
+    for text in ("{", "[]", "{}", *(json.dumps(values | change) for change in wrong)):
         description.write_text(text)
         with pytest.raises(CheckpointError, match="not a checkpoint"):
             load_checkpoint(weights)

@@ -50,6 +50,8 @@ def test_real_recipes_hold_the_papers_values() -> None:
         ("images", "cache", 1, "images.cache: Input should be a valid boolean, got 1"),
         ("network", "backbone", "vit", "network.backbone: Input should be 'fcn'"),
         ("matching", "scales", [0], "matching.scales.0: Input should be greater than 0"),
+        ("matching", "scales", [1, 2, 2], "matching.scales: a block size stands there twice"),
+        ("training", "seed", -1, "training.seed: Input should be greater than or equal to 0, got -1"),
         ("optimizer", "momentum", 0.5, "optimizer: momentum is an option of sgd only"),
         ("optimizer", "lr", float("inf"), "optimizer.lr: "),
         ("schedule", "milestones", [3], "schedule: milestones is an option of step only"),
@@ -118,3 +120,10 @@ def test_numbers_with_an_exponent_are_numbers(tmp_path: Path) -> None:
     recipe: Recipe = load_recipe(path)
     assert "2e-3" in text  # which YAML 1.1 would read as a string
     assert recipe.optimizer.lr == 0.002
+
+
+@pytest.mark.parametrize("text", ["model: dsr\na: &x [*x]", "model: dsr\n? !!binary aGk=\n: 1", "a: " + "[" * 2000])
+def test_yaml_that_holds_no_values_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=r"odd\.yaml: (not plain|nested)"):
+        load_recipe(tmp_path / "odd.yaml")

@@ -147,6 +147,9 @@ def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) ->
         (["--probes", "nobody"], "nobody"),
         (["--methods", "guessing"], "known: resizing-model, dsr-single-scale, dsr-multi-scale"),
         (["--data", "nowhere"], "nowhere: no such folder"),
+        (["--scales", "9"], "DSR multi-scale: dsr_distance: "),
+        (["--scales", "2,2"], "matching.scales: "),
+        (["--checkpoint", "."], "expected the name of a checkpoint"),
     ],
 )
 def test_evaluate_says_what_it_cannot_do(
@@ -191,3 +194,15 @@ def test_demo_from_nothing_to_a_report(run: Run, tmp_path: Path) -> None:
 def test_every_command_is_in_the_help() -> None:
     text = build_parser().format_help()
     assert all(command in text for command in ("demo", "synth", "train", "evaluate", "match"))
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_work(
+    run: Run, people: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, printed, complaints = run(
+        "evaluate", "--data", people, "--checkpoint", checkpoint, "--out", tmp_path / "file"
+    )
+    assert code == 2
+    assert "rank-1" not in printed
+    assert complaints == [f"reidops: {tmp_path / 'file'}: File exists"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -208,6 +209,36 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert printed == ""
     assert expected in complaints[-1]
     assert len(complaints) == (2 if "unreadable" in expected else 1)  # there the picture's own line comes first
+
+
+def test_file_names_are_text_and_nothing_else(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:
+    source = sorted((people / "partial_query").iterdir())[0]
+    names = ["a,b 'q' \"q\".jpg", "<b>&amp;.jpg", "[red]x.jpg", ":smile:.jpg", "人 ü.JPG", os.fsdecode(b"bad\xff.jpg")]
+    (tmp_path / "probes" / "dir[").mkdir(parents=True)
+    for name in (*names, "dir[/x].jpg"):  # which Rich would take for the end of a markup
+        shutil.copy(source, tmp_path / "probes" / name)
+    code, printed, complaints = run(
+        "match", "--probe", tmp_path / "probes", "--gallery", people / "query", "--checkpoint", checkpoint,
+        "--out", tmp_path / "out", "--top", 2,
+    )  # fmt: skip
+    assert (code, complaints) == (0, [])
+    shown = [name.encode("utf-8", "backslashreplace").decode() for name in (*names, "dir[/x].jpg")]
+    assert {row["probe"] for row in rows(tmp_path / "out")} == set(shown)
+    assert {row["probe"] for row in json.loads((tmp_path / "out" / "matches.json").read_text())} == set(shown)
+    assert all(name in printed for name in shown)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<b>&" not in page
+    assert "&lt;b&gt;&amp;amp;.jpg" in page
+
+
+def test_a_link_to_nothing_is_named(run: Run, people: Path, checkpoint: Path, nested: Path) -> None:
+    (nested / "gone.jpg").symlink_to("nowhere.jpg")
+    code, printed, complaints = run(
+        "match", "--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint
+    )
+    assert code == 1
+    assert complaints == [f"reidops: {nested / 'gone.jpg'}: no such file"]
+    assert "a/0009" in printed
 
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(run: Run, people: Path, checkpoint: Path) -> None:

@@ -120,3 +120,10 @@ def test_resize_keeps_the_mean_and_the_batch():
     assert torch.allclose(small.mean((-2, -1)), images.mean((-2, -1)), atol=0.01)
     assert torch.equal(resize_image(images[0], 16, 8), small[0])
     assert resize_image(images, 64, 32) is images
+
+
+def test_pillows_remarks_are_not_passed_on(tmp_path, pixels, recwarn):
+    palette = Image.fromarray(pixels).convert("P")
+    palette.save(tmp_path / "a.png", transparency=bytes([0, 128] * 20))
+    assert read_image(tmp_path / "a.png").shape == (3, 7, 5)
+    assert not recwarn.list

@@ -94,3 +94,10 @@ def test_own_pictures_need_no_names(tmp_path):
     assert len(load_folder(tmp_path, recursive=True)) == 7
     with pytest.raises(DatasetError, match="no picture files"):
         load_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["9" * 19 + "_c1s1_000451_03.jpg", "0002_c" + "9" * 19 + ".jpg", "٣_c1.jpg", "3_c٣.jpg"]
+)
+def test_labels_are_digits_that_fit_into_64_bits(name):
+    assert parse_market1501_name(name) is None

@@ -130,3 +130,9 @@ def test_errors_name_the_argument(change, message):
 def test_rank_below_one_is_an_error():
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         evaluate_ranking(torch.zeros(1, 1), [1], [1]).rank(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64, torch.float64])
+def test_neighbouring_large_distances_are_told_apart(dtype: torch.dtype) -> None:
+    distances = torch.tensor([[2**24 + 1, 2**24]], dtype=dtype)
+    assert evaluate_ranking(distances, [1], [2, 1]).rank(1) == 1.0
