@@ -23,6 +23,14 @@ def natural_number(text: str) -> int:
     return _whole_number(text, 0)
 
 
+def training_seed(text: str) -> int:
+    """An argparse type: a seed that NumPy takes, of 32 bits."""
+    seed = natural_number(text)
+    if seed >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected a whole number below {2**32}, got {text!r}")
+    return seed
+
+
 def int_list(text: str) -> list[int]:
     """An argparse type: `1,2,3`."""
     return [positive_int(part) for part in text.split(",")]

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidops_models.cli.arguments import natural_number
+from reidops_models.cli.arguments import training_seed
 from reidops_models.cli.console import show_progress
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ RECIPE = "dsr/demo"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--size", choices=["tiny", "small"], default="small", help="default: %(default)s")
-    parser.add_argument("--seed", type=natural_number, default=0, help="of people and training (default: %(default)s)")
+    parser.add_argument("--seed", type=training_seed, default=0, help="of people and training (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:

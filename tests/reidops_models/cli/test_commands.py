@@ -37,6 +37,7 @@ def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> 
         ["match", "--probe", "x", "--gallery", "y", "--top", "0"],
         ["match", "--probe", "x", "--gallery", "y", "--scales", "1,two"],
         ["synth", "x", "--seed", "-1"],
+        ["demo", "--seed", str(2**32)],
     ],
 )
 def test_wrong_words_are_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
