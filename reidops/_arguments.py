@@ -41,7 +41,8 @@ def check_number(op: str, name: str, value: object, least: float, *, or_equal: b
     expected = f"a finite number {'>=' if or_equal else '>'} {least}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{op}: {name} must be {expected}, got {describe(value)}")
-    if not math.isfinite(value) or value < least or (value == least and not or_equal):
+    inside = value >= least if or_equal else value > least
+    if not (inside and value < math.inf):  # not isfinite: compiled, a number may be a symbol, which only compares
         raise ValueError(f"{op}: {name} must be {expected}, got {value}")
 
 

@@ -123,7 +123,7 @@ def gather_probes(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, d
     scales = solving.scales
     flat = [blocks.flatten(one) for one in maps]
     if alike(shapes):
-        stacked = torch.stack(flat).to(dtype)
+        stacked = _stack(flat).to(dtype)
         ones, columns = stacked.flatten(0, 1), blocks.pool(stacked, *shapes[0], scales).flatten(0, 1)
     else:
         ones = torch.cat(flat).to(dtype)
@@ -142,7 +142,7 @@ def gather_gallery(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, 
     flat = [blocks.flatten(one) for one in maps]
     averages = None
     if alike(shapes):
-        ones = torch.stack(flat).to(dtype)
+        ones = _stack(flat).to(dtype)
         atoms = blocks.pool(ones, *shapes[0], scales)
         if pooled:
             averages = blocks.averages(*shapes[0], scales, like=ones)
@@ -180,6 +180,14 @@ def _correlation(probes: Probes, gallery: Gallery) -> Tensor:
 def alike(shapes: list[tuple[int, int]]) -> bool:
     """Whether all maps have one size, and batches need no padding."""
     return len(set(shapes)) == 1
+
+
+def _stack(matrices: list[Tensor]) -> Tensor:
+    """One after another, contiguous.
+
+    Inductor (torch 2.13) makes a view of a stack of one, and its backward then writes over the caller's maps.
+    """
+    return torch.stack(matrices) if len(matrices) > 1 else matrices[0][None].contiguous()
 
 
 def _pad_and_stack(matrices: list[Tensor], columns: int | None = None) -> Tensor:

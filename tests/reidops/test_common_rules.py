@@ -67,6 +67,29 @@ def test_compiles_into_one_graph(op: Op, inputs: tuple[Tensor, ...]) -> None:
     assert_close(with_gradients(op, compiled, inputs), with_gradients(op, op.function, inputs))
 
 
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize("learned", ["probe", "gallery", "both"])
+def test_compiled_backward_leaves_the_maps_alone(images: int, learned: str) -> None:
+    torch._dynamo.reset()
+    maps = {"probe": torch.rand(images, 6, 1, 3), "gallery": torch.rand(images, 6, 1, 4)}
+    before = {name: value.clone() for name, value in maps.items()}
+    wanted = [value.requires_grad_() for name, value in maps.items() if learned in (name, "both")]
+    expected = torch.autograd.grad(reidops.dsr_distance(**maps).sum(), wanted)
+    compiled = torch.compile(reidops.dsr_distance, fullgraph=True)
+    assert_close(torch.autograd.grad(compiled(**maps).sum(), wanted), expected)
+    assert all(torch.equal(value, before[name]) for name, value in maps.items())
+
+
+@pytest.mark.parametrize("function", [reidops.sparse_reconstruct, reidops.dsr_distance], ids=lambda one: one.__name__)
+def test_compiles_with_numbers_that_change(function: Callable[..., Any]) -> None:
+    """The second number makes a symbol of it."""
+    torch._dynamo.reset()
+    given = torch.rand(2, 6, 2, 3), torch.rand(2, 6, 2, 3)
+    compiled = torch.compile(lambda x, y, beta: function(x, y, beta), fullgraph=True, backend="aot_eager")
+    for beta in (0.4, 0.5, 0.6):
+        assert_close(parts(compiled(*given, beta)), parts(function(*given, beta)))
+
+
 def test_exports(op: Op, inputs: tuple[Tensor, ...]) -> None:
     class Module(torch.nn.Module):
         def forward(self, *given: Tensor) -> Any:
