@@ -41,7 +41,10 @@ def pool(blocks: Tensor, height: int, width: int, scales: Sequence[int]) -> Tens
     """1 x 1 blocks ``(..., hw, C)`` of maps of one size -> block sets ``(..., N, C)``."""
     if fitting(height, width, scales) == [1]:
         return blocks
-    maps = blocks.reshape(-1, height, width, blocks.shape[-1]).permute(0, 3, 1, 2)  # channels last: nothing is moved
+    channels = blocks.shape[-1]
+    if channels == 0:  # torch pools no empty maps
+        return blocks.new_empty(*blocks.shape[:-2], count(height, width, scales), 0)
+    maps = blocks.reshape(-1, height, width, channels).permute(0, 3, 1, 2)  # channels last: nothing is moved
     sets = [F.avg_pool2d(maps, k, stride=1) if k > 1 else maps for k in fitting(height, width, scales)]
     together = torch.cat([one.permute(0, 2, 3, 1).flatten(1, 2) for one in sets], dim=1)
     return together.reshape(*blocks.shape[:-2], *together.shape[-2:])

@@ -210,6 +210,13 @@ def test_bad_data_stays_with_its_image(poison: float, scales: tuple[int, ...], m
         assert_close(table[~tainted], clean[~tainted])
 
 
+@pytest.mark.parametrize("method", ["lasso", "ridge"])
+def test_maps_without_channels_have_no_distance(method: str) -> None:
+    lists = [torch.rand(0, 3, 2), torch.rand(0, 1, 4)]
+    for probe, gallery in ((lists, lists), (torch.rand(2, 0, 3, 3), torch.rand(2, 0, 2, 3))):
+        assert dsr_distance(probe, gallery, scales=(1, 2), method=method).tolist() == [[0, 0], [0, 0]]
+
+
 def test_empty_lists() -> None:
     maps = ragged(GALLERY)
     assert dsr_distance([], maps).shape == (0, 5)
