@@ -10,11 +10,13 @@ def factorise(gram: Tensor, beta: float) -> Tensor:
     """Cholesky factor ``(..., M, M)`` of ``G + beta I`` for a Gram matrix ``(..., M, M)``, constant for gradients.
 
     To be given in float64: the rounding of a float32 Gram matrix of many alike atoms may exceed a small beta and leave
-    nothing positive definite to factor.
+    nothing positive definite to factor.  A beta below the rounding of float64 is raised to it, for the same reason.
     """
     with torch.no_grad():
+        rounding = 4 * torch.finfo(gram.dtype).eps * gram.diagonal(dim1=-2, dim2=-1).sum(-1)
+        penalty = rounding.clamp(min=beta)[..., None, None]
         identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-        return torch.linalg.cholesky_ex(gram + beta * identity).L
+        return torch.linalg.cholesky_ex(gram + penalty * identity).L
 
 
 def weights(factor: Tensor, correlation: Tensor) -> Tensor:
@@ -46,16 +48,17 @@ def reconstruct(x: Tensor, y: Tensor, beta: float) -> tuple[Tensor, Tensor, Tens
 
     With the residual rho = x - Yw, a point of the dual max_u 2u'x - u'u - ||Y'u||^2 / beta, the gap is
 
-        P(w) - D(rho) = beta ||w - Y'rho / beta||^2,
+        P(w) - D(rho) = ||beta w - Y'rho||^2 / beta,
 
-    zero exactly where Y'rho = beta w; it comes from the data, not from the factor.
+    zero exactly where Y'rho = beta w; it comes from the data, not from the factor.  No optimum is below zero, so that a
+    relative gap is never more than 1.
     """
     wide = y.detach().double()
-    w = weights(factorise(wide.mT @ wide, beta), y.mT @ x)
+    w = weights(factorise(wide.mT @ wide, beta), wide.mT @ x.detach().double()).to(x.dtype)
     residual = x - y @ w
     error = residual.square().sum(-2)
     with torch.no_grad():
-        excess = beta * (w - y.mT @ residual / beta).square().sum(-2)
-        primal = error + beta * w.square().sum(-2)
-        gap = torch.where(primal == 0, 0, excess / primal)
+        excess = (beta * w.double() - wide.mT @ residual.double()).square().sum(-2) / beta
+        primal = error + beta * w.double().square().sum(-2)
+        gap = torch.where(primal == 0, 0, excess / primal).clamp(max=1)
     return w, error, gap

@@ -1,6 +1,7 @@
 // operands.h - the operator's arguments, checked, and the problem that they make for the kernels: CPU and CUDA alike.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <tuple>
@@ -38,7 +39,7 @@ struct Operands {
         .d = d,
         .beta = static_cast<T>(beta),
         .tolerance = static_cast<T>(tolerance),
-        .max_iterations = static_cast<int>(max_iterations),
+        .max_iterations = static_cast<int>(std::clamp<int64_t>(max_iterations, 0, std::numeric_limits<int>::max())),
         .solver = static_cast<Solver>(solver),
         .error = error.mutable_data_ptr<T>(),
         .gap = gap.mutable_data_ptr<T>(),

@@ -87,7 +87,8 @@ template <class T>
 REIDOPS_HOST_DEVICE bool certificate_is_sound(T energy, T largest_atom_energy, T t, T tolerance) {
   const T rounding = 4 * unit_roundoff<T>();
   const T allowed = tolerance * t;
-  return rounding * rounding * energy * largest_atom_energy <= allowed * allowed;
+  // Squared, but never as one product: of features as small as 1e-12 it is nothing in float32, of 1e10 it is infinite.
+  return (rounding * energy / allowed) * (rounding * largest_atom_energy / allowed) <= T(1);
 }
 
 // How far w may go towards `target` before a coefficient of this sign reaches zero; 1 or more: all the way.

@@ -160,6 +160,34 @@ def test_ridge_survives_repeated_atoms() -> None:
     assert bool((result.gap < 1e-4).all())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("beta", [1e-300, 1e-38, 1e-18, 1e39, 1e300])
+def test_ridge_of_any_penalty_has_its_error_and_a_gap(beta: float, dtype: torch.dtype) -> None:
+    """More atoms than channels: without a penalty that float64 can tell from none, nothing is positive definite."""
+    x, y = relu_columns(8, 5).to(dtype), relu_columns(8, 12, seed=1).to(dtype)
+    result = sparse_reconstruct(x, y, beta, method="ridge")
+    expected = torch.zeros(5, dtype=dtype) if beta < 1 else x.square().sum(0)
+    assert_close(result.error, expected, rtol=1e-5, atol=1e-9)
+    assert bool(((result.gap >= 0) & (result.gap <= 1)).all())
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("iterations", [2**31, 2**32 + 1, 2**63 - 1])
+def test_more_iterations_than_32_bits_count(iterations: int, solver: str) -> None:
+    x, y = relu_columns(12, 3), relu_columns(12, 9, seed=1)
+    assert bool((sparse_reconstruct(x, y, solver=solver, max_iterations=iterations).gap <= 1e-4).all())
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e-12, 1e15, 1e18])
+def test_float32_is_distrusted_whatever_the_scale(scale: float) -> None:
+    """What decides on double is relative: neither tiny nor huge features may overflow or vanish in it."""
+    x, y = relu_columns(64, 6).float(), relu_columns(64, 20, seed=1).float()
+    x, y = scale * x, scale * y
+    beta = 1e-6 * scale**2
+    result, exact = sparse_reconstruct(x, y, beta), sparse_reconstruct(x.double(), y.double(), beta)
+    assert_close(result.coefficients.double(), exact.coefficients, rtol=1e-5, atol=1e-5)
+
+
 def test_error_is_as_good_as_torchs_own() -> None:
     """Both in float32, against float64: at most twice the plain torch error, plus one unit in the last place."""
     for seed in range(5):
