@@ -37,7 +37,6 @@ class Probes(NamedTuple):
 
     shapes: list[tuple[int, int]]  #: (h, w) of each
     ones: Tensor  #: (R1, C), the 1 x 1 blocks
-    averages: list[Tensor] | None  #: (N, hw) of each, or one for all; None where blocks are 1 x 1 only
     columns: Tensor  #: (R, C), the block sets
     energy: Tensor  #: (R,)
 
@@ -97,14 +96,15 @@ def distances(
 def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
     """Distances of some probes to some gallery images."""
     counts = [blocks.count(h, w, solving.scales) for h, w in probes.shapes]
+    correlation = _correlation(probes, gallery, solving.scales)
     if solving.method == "ridge":
         assert gallery.factor is not None
-        error = _ridge.errors(gallery.gram, gallery.factor, _correlation(probes, gallery), probes.energy)
+        error = _ridge.errors(gallery.gram, gallery.factor, correlation, probes.energy)
     else:
         images, _, channels = gallery.atoms.shape
         error, _, _ = sparse_reconstruct_gram(
             gallery.gram,
-            _correlation(probes, gallery),
+            correlation,
             probes.energy[:, None].expand(-1, images),
             probes.columns.detach()[:, None].expand(-1, images, channels),
             gallery.atoms.detach(),
@@ -129,10 +129,7 @@ def gather_probes(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, d
         ones = torch.cat(flat).to(dtype)
         sets = zip(ones.split([h * w for h, w in shapes]), shapes, strict=True)
         columns = torch.cat([blocks.pool(one, *shape, scales) for one, shape in sets])
-    averages = None
-    if blocks.pooled(shapes, scales):
-        averages = [blocks.averages(*shape, scales, like=ones) for shape in (shapes[:1] if alike(shapes) else shapes)]
-    return Probes(shapes, ones, averages, columns, columns.square().sum(1))
+    return Probes(shapes, ones, columns, columns.square().sum(1))
 
 
 def gather_gallery(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, dtype: torch.dtype) -> Gallery:
@@ -160,15 +157,16 @@ def gather_gallery(maps: Maps, shapes: list[tuple[int, int]], solving: Solving, 
     return Gallery(ones, atoms, averages, gram, factor)
 
 
-def _correlation(probes: Probes, gallery: Gallery) -> Tensor:
+def _correlation(probes: Probes, gallery: Gallery, scales: tuple[int, ...]) -> Tensor:
     """``(R, G, M)``: products at 1 x 1, then averages of them, first over the probes' blocks, then the gallery's."""
     products = probes.ones @ gallery.ones.flatten(0, 1).mT  # (R1, G M1)
-    if probes.averages is not None and alike(probes.shapes):
-        (averages,) = probes.averages
-        products = (averages @ products.unflatten(0, (len(probes.shapes), averages.shape[1]))).flatten(0, 1)
-    elif probes.averages is not None:
-        parts = products.split([averages.shape[1] for averages in probes.averages])
-        products = torch.cat([averages @ part for averages, part in zip(probes.averages, parts, strict=True)])
+    sizes = [h * w for h, w in probes.shapes]
+    # A probe's products with one atom are a map over the probe: each atom is a channel to pool.
+    if alike(probes.shapes):
+        products = blocks.pool(products.unflatten(0, (len(sizes), sizes[0])), *probes.shapes[0], scales).flatten(0, 1)
+    else:
+        parts = zip(products.split(sizes), probes.shapes, strict=True)
+        products = torch.cat([blocks.pool(part, *shape, scales) for part, shape in parts])
     correlation = products.unflatten(1, gallery.ones.shape[:2])
     if gallery.averages is None:
         return correlation

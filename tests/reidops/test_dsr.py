@@ -262,3 +262,13 @@ def test_refusals_name_the_argument(changes: dict[str, Any], error: type[Excepti
     arguments = {"probe": torch.rand(2, 4, 2, 2), "gallery": torch.rand(3, 4, 2, 2), **changes}
     with pytest.raises(error, match=rf"^dsr_distance: .*{words}"):
         dsr_distance(**arguments)
+
+
+def test_a_probe_as_large_as_a_photograph_takes_memory_in_proportion() -> None:
+    """At 45,000 locations a matrix of its averages would have 24 GB: its products are pooled instead."""
+    probe, gallery = relu_maps(1, 4, 300, 150).float(), relu_maps(2, 4, 3, 3, seed=1).float()
+    watched = torch.profiler.profile(profile_memory=True, activities=[torch.profiler.ProfilerActivity.CPU])
+    with watched as profile:
+        distances = dsr_distance(probe, gallery, scales=(1, 2, 3))
+    assert distances.shape == (1, 2)
+    assert max(event.cpu_memory_usage for event in profile.events()) < 64 << 20
