@@ -29,10 +29,10 @@ struct alignas(16) Scratch {
   T energy;
 };
 
-template <class T, int kRounds>
+template <class T, int kRounds, class Stored = T>
 class ActiveSet {
  public:
-  __device__ __forceinline__ ActiveSet(const Column<T, kRounds>& column, Scratch<T>& scratch)
+  __device__ __forceinline__ ActiveSet(const Column<T, kRounds, Stored>& column, Scratch<T>& scratch)
       : column_(column), scratch_(scratch) {
 #pragma unroll
     for (int q = 0; q < kCapacity; ++q) inverse_[q] = 0;
@@ -54,7 +54,7 @@ class ActiveSet {
       T excess = used() ? r_ - column_.t * sign_ : T(0);
       T step;
       if (worst.size > column_.t * (1 + kSlack) && !holds(worst.atom)) {
-        if (members_ == kAllLanes || !(column_.row(worst.atom)[worst.atom] > T(0))) return false;
+        if (members_ == kAllLanes || !(column_.energy_of(worst.atom) > T(0))) return false;
         step = join(worst, excess);
         idle = 0;
       } else {  // no atom is missing: take out what the inverse has drifted
@@ -121,9 +121,9 @@ class ActiveSet {
   // Takes the atom in, with weight zero, and returns G_AA^-1 excess of the grown set:
   // (d, 0) + (u, -1) ((u, -1) . excess) / S,  d that of the set before.
   __device__ __forceinline__ T join(const Peak<T>& worst, T& excess) {
-    const T* row = column_.row(worst.atom);
+    const Stored* row = column_.row(worst.atom);
     const T sign = worst.value < T(0) ? T(-1) : T(1);
-    const T g = used() ? row[atom_] : T(0);
+    const T g = used() ? T(row[atom_]) : T(0);
     scratch_.x[lane_index()] = g;
     scratch_.y[lane_index()] = excess;
     __syncwarp();
@@ -142,7 +142,9 @@ class ActiveSet {
 
     // An atom in the span of the others has S = 0: it is treated as if it stood a little out of it.  The move then is
     // long, along a line on which the reconstruction hardly changes and |w|_1 falls, and ends where another one leaves.
-    const T energy = row[worst.atom], lowest = pivot_floor<T>() * energy;
+    // (In a rounded Gram, S below its roundings says nothing else.)
+    const T floor = column_.kRounded ? T(2 * unit_roundoff<Stored>()) : pivot_floor<T>();
+    const T energy = column_.energy_of(worst.atom), lowest = floor * energy;
     const T s = energy - warp_sum(g * u);
     const T reciprocal = T(1) / (s > lowest ? s : lowest);
     const T along = warp_sum(u * excess) - (worst.value - column_.t * sign);
@@ -260,7 +262,7 @@ class ActiveSet {
     __syncwarp();
   }
 
-  const Column<T, kRounds>& column_;
+  const Column<T, kRounds, Stored>& column_;
   Scratch<T>& scratch_;
   unsigned members_ = 0;  // of every slot whether it is used; the same in all lanes
   int atom_ = 0;          // this lane's own: atom, weight, sign, r and the row of the inverse

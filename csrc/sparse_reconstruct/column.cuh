@@ -26,6 +26,11 @@ __device__ __forceinline__ Four<T> load_four(const T* aligned) {
   return *reinterpret_cast<const Four<T>*>(aligned);
 }
 
+template <class T, class Stored>
+__device__ __forceinline__ Four<T> four_of(const Four<Stored>& v) {
+  return {{T(v.at[0]), T(v.at[1]), T(v.at[2]), T(v.at[3])}};
+}
+
 // v[first .. first + 3], zero from v[count] on.  The first `fours` elements can be read 16 bytes at a time.
 template <class T>
 __device__ __forceinline__ Four<T> load_padded(const T* v, int first, int count, int fours) {
@@ -67,22 +72,29 @@ class Share<T, kInMemory> {
   int rounds_;
 };
 
-// What every lane knows of its column.
-template <class T, int kRounds>
+// What every lane knows of its column, which is solved in T; the Gram may be stored in less.
+template <class T, int kRounds, class Stored = T>
 struct Column {
   // One Gram of 128 atoms is 64 KB of floats: it is staged in shared memory, its rows padded to one whole round.
   static constexpr bool kStaged = kRounds == 1 && sizeof(T) == 4;
 
-  const T* gram;         // its rows start on 16 bytes and are zero from `atoms` to `stride`
+  static constexpr bool kRounded = sizeof(Stored) < sizeof(T);  // the Gram is less precise than what is done with it
+
+  const Stored* gram;    // its rows start on 16 bytes and are zero from `atoms` to `stride`
   int gram_stride;       // a multiple of 4
   const T* correlation;  // c, in the warp's shared memory and padded with zeros, unless there are too many atoms
   int fours;             // if there are: M where c can be read 16 bytes at a time, else 0
   int atoms;             // M
   const T* energy;       // ||x||^2, in shared memory
   T t;                   // beta / 2
+  T ridge = 0;           // share of itself that is added to a rounded Gram's diagonal, to be sure that it is positive
 
   __device__ __forceinline__ int stride() const { return kStaged ? kRoundAtoms : gram_stride; }
-  __device__ __forceinline__ const T* row(int atom) const { return gram + static_cast<int64_t>(atom) * stride(); }
+  __device__ __forceinline__ const Stored* row(int atom) const { return gram + static_cast<int64_t>(atom) * stride(); }
+  __device__ __forceinline__ T energy_of(int atom) const {
+    const T energy = row(atom)[atom];
+    return kRounded ? energy + ridge * energy : energy;
+  }
 };
 
 __host__ __device__ __forceinline__ int rounds_of(int64_t atoms) {
@@ -109,8 +121,8 @@ __device__ __forceinline__ T zero_if_finite(Share<T, kRounds>& share) {
 }
 
 // Four correlations of this lane, zero past the last atom.
-template <class T, int kRounds>
-__device__ __forceinline__ Four<T> correlation_at(const Column<T, kRounds>& column, int round) {
+template <class T, int kRounds, class Stored>
+__device__ __forceinline__ Four<T> correlation_at(const Column<T, kRounds, Stored>& column, int round) {
   const int first = atom_of(round, lane_index(), 0);
   if constexpr (kRounds != kInMemory) {
     return load_four(column.correlation + first);
@@ -120,8 +132,8 @@ __device__ __forceinline__ Four<T> correlation_at(const Column<T, kRounds>& colu
 }
 
 // r = c
-template <class T, int kRounds>
-__device__ __forceinline__ void load_correlation(const Column<T, kRounds>& column, Share<T, kRounds>& r) {
+template <class T, int kRounds, class Stored>
+__device__ __forceinline__ void load_correlation(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& r) {
 #pragma unroll
   for (int i = 0; i < r.rounds(); ++i) {
     const Four<T> c = correlation_at(column, i);
@@ -131,16 +143,23 @@ __device__ __forceinline__ void load_correlation(const Column<T, kRounds>& colum
 }
 
 // Four elements of this lane in a row of the Gram.
-template <class T, int kRounds>
-__device__ __forceinline__ Four<T> gram_at(const Column<T, kRounds>& column, int atom, int round) {
+template <class T, int kRounds, class Stored>
+__device__ __forceinline__ Four<T> gram_at(const Column<T, kRounds, Stored>& column, int atom, int round) {
   const int first = atom_of(round, lane_index(), 0);
-  if (!Column<T, kRounds>::kStaged && first >= column.stride()) return {};
-  return load_four(column.row(atom) + first);
+  if (!column.kStaged && first >= column.stride()) return {};
+  Four<T> four = four_of<T>(load_four(column.row(atom) + first));
+  if constexpr (Column<T, kRounds, Stored>::kRounded) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k)
+      if (first + k == atom) four.at[k] = column.energy_of(atom);
+  }
+  return four;
 }
 
 // r -= w_j G_j
-template <class T, int kRounds>
-__device__ __forceinline__ void subtract_row(const Column<T, kRounds>& column, int atom, T w, Share<T, kRounds>& r) {
+template <class T, int kRounds, class Stored>
+__device__ __forceinline__ void subtract_row(const Column<T, kRounds, Stored>& column, int atom, T w,
+                                             Share<T, kRounds>& r) {
 #pragma unroll
   for (int i = 0; i < r.rounds(); ++i) {
     const Four<T> g = gram_at(column, atom, i);
@@ -226,6 +245,17 @@ __device__ __forceinline__ Peak<T> peak(Share<T, kRounds>& r) {
   all.atom = warp_min_index(most == all.size ? atom_in_slot(slot) : kNoAtom);
   all.value = __shfl_sync(kAllLanes, signed_most, owner_of(all.atom));
   return all;
+}
+
+template <class T, int kRounds, class Out>
+__device__ __forceinline__ void write_coefficients(Out* out, int atoms, Share<T, kRounds>& w) {
+#pragma unroll
+  for (int i = 0; i < w.rounds(); ++i)
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const int atom = atom_of(i, lane_index(), k);
+      if (atom < atoms) out[atom] = static_cast<Out>(w.at(i, k));
+    }
 }
 
 // Adds up what the lanes have summed; r_max is the whole warp's already.

@@ -13,8 +13,8 @@
 namespace reidops::sparse_reconstruct {
 
 // r = c - G w from scratch, and the sums that certify w.
-template <class T, int kRounds>
-__device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds>& column, Share<T, kRounds>& w,
+template <class T, int kRounds, class Stored>
+__device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& w,
                                             Share<T, kRounds>& r) {
   load_correlation(column, r);
   for_each_nonzero(w, [&](int atom, T value) { subtract_row(column, atom, value, r); });
@@ -38,8 +38,8 @@ __device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds>& column, Sha
 // Up to kGreedySteps steps; false where the first already would lower the objective by no more than `least`.
 inline constexpr int kGreedySteps = 128;
 
-template <class T, int kRounds>
-__device__ __forceinline__ bool greedy_steps(const Column<T, kRounds>& column, Share<T, kRounds>& z,
+template <class T, int kRounds, class Stored>
+__device__ __forceinline__ bool greedy_steps(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& z,
                                              Share<T, kRounds>& reciprocal, Share<T, kRounds>& r, T least) {
 #pragma unroll 1
   for (int step = 0; step < kGreedySteps; ++step) {
@@ -66,8 +66,8 @@ __device__ __forceinline__ bool greedy_steps(const Column<T, kRounds>& column, S
 }
 
 // Minimises from the given w and returns its sums; `reciprocal` is room to work in.
-template <class T, int kRounds>
-__device__ __forceinline__ Sums<T> coordinate_descent(const Column<T, kRounds>& column, Share<T, kRounds>& w,
+template <class T, int kRounds, class Stored>
+__device__ __forceinline__ Sums<T> coordinate_descent(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& w,
                                                       Share<T, kRounds>& r, Share<T, kRounds>& reciprocal, T tolerance,
                                                       int max_iterations) {
 #pragma unroll
@@ -75,7 +75,7 @@ __device__ __forceinline__ Sums<T> coordinate_descent(const Column<T, kRounds>& 
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const int atom = atom_of(i, lane_index(), k);
-      const T energy = atom < column.atoms ? column.row(atom)[atom] : T(0);
+      const T energy = atom < column.atoms ? column.energy_of(atom) : T(0);
       reciprocal.at(i, k) = energy > T(0) ? 1 / energy : T(0);  // an atom that is zero never moves
       if (!(w.at(i, k) * 0 == T(0))) w.at(i, k) = 0;
     }

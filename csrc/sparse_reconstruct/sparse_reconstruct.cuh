@@ -13,6 +13,8 @@
 #include "active_set.cuh"
 #include "column.cuh"
 #include "coordinate_descent.cuh"
+#include "data.cuh"
+#include "in_double.cuh"
 #include "problem.h"
 
 namespace reidops::sparse_reconstruct {
@@ -43,29 +45,6 @@ struct Plan {
 
 inline constexpr int kShares = 3;
 
-// ||x - Yw||^2 from the data.
-template <class T, int kRounds>
-__device__ __forceinline__ T error_from_data(const Problem<T>& p, int row, int g, Share<T, kRounds>& w) {
-  constexpr int kEach = 4;
-  const T* x = p.columns + row * p.columns_stride[0] + g * p.columns_stride[1];
-  const T* atoms = p.atoms + g * p.atoms_stride[0];
-  T total = 0;
-  for (int64_t first = lane_index(); first - lane_index() < p.d; first += kEach * kWarp) {
-    T rest[kEach];
-#pragma unroll
-    for (int n = 0; n < kEach; ++n) rest[n] = first + n * kWarp < p.d ? x[first + n * kWarp] : T(0);
-    for_each_nonzero(w, [&](int atom, T value) {
-      const T* y = atoms + atom * p.atoms_stride[1];
-#pragma unroll
-      for (int n = 0; n < kEach; ++n)
-        if (first + n * kWarp < p.d) rest[n] -= value * y[first + n * kWarp];
-    });
-#pragma unroll
-    for (int n = 0; n < kEach; ++n) total += rest[n] * rest[n];
-  }
-  return warp_sum(total);
-}
-
 // Copies a Gram to shared memory, every row one round long.
 template <class T>
 __device__ __forceinline__ void stage(const T* gram, int atoms, int stride, T* staged) {
@@ -87,17 +66,6 @@ __device__ __forceinline__ const T* copy_correlation(const T* correlation, int a
   }
   __syncwarp();
   return shared;
-}
-
-template <class T, int kRounds>
-__device__ __forceinline__ void write_coefficients(T* out, int atoms, Share<T, kRounds>& w) {
-#pragma unroll
-  for (int i = 0; i < w.rounds(); ++i)
-#pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      const int atom = atom_of(i, lane_index(), k);
-      if (atom < atoms) out[atom] = w.at(i, k);
-    }
 }
 
 // Solves the column that the scratch names and writes what is asked for.
@@ -139,7 +107,7 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
     }
     error = expanded_error(*column.energy, sums);
     if (p.columns != nullptr && expansion_lost_digits(error, *column.energy, p.tolerance))
-      error = error_from_data(p, scratch.row, scratch.g, w);
+      error = error_from_data(p, scratch.row, scratch.g, w, [](int64_t, T) {});
   } else {
     fill(w, zero);
     sums.wr = error = zero;
@@ -215,21 +183,20 @@ void launch_rounds(const Problem<T>& p, Plan<T> plan, Stream stream) {
 // Beyond 512 atoms a warp's vectors are in memory: in registers they would leave too few warps, or spill.
 inline constexpr int kMostRounds = 4;
 
-// Elements of memory that launch_sparse_reconstruct is to be given.
+// Elements of memory that launch_sparse_reconstruct is to be given; its two passes have it one after the other.
 template <class T>
 int64_t memory_needed(const Problem<T>& p) {
-  if (rounds_of(p.M) <= kMostRounds) return 0;
-  const int64_t blocks = std::min(p.R * p.G, kMostBlocksInMemory);
-  return blocks * Shape<T, kInMemory>::kWarps * kShares * kRoundAtoms * rounds_of(p.M);
+  int64_t first = 0, second = 0;
+  if (rounds_of(p.M) > kMostRounds) {
+    const int64_t blocks = std::min(p.R * p.G, kMostBlocksInMemory);
+    first = blocks * Shape<T, kInMemory>::kWarps * kShares * kRoundAtoms * rounds_of(p.M);
+  }
+  if constexpr (sizeof(T) == sizeof(float)) second = doubles_needed(p) * int64_t(sizeof(double) / sizeof(T));
+  return std::max(first, second);
 }
 
-// `p.gram` has rows of `gram_stride` elements, a multiple of 4, and starts on 16 bytes.
 template <class T>
-void launch_sparse_reconstruct(const Problem<T>& p, int64_t gram_stride, T* memory, Stream stream) {
-  if (p.R == 0 || p.G == 0) return;
-  const bool aligned = reinterpret_cast<std::uintptr_t>(p.correlation) % 16 == 0 && p.M % 4 == 0 &&
-                       p.correlation_stride[0] % 4 == 0 && p.correlation_stride[1] % 4 == 0;
-  const Plan<T> plan{static_cast<int>(gram_stride), memory, p.beta / 2, aligned ? static_cast<int>(p.M) : 0, 0};
+void launch_first_pass(const Problem<T>& p, const Plan<T>& plan, Stream stream) {
   switch (rounds_of(p.M)) {
     case 0:
     case 1: return launch_rounds<T, 1>(p, plan, stream);
@@ -238,6 +205,17 @@ void launch_sparse_reconstruct(const Problem<T>& p, int64_t gram_stride, T* memo
     case 4: return launch_rounds<T, kMostRounds>(p, plan, stream);
     default: return launch_rounds<T, kInMemory>(p, plan, stream);
   }
+}
+
+// `p.gram` has rows of `gram_stride` elements, a multiple of 4, and starts on 16 bytes, as `memory` does.
+template <class T>
+void launch_sparse_reconstruct(const Problem<T>& p, int64_t gram_stride, T* memory, Stream stream) {
+  if (p.R == 0 || p.G == 0) return;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(p.correlation) % 16 == 0 && p.M % 4 == 0 &&
+                       p.correlation_stride[0] % 4 == 0 && p.correlation_stride[1] % 4 == 0;
+  const int stride = static_cast<int>(gram_stride), fours = aligned ? static_cast<int>(p.M) : 0;
+  launch_first_pass<T>(p, {stride, memory, p.beta / 2, fours, 0}, stream);
+  if constexpr (sizeof(T) == sizeof(float)) launch_in_double(p, stride, reinterpret_cast<double*>(memory), stream);
 }
 
 }  // namespace reidops::sparse_reconstruct
