@@ -67,12 +67,21 @@ def cuda_extension(toolchain: cuda_toolchain.Toolchain, files: list[str]) -> Ext
     )
 
 
+def forget_stale_objects() -> None:
+    """Where torch has no CUDA it asks nvcc for no dependencies, and a changed header would go unnoticed."""
+    newest = max(path.stat().st_mtime for suffix in ("h", "cuh") for path in ROOT.glob(f"csrc/*/*.{suffix}"))
+    for built in ROOT.glob("build/temp*/csrc/*/*_cuda.o"):
+        if built.stat().st_mtime < newest:
+            built.unlink()
+
+
 def extensions() -> list[Extension]:
     toolchain, reason = cuda_toolchain.decide()
     files = sources("csrc/*/*_cuda.cu")
     if toolchain is None or not files:
         print(f"reidops: CPU kernels only ({reason if files else 'there are no CUDA sources'})", flush=True)
         return [cpu_extension()]
+    forget_stale_objects()
     architectures = ";".join(toolchain.architectures)
     print(f"reidops: CPU and CUDA {toolchain.version} kernels for {architectures} ({reason})", flush=True)
     return [cpu_extension(), cuda_extension(toolchain, files)]

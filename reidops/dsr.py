@@ -56,8 +56,8 @@ def dsr_distance(
         progress: show a bar over the pairs.
 
     Returns:
-        ``(P, G)``, in the dtype of the maps: sums are float32 for float16 and bfloat16, and under autocast everything
-        is.  A NaN or Inf in a map makes the distances of that map NaN, and no other.
+        ``(P, G)``, in the dtype of the maps: sums are float32 for float16 and bfloat16, whose distances under autocast
+        are float32 too.  A NaN or Inf in a map makes the distances of that map NaN, and no other.
 
     Raises:
         TypeError: not floating-point maps, or maps of different dtypes.

@@ -57,8 +57,9 @@ def sparse_reconstruct(
         max_iterations: steps of a column, >= 1; where they end, ``gap`` says how far from the optimum.
 
     Returns:
-        :class:`SparseReconstruction`, in the dtype of ``x``: sums are float32 for float16 and bfloat16, and under
-        autocast everything is.  A NaN or Inf in the data makes its column NaN (in ``y``: its dictionary's columns).
+        :class:`SparseReconstruction`, in the dtype of ``x``: sums are float32 for float16 and bfloat16, whose results
+        under autocast are float32 too.  ``gap`` is that of the weights that were found, before they are rounded to this
+        dtype.  A NaN or Inf in the data makes its column NaN (in ``y``: its dictionary's columns).
 
     Raises:
         TypeError: not a floating-point tensor, or ``x`` and ``y`` of different dtypes.

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from . import library  # noqa: F401  (loads the schema and the kernels)
 
@@ -43,6 +44,10 @@ def sparse_reconstruct_gram(
         error ``(R, G)``, gap ``(R, G)``, coefficients ``(R, G, M)`` or, not asked for, ``(0,)``.  A gradient wants the
         coefficients: they are kept when one is in sight, and found again in backward when it was not.
     """
+    if any(forward_ad.unpack_dual(value).tangent is not None for value in (gram, correlation, energy)):
+        raise NotImplementedError(
+            "sparse_reconstruct_gram: derivatives are reverse-mode only, got an input with a forward-mode tangent"
+        )
     wanted = return_coefficients or (
         torch.is_grad_enabled() and (gram.requires_grad or correlation.requires_grad or energy.requires_grad)
     )
