@@ -32,7 +32,7 @@ lint: install
 	$(BIN)/mypy
 
 pytest: install
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=8
 
 cpp: install
 	@if command -v cmake >/dev/null; then \
