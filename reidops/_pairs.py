@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import _ridge, blocks
+from . import _implicit, _ridge, blocks
 from ._tiles import Bytes, chunks, plan
 from .sparse_reconstruct_gram import sparse_reconstruct_gram
 
@@ -30,6 +30,7 @@ class Solving(NamedTuple):
     solver: str
     tolerance: float
     max_iterations: int
+    gradient: str
 
 
 class Probes(NamedTuple):
@@ -99,10 +100,11 @@ def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
     correlation = _correlation(probes, gallery, solving.scales)
     if solving.method == "ridge":
         assert gallery.factor is not None
-        error = _ridge.errors(gallery.gram, gallery.factor, correlation, probes.energy)
+        error = _ridge.errors(gallery.gram, gallery.factor, correlation, probes.energy, solving.beta, solving.gradient)
     else:
         images, _, channels = gallery.atoms.shape
-        error, _, _ = sparse_reconstruct_gram(
+        implicit = solving.gradient == "implicit" and torch.is_grad_enabled()
+        error, _, w = sparse_reconstruct_gram(
             gallery.gram,
             correlation,
             probes.energy[:, None].expand(-1, images),
@@ -112,7 +114,10 @@ def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
             solver=solving.solver,
             tolerance=solving.tolerance,
             max_iterations=solving.max_iterations,
+            return_coefficients=implicit,
         )
+        if implicit:
+            error = _implicit.of_lasso(error, gallery.gram, correlation, w, solving.beta)
     if len(set(counts)) == 1:
         return error.unflatten(0, (len(counts), counts[0])).mean(1)
     return torch.stack([one.mean(0) for one in error.split(counts)])

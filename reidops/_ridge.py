@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ._implicit import with_derivative
+
 
 def factorise(gram: Tensor, beta: float) -> Tensor:
     """Cholesky factor ``(..., M, M)`` of ``G + beta I`` for a Gram matrix ``(..., M, M)``, constant for gradients.
@@ -28,8 +30,10 @@ def weights(factor: Tensor, correlation: Tensor) -> Tensor:
         return torch.cholesky_solve(correlation.double(), factor).to(correlation.dtype)
 
 
-def errors(gram: Tensor, factor: Tensor, correlation: Tensor, energy: Tensor) -> Tensor:
+def errors(gram: Tensor, factor: Tensor, correlation: Tensor, energy: Tensor, beta: float, gradient: str) -> Tensor:
     """Errors ``(R, G)`` in Gram form: ``||x - Yw||^2 = e + w.(Gw - 2c)``, with gradients as of a constant w (eq. 7).
+
+    ``gradient="implicit"`` makes them exact (`_implicit`).
 
     Args:
         gram: ``(G, M, M)``, float64, and so the others: the expansion cancels.
@@ -39,11 +43,17 @@ def errors(gram: Tensor, factor: Tensor, correlation: Tensor, energy: Tensor) ->
     """
     c = correlation.transpose(0, 1)
     with torch.no_grad():  # many columns a dictionary: the inverse, once, and products
-        w = c @ torch.cholesky_inverse(factor)
-    return (energy + (w * (w @ gram - 2 * c)).sum(-1)).clamp(min=0).mT
+        inverse = torch.cholesky_inverse(factor)
+        w = c @ inverse
+    error = (energy + (w * (w @ gram - 2 * c)).sum(-1)).clamp(min=0)
+    if gradient == "implicit":
+        with torch.no_grad():
+            v = -2 * beta * w @ inverse
+        error = with_derivative(error, v * (c - w @ gram))
+    return error.mT
 
 
-def reconstruct(x: Tensor, y: Tensor, beta: float) -> tuple[Tensor, Tensor, Tensor]:
+def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tensor, Tensor, Tensor]:
     r"""Coefficients ``(*B, M, N)``, error ``(*B, N)`` and certified relative gap ``(*B, N)``.
 
     With the residual rho = x - Yw, a point of the dual max_u 2u'x - u'u - ||Y'u||^2 / beta, the gap is
@@ -54,9 +64,13 @@ def reconstruct(x: Tensor, y: Tensor, beta: float) -> tuple[Tensor, Tensor, Tens
     relative gap is never more than 1.
     """
     wide = y.detach().double()
-    w = weights(factorise(wide.mT @ wide, beta), wide.mT @ x.detach().double()).to(x.dtype)
+    factor = factorise(wide.mT @ wide, beta)
+    w = weights(factor, wide.mT @ x.detach().double()).to(x.dtype)
     residual = x - y @ w
     error = residual.square().sum(-2)
+    if gradient == "implicit":  # v'(c - Gw) = (Yv)'(x - Yw)
+        v = weights(factor, -2 * beta * w)
+        error = with_derivative(error, ((y @ v) * residual).mT)
     with torch.no_grad():
         excess = (beta * w.double() - wide.mT @ residual.double()).square().sum(-2) / beta
         primal = error + beta * w.double().square().sum(-2)

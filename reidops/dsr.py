@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from . import _pairs, blocks
-from ._arguments import check_alike, check_count, check_tensor, describe
+from ._arguments import check_alike, check_choice, check_count, check_tensor, describe
 from ._precision import computing_dtype, result_dtype, without_autocast
-from .sparse_reconstruct import check_solving
+from .sparse_reconstruct import METHODS, check_solving
 from .sparse_reconstruct_gram import MAX_ITERATIONS, TOLERANCE
 
 _OP = "dsr_distance"
@@ -24,6 +24,7 @@ def dsr_distance(
     scales: Sequence[int] = (1,),
     method: str = "lasso",
     solver: str = "active_set",
+    gradient: str = "constant",
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
     memory_budget: int | None = None,
@@ -38,7 +39,8 @@ def dsr_distance(
     with beta' is this function with ``beta = 2 * beta'``.  Nothing is normalised here: DSR's 0.4 is meant for maps
     l2-normalised over channels.
 
-    Gradients go to both sides by eq. 7, with W constant.  They keep the coefficients of every pair in memory.
+    Gradients go to both sides: by eq. 7, with W constant, or with ``gradient="implicit"`` exactly, W followed too.
+    They keep the coefficients of every pair in memory.
 
     Args:
         probe: ``(P, C, h, w)``, or a sequence of P maps ``(C, h_i, w_i)`` of any sizes.  float32, float64, float16 or
@@ -49,6 +51,7 @@ def dsr_distance(
             scale that does not fit a map is left out of that map.
         method: ``"lasso"`` (eq. 3) or ``"ridge"`` (penalty ``beta ||w||_2^2``, closed form).
         solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's) or ``"coordinate_descent"``.
+        gradient: ``"constant"`` (eq. 7) or ``"implicit"`` (see :func:`reidops.sparse_reconstruct`).
         tolerance: certified relative duality gap at which a block is done, > 0.
         max_iterations: steps of a block, >= 1.
         memory_budget: about how many bytes to work in, beside inputs and result; one pair at a time is the least.
@@ -73,7 +76,8 @@ def dsr_distance(
     """
     _check_maps("probe", probe)
     _check_maps("gallery", gallery)
-    check_solving(_OP, beta, method, solver, tolerance, max_iterations)
+    check_choice(_OP, "method", method, METHODS)
+    check_solving(_OP, beta, method, solver, gradient, tolerance, max_iterations)
     scales = _checked_scales(scales)
     if memory_budget is not None:
         check_count(_OP, "memory_budget", memory_budget)
@@ -85,7 +89,7 @@ def dsr_distance(
     _check_same("gallery", gallery[0], "probe", first)
 
     answer = result_dtype(first)
-    solving = _pairs.Solving(beta, scales, method, solver, tolerance, max_iterations)
+    solving = _pairs.Solving(beta, scales, method, solver, tolerance, max_iterations, gradient)
     with without_autocast(first):
         distances = _pairs.distances(probe, gallery, solving, computing_dtype(answer), memory_budget, progress)
     return distances.to(answer)

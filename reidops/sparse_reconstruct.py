@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import _ridge
+from . import _implicit, _ridge
 from ._arguments import check_alike, check_choice, check_count, check_number, check_tensor
 from ._precision import computing_dtype, result_dtype, without_autocast
 from .sparse_reconstruct_gram import MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
@@ -30,6 +30,7 @@ def sparse_reconstruct(
     *,
     method: str = "lasso",
     solver: str = "active_set",
+    gradient: str = "constant",
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
 ) -> SparseReconstruction:
@@ -41,8 +42,9 @@ def sparse_reconstruct(
     The paper's eq. 6 is its eq. 3 halved with the same letter beta: eq. 6 with beta' is eq. 3, and this function, with
     ``beta = 2 * beta'``.  Nothing is normalised here; DSR's 0.4 is meant for l2-normalised columns.
 
-    Gradients follow eq. 7: ``error`` is differentiated towards ``x`` and ``y`` with w held constant,
-    d error = 2(x - yw)' dx - 2(x - yw)' dy w.  For a loss that adds ``beta |w|_1`` this is exact (envelope theorem).
+    ``error`` has gradients towards ``x`` and ``y``.  By default they follow eq. 7, with w held constant,
+    d error = 2(x - yw)' dx - 2(x - yw)' dy w.  For a loss that adds ``beta |w|_1`` this is exact (envelope theorem);
+    for the error alone ``gradient="implicit"`` is, which follows w too, wherever its support and signs do not change.
     ``coefficients`` and ``gap`` carry no gradient.
 
     Args:
@@ -53,6 +55,7 @@ def sparse_reconstruct(
         method: ``"lasso"`` or ``"ridge"``.
         solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's, Lee et al. 2007) or
             ``"coordinate_descent"``.  All reach the same optimum.
+        gradient: ``"constant"`` (eq. 7) or ``"implicit"`` (exact).
         tolerance: relative duality gap at which a column is done, > 0.
         max_iterations: steps of a column, >= 1; where they end, ``gap`` says how far from the optimum.
 
@@ -85,29 +88,32 @@ def sparse_reconstruct(
         raise ValueError(
             f"{op}: the batch dimensions of x and y must broadcast, got {tuple(x.shape)} and {tuple(y.shape)}"
         )
-    check_solving(op, beta, method, solver, tolerance, max_iterations)
+    check_choice(op, "method", method, METHODS)
+    check_solving(op, beta, method, solver, gradient, tolerance, max_iterations)
 
     answer = result_dtype(x)
     with without_autocast(x):
         x, y = (value.to(computing_dtype(answer)) for value in (x, y))
         if method == "ridge":
-            result = SparseReconstruction(*_ridge.reconstruct(x, y, beta))
+            result = SparseReconstruction(*_ridge.reconstruct(x, y, beta, gradient))
         else:
-            result = _lasso(x, y, beta, solver, tolerance, max_iterations)
+            result = _lasso(x, y, beta, solver, gradient, tolerance, max_iterations)
     return SparseReconstruction(*(value.to(answer) for value in result))
 
 
-def check_solving(op: str, beta: float, method: str, solver: str, tolerance: float, max_iterations: int) -> None:
+def check_solving(
+    op: str, beta: float, method: str, solver: str, gradient: str, tolerance: float, max_iterations: int
+) -> None:
     """The parameters that `sparse_reconstruct` and `dsr_distance` share."""
-    check_choice(op, "method", method, METHODS)
     check_choice(op, "solver", solver, SOLVERS)
+    check_choice(op, "gradient", gradient, _implicit.GRADIENTS)
     check_number(op, "beta" if method == "lasso" else "beta (of ridge)", beta, 0, or_equal=method == "lasso")
     check_number(op, "tolerance", tolerance, 0, or_equal=False)
     check_count(op, "max_iterations", max_iterations)
 
 
 def _lasso(
-    x: Tensor, y: Tensor, beta: float, solver: str, tolerance: float, max_iterations: int
+    x: Tensor, y: Tensor, beta: float, solver: str, gradient: str, tolerance: float, max_iterations: int
 ) -> SparseReconstruction:
     """Batch dimensions in any arrangement -> R columns against G dictionaries, all with all, as the op takes them.
 
@@ -142,6 +148,8 @@ def _lasso(
         max_iterations=max_iterations,
         return_coefficients=True,
     )
+    if gradient == "implicit":
+        error = _implicit.of_lasso(error, gram, correlation, coefficients, beta)
 
     def restore(value: Tensor) -> Tensor:
         """(R, G, ...) -> (*B, ..., N)"""

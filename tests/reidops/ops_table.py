@@ -69,9 +69,12 @@ OPS = (
     _sparse_reconstruct("active_set"),
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
     _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
+    _sparse_reconstruct("implicit", gradient="implicit"),
     _sparse_reconstruct("ridge", method="ridge"),
+    _sparse_reconstruct("ridge_implicit", method="ridge", gradient="implicit"),
     _dsr_distance("single_scale"),
     _dsr_distance("multi_scale", scales=(1, 2, 3)),
+    _dsr_distance("implicit", gradient="implicit"),
     _dsr_distance("ridge", scales=(1, 2), method="ridge"),
 )
 
