@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -65,6 +65,13 @@ def _dsr_distance(name: str, **options: Any) -> Op:
     )
 
 
+def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
+    weight = torch.linspace(0.5, 1.5, 12, dtype=probe.dtype, device=probe.device).reshape(4, 3)
+    return reidops.dsr_distance(
+        probe, gallery, groups=[k // 2 for k in range(len(gallery))], probe_weight=weight.expand(len(probe), 4, 3)
+    )
+
+
 OPS = (
     _sparse_reconstruct("active_set"),
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
@@ -75,7 +82,9 @@ OPS = (
     _dsr_distance("single_scale"),
     _dsr_distance("multi_scale", scales=(1, 2, 3)),
     _dsr_distance("implicit", gradient="implicit"),
+    _dsr_distance("joint", method="joint", scales=(1, 2)),
     _dsr_distance("ridge", scales=(1, 2), method="ridge"),
+    replace(_dsr_distance("weighted_groups"), function=_weighted_groups, empty=(((0, 4, 4, 3), (2, 4, 3, 2)),)),
 )
 
 OPERATORS = (

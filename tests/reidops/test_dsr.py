@@ -254,7 +254,7 @@ def test_empty_lists() -> None:
         ({"memory_budget": 0}, ValueError, "memory_budget must be an int >= 1, got 0"),
         ({"beta": -1.0}, ValueError, "beta must be a finite number >= 0, got -1.0"),
         ({"tolerance": -1e-4}, ValueError, "tolerance must be a finite number > 0"),
-        ({"method": "lars"}, ValueError, "method must be one of 'lasso', 'ridge', got 'lars'"),
+        ({"method": "lars"}, ValueError, "method must be one of 'lasso', 'ridge', 'joint', got 'lars'"),
         ({"solver": "lars"}, ValueError, "solver must be one of"),
     ],
 )
