@@ -69,7 +69,8 @@ def dsr_distance(
         groups: G integers, a label for each gallery image; images of one label are one dictionary.
         probe_weight: ``(P, h, w)``, or a sequence of P maps ``(h_i, w_i)``, in the dtype of the maps, >= 0 and not all
             zero in a probe (whose distances are NaN then; values are not looked at before).
-        solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's) or ``"coordinate_descent"``.
+        solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's), ``"coordinate_descent"`` or, in plain
+            torch, for comparison, ``"fista"``.
         gradient: ``"constant"`` (eq. 7) or ``"implicit"`` (see :func:`reidops.sparse_reconstruct`; not for joint).
         tolerance: certified relative duality gap at which a block is done, > 0.
         max_iterations: steps of a block, >= 1.

@@ -10,7 +10,7 @@ from torch import Tensor
 from . import _implicit, _ridge
 from ._arguments import check_alike, check_choice, check_count, check_number, check_tensor
 from ._precision import computing_dtype, result_dtype, without_autocast
-from .sparse_reconstruct_gram import MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
+from .sparse_reconstruct_gram import IN_TORCH, MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
 
 METHODS = ("lasso", "ridge")
 
@@ -53,8 +53,9 @@ def sparse_reconstruct(
         beta: weight of the penalty, >= 0.  At 0 a lasso has no certificate (gap 1) and ridge is refused: where atoms
             repeat its optimum is not unique.
         method: ``"lasso"`` or ``"ridge"``.
-        solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's, Lee et al. 2007) or
-            ``"coordinate_descent"``.  All reach the same optimum.
+        solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's, Lee et al. 2007),
+            ``"coordinate_descent"``, which all reach the same optimum, or, for comparison and in plain torch,
+            ``"fista"``, which may need many more iterations than the default allows.
         gradient: ``"constant"`` (eq. 7) or ``"implicit"`` (exact).
         tolerance: relative duality gap at which a column is done, > 0.
         max_iterations: steps of a column, >= 1; where they end, ``gap`` says how far from the optimum.
@@ -105,7 +106,7 @@ def check_solving(
     op: str, beta: float, method: str, solver: str, gradient: str, tolerance: float, max_iterations: int
 ) -> None:
     """The parameters that `sparse_reconstruct` and `dsr_distance` share."""
-    check_choice(op, "solver", solver, SOLVERS)
+    check_choice(op, "solver", solver, (*SOLVERS, *IN_TORCH))
     check_choice(op, "gradient", gradient, _implicit.GRADIENTS)
     check_number(op, "beta" if method == "lasso" else "beta (of ridge)", beta, 0, or_equal=method == "lasso")
     check_number(op, "tolerance", tolerance, 0, or_equal=False)

@@ -8,13 +8,18 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from . import library  # noqa: F401  (loads the schema and the kernels)
+from . import (
+    library,  # noqa: F401  (loads the schema and the kernels)
+    reference,
+)
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
+IN_TORCH = ("fista",)  # for comparison
 TOLERANCE = 1e-4
 MAX_ITERATIONS = 1000
 
 _OP = "reidops::sparse_reconstruct_gram"
+_FISTA = "reidops::sparse_reconstruct_fista"  # the same in torch, for comparison
 
 
 def sparse_reconstruct_gram(
@@ -51,9 +56,35 @@ def sparse_reconstruct_gram(
     wanted = return_coefficients or (
         torch.is_grad_enabled() and (gram.requires_grad or correlation.requires_grad or energy.requires_grad)
     )
-    error, gap, coefficients = torch.ops.reidops.sparse_reconstruct_gram(
-        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, SOLVERS.index(solver), wanted
+    number = (*SOLVERS, *IN_TORCH).index(solver)
+    error, gap, coefficients = _operator(number)(
+        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, number, wanted
     )
+    return error, gap, coefficients
+
+
+def _operator(solver: int) -> Any:
+    return getattr(torch.ops.reidops, (_OP if solver < len(SOLVERS) else _FISTA).split("::")[1])
+
+
+@torch.library.custom_op(_FISTA, mutates_args=())
+def _fista(
+    gram: Tensor,
+    correlation: Tensor,
+    energy: Tensor,
+    columns: Tensor | None,
+    atoms: Tensor | None,
+    beta: float,
+    tolerance: float,
+    max_iterations: int,
+    solver: int,
+    return_coefficients: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """FISTA until every column is certified, or ``max_iterations``; in torch, on any device."""
+    result = reference.sparse_reconstruct_gram(
+        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, solver, return_coefficients
+    )
+    error, gap, coefficients = (value.contiguous() for value in result)
     return error, gap, coefficients
 
 
@@ -61,6 +92,7 @@ def sparse_reconstruct_gram(
 
 
 @torch.library.register_fake(_OP)
+@torch.library.register_fake(_FISTA)
 def _fake(
     gram: Tensor,
     correlation: Tensor,
@@ -92,7 +124,7 @@ def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
         (w,) = ctx.saved_tensors
     else:  # the gradient was not in sight, as within vmap
         inputs = [value if value is None else value.detach() for value in ctx.saved_tensors]
-        w = torch.ops.reidops.sparse_reconstruct_gram(*inputs, *ctx.parameters, True)[2]
+        w = _operator(ctx.parameters[-1])(*inputs, *ctx.parameters, True)[2]
     scaled = grad_error[..., None] * w
     grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) if ctx.needs_input_grad[0] else None
     return grad_gram, -2 * scaled, grad_error, *(None,) * 7
@@ -120,7 +152,7 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, 
     correlation, energy, columns = (
         folded(value, dim, fold) for value, dim in zip((correlation, energy, columns), in_dims[1:4])
     )
-    error, gap, coefficients = torch.ops.reidops.sparse_reconstruct_gram(
+    error, gap, coefficients = _operator(parameters[-1])(
         gram, correlation, energy, columns, atoms, *parameters, return_coefficients
     )
     dims = (fold, fold, fold if return_coefficients else None)
@@ -130,7 +162,8 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, 
     ), dims
 
 
-torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
-torch.library.register_vmap(_OP, _vmap)
-for _device_type in ("cpu", "cuda"):
-    torch.library.register_autocast(_OP, _device_type, torch.float32)
+for _name in (_OP, _FISTA):
+    torch.library.register_autograd(_name, _backward, setup_context=_setup_context)
+    torch.library.register_vmap(_name, _vmap)
+    for _device_type in ("cpu", "cuda"):
+        torch.library.register_autocast(_name, _device_type, torch.float32)

@@ -24,8 +24,9 @@ def sparse_reconstruct_gram(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sparse reconstruction in Gram form, with the operator's own signature and the header's own certificate.
 
-    FISTA with restarts takes every column near its optimum; coordinate descent finishes those it leaves uncertified.
-    ``solver`` names kernels and is of no consequence here: the optimum is the same.
+    FISTA with restarts takes every column near its optimum; coordinate descent finishes those it leaves uncertified,
+    unless ``solver`` is 3: FISTA alone.  The other numbers name kernels and are of no consequence here: the optimum is
+    the same.
 
     Args:
         gram: ``(G, M, M)`` = Y'Y.
@@ -40,8 +41,8 @@ def sparse_reconstruct_gram(
     Returns:
         error ``(R, G)``, gap ``(R, G)``, and coefficients ``(R, G, M)`` or ``(0,)``.
     """
-    if solver not in (0, 1, 2):
-        raise ValueError(f"sparse_reconstruct_gram: solver must be 0, 1 or 2, got {solver}")
+    if solver not in (0, 1, 2, 3):
+        raise ValueError(f"sparse_reconstruct_gram: solver must be 0, 1, 2 or 3, got {solver}")
     finite = energy.isfinite() & correlation.isfinite().all(-1) & gram.isfinite().flatten(1).all(1)
     gram = torch.where(finite.any(0)[:, None, None], gram, 0)
     c = torch.where(finite[..., None], correlation, 0).transpose(0, 1).contiguous()  # (G, R, M): a dictionary a matrix
@@ -56,7 +57,7 @@ def sparse_reconstruct_gram(
         error, gap = _certify(gram, c, energy, columns, atoms, weights, beta, tolerance)
         done += iterations
     done = 0
-    while done < max_iterations and bool((gap > tolerance).any()):
+    while solver != 3 and done < max_iterations and bool((gap > tolerance).any()):
         sweeps = min(10, max_iterations - done)
         _coordinate_descent(gram, c, weights, beta, sweeps, (gap > tolerance).T.nonzero(as_tuple=True))
         error, gap = _certify(gram, c, energy, columns, atoms, weights, beta, tolerance)

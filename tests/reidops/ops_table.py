@@ -33,14 +33,25 @@ class Operator:
     inputs: Callable[[], tuple[Any, ...]]  #: float64, requiring gradients
 
 
-def _gram_inputs(*, data: bool, coefficients: bool) -> tuple[Any, ...]:
+def _gram_inputs(*, data: bool, coefficients: bool, solver: int = 0) -> tuple[Any, ...]:
     atoms = relu_maps(3, 7, 1, 5).squeeze(2).mT.contiguous()
     columns = relu_columns(7, 6, seed=1).mT
     gram = (atoms @ atoms.mT).requires_grad_()
     correlation = torch.einsum("rd,gmd->rgm", columns, atoms).requires_grad_()
     energy = columns.square().sum(1)[:, None].repeat(1, 3).requires_grad_()
     given = (columns[:, None].expand(6, 3, 7), atoms) if data else (None, None)
-    return gram, correlation, energy, *given, 0.4, 1e-6, 1000, 0, coefficients
+    return gram, correlation, energy, *given, 0.4, 1e-6, 1000, solver, coefficients
+
+
+def _adjoint_inputs() -> tuple[Any, ...]:
+    gram, correlation, *_ = _gram_inputs(data=False, coefficients=False)
+    return gram.detach(), (correlation.detach() - 0.4).relu(), 0.4
+
+
+def _operator(options: dict[str, Any]) -> str | None:
+    if options.get("method") == "ridge":
+        return None
+    return "sparse_reconstruct_fista" if options.get("solver") == "fista" else "sparse_reconstruct_gram"
 
 
 def _sparse_reconstruct(name: str, **options: Any) -> Op:
@@ -50,7 +61,7 @@ def _sparse_reconstruct(name: str, **options: Any) -> Op:
         inputs=lambda: (relu_maps(2, 12, 3, 5).flatten(2)[:, None], relu_maps(3, 12, 2, 4, seed=1).flatten(2)),
         differentiable=lambda result: result.error,
         empty=(((4, 0), (4, 3)), ((4, 3), (4, 0)), ((0, 3), (0, 2)), ((0, 1, 4, 3), (5, 4, 2))),
-        operator=None if options.get("method") == "ridge" else "sparse_reconstruct_gram",
+        operator=_operator(options),
     )
 
 
@@ -61,7 +72,7 @@ def _dsr_distance(name: str, **options: Any) -> Op:
         inputs=lambda: (relu_maps(2, 12, 4, 3), relu_maps(3, 12, 5, 4, seed=1)),
         differentiable=lambda result: result,
         empty=(((0, 4, 3, 2), (2, 4, 3, 2)), ((2, 4, 3, 2), (0, 4, 3, 2)), ((0, 4, 3, 2), (0, 4, 3, 2))),
-        operator=None if options.get("method") == "ridge" else "sparse_reconstruct_gram",
+        operator=_operator(options),
     )
 
 
@@ -76,6 +87,7 @@ OPS = (
     _sparse_reconstruct("active_set"),
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
     _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
+    _sparse_reconstruct("fista", solver="fista"),
     _sparse_reconstruct("implicit", gradient="implicit"),
     _sparse_reconstruct("ridge", method="ridge"),
     _sparse_reconstruct("ridge_implicit", method="ridge", gradient="implicit"),
@@ -90,4 +102,6 @@ OPS = (
 OPERATORS = (
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=True, coefficients=True)),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=False, coefficients=False)),
+    Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),
+    Operator("lasso_adjoint", _adjoint_inputs),
 )

@@ -84,14 +84,14 @@ def test_twin_answers_as_asked() -> None:
     correlation[1, 0, 2] = torch.nan
     energy = energy.clone()
     energy[2, 1] = torch.inf
-    for solver in range(3):
+    for solver in range(4):
         error, gap, none = reference.sparse_reconstruct_gram(
             gram, correlation, energy, None, None, 0.4, 1e-4, 1000, solver, False
         )
         assert none.shape == (0,)
         assert error.isnan().nonzero().tolist() == gap.isnan().nonzero().tolist() == [[1, 0], [2, 1]]
-    with pytest.raises(ValueError, match="solver must be 0, 1 or 2, got 3"):
-        reference.sparse_reconstruct_gram(gram, correlation, energy, None, None, 0.4, 1e-4, 1000, 3, False)
+    with pytest.raises(ValueError, match="solver must be 0, 1, 2 or 3, got 4"):
+        reference.sparse_reconstruct_gram(gram, correlation, energy, None, None, 0.4, 1e-4, 1000, 4, False)
     for shape in ((0, 2, 4), (3, 0, 4), (3, 2, 0)):
         r, g, m = shape
         empty = torch.ones(g, m, m), torch.ones(shape), torch.ones(r, g)

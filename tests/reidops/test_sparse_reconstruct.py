@@ -56,7 +56,7 @@ def test_degenerate_dictionaries_are_certified(kind: str, solver: str, dtype: to
         assert not result.coefficients[zeros].any()
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [*SOLVERS, "fista"])
 def test_conditions_of_optimality_hold(solver: str) -> None:
     x, y = relu_columns(40, 6), relu_columns(40, 33, seed=1)
     result = sparse_reconstruct(x, y, solver=solver, tolerance=1e-13, max_iterations=100_000)
@@ -64,7 +64,7 @@ def test_conditions_of_optimality_hold(solver: str) -> None:
     assert float(judge(x, y, result.coefficients, 0.4).kkt.max()) < 1e-6
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [*SOLVERS, "fista"])
 def test_gap_is_honest_where_iterations_end(solver: str) -> None:
     x, y = random_columns(30, 8, 0), random_columns(30, 60, 1)
     result = sparse_reconstruct(x, y, 0.1, solver=solver, max_iterations=1)
@@ -104,7 +104,7 @@ def test_a_large_penalty_leaves_nothing() -> None:
 # --- others' solutions ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [*SOLVERS, "fista"])
 def test_all_solvers_reach_the_papers_optimum(solver: str) -> None:
     x, y = relu_columns(40, 6), relu_columns(40, 33, seed=1)
     coefficients, error = reference.sparse_reconstruct(x, y)
