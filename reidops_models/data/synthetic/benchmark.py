@@ -30,12 +30,12 @@ class BenchmarkSize:
     """How many people and pictures.
 
     Numbers of people are multiples of the size of a look-alike group, so that no group is cut in two. A training
-    identity has `train_images` pictures from four cameras. A test or validation identity has one gallery picture from
-    one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn again behind an
-    object. Distractors are one gallery picture each of people who are in no probe.
+    identity has `train_images` pictures from four cameras. A test or validation identity has `gallery_images` gallery
+    pictures from one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn
+    again behind an object. Distractors are one gallery picture each of people who are in no probe.
 
     Raises:
-        ValueError: a number of people that is no such multiple.
+        ValueError: a number of people that is no such multiple, or no gallery picture.
     """
 
     height: int
@@ -46,11 +46,14 @@ class BenchmarkSize:
     distractors: int
     train_images: int
     probe_images: int
+    gallery_images: int = 1
 
     def __post_init__(self) -> None:
         for name in ("train_people", "test_people", "validation_people", "distractors"):
             if getattr(self, name) % GROUP_SIZE:
                 raise ValueError(f"BenchmarkSize: {name} must be a multiple of {GROUP_SIZE}, got {getattr(self, name)}")
+        if self.gallery_images < 1:
+            raise ValueError(f"BenchmarkSize: gallery_images must be at least 1, got {self.gallery_images}")
 
     def counts(self, validation: bool = False) -> dict[str, int]:
         """How many pictures there are to train on, as probes of each kind, and in the gallery."""
@@ -61,7 +64,7 @@ class BenchmarkSize:
             "query": probes,
             "partial_query": probes,
             "occluded_query": probes,
-            "gallery": people + (0 if validation else self.distractors),
+            "gallery": people * self.gallery_images + (0 if validation else self.distractors),
         }
 
 
@@ -139,7 +142,7 @@ def write_synthetic(
     root = Path(root)
     header = {"format": FORMAT, "size": label, "seed": seed, "plan": asdict(plan)}
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if read_header(root) == header | {"split": "test"}:
+        if _is_this_benchmark(root, header):
             return root
         raise FileExistsError(
             f"{root}: holds something other than this benchmark (size {label}, seed {seed}); choose another folder"
@@ -149,6 +152,15 @@ def write_synthetic(
     _write(unfinished, plan, seed, header, workers, progress)
     unfinished.rename(root)  # a rename, so that a folder that is there is complete
     return root
+
+
+def _is_this_benchmark(root: Path, header: dict[str, object]) -> bool:
+    found = read_header(root)
+    if found is None:
+        return False
+    # A benchmark from before there was a choice has one gallery picture a person.
+    found["plan"] = {"gallery_images": 1} | found["plan"]
+    return found == header | {"split": "test"}
 
 
 def _write(
@@ -219,6 +231,10 @@ def _draw(job: _Job) -> dict[str, Annotation]:
             save("bounding_box_train", camera, index, *take(camera, index))
         return drawn
     save("bounding_box_test", own_cameras[0], 0, *take(own_cameras[0], 0))
+    # Numbered after the probes, so that these are the same pictures however many there are in the gallery.
+    for index in range(1, job.size.gallery_images if job.pid else 1):
+        number = job.size.probe_images + index
+        save("bounding_box_test", own_cameras[0], number, *take(own_cameras[0], number))
     for index in range(1, 1 + job.size.probe_images * (job.split != "distractor")):
         camera = own_cameras[1 + (index - 1) % (_CAMERAS_PER_PERSON - 1)]
         pixels, annotation = take(camera, index)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,36 @@ def test_the_pictures_stay_what_they_are(root):
         pictures = [np.asarray(Image.open(path), np.float64) for path in sorted((root / name).iterdir())]
         found = np.mean([picture.mean((0, 1)) for picture in pictures], axis=0)
         np.testing.assert_allclose(found, expected, atol=0.3, err_msg=name)
+
+
+def test_more_gallery_pictures_change_no_other(root, tmp_path):
+    plan = replace(SIZES["tiny"], gallery_images=3)
+    more = write_synthetic(tmp_path / "more", plan, seed=5, workers=1)
+    one, three = ({k: v for k, v in fingerprint(where).items() if k.endswith(".jpg")} for where in (root, more))
+    assert one.items() <= three.items()
+    added = load_market1501(more)
+    assert set(three) - set(one) == {
+        str(sample.path.relative_to(more))
+        for split in (added, added.validation)
+        for sample in split.gallery
+        if sample.path.name.split("_")[2] in ("000004", "000005") and sample.pid
+    }
+    assert len(added.gallery) == plan.counts()["gallery"] == 3 * 8 + 4
+    cameras = {}
+    for sample in added.gallery:
+        cameras.setdefault(sample.pid, set()).add(sample.camid)
+    assert all(len(seen) == 1 for pid, seen in cameras.items() if pid)
+    with pytest.raises(ValueError, match="gallery_images must be at least 1, got 0"):
+        replace(plan, gallery_images=0)
+
+
+def test_a_benchmark_from_before_the_choice_is_known(root, tmp_path):
+    old = shutil.copytree(root, tmp_path / "old")
+    path = old / "annotations.json"
+    path.write_text(path.read_text().replace(', "gallery_images": 1', ""))
+    before = fingerprint(old)
+    assert write_synthetic(old, "tiny", seed=5, workers=1) == old
+    assert fingerprint(old) == before != fingerprint(root)
 
 
 def test_groups_are_never_split():
