@@ -131,6 +131,11 @@ class Recipe(Section):
     schedule: Schedule = Schedule()
     training: Training
 
+    @property
+    def continues(self) -> bool:
+        """Whether training goes on from a trained model; a paper's recipe says when."""
+        return False
+
     @model_validator(mode="after")
     def _pairs_to_compare(self) -> Recipe:
         comparing = [loss.name for loss in self.losses if loss.name != "cross_entropy"]

@@ -35,6 +35,8 @@ class Paper:
             rows of its table, the paper's method in full last (`match` and the report show that one); without sizes,
             probes are at the gallery's scale already.
         build_module: (network, recipe) -> LightningModule that trains the network; Lightning is imported only there.
+        build_data: (TrainingImages, recipe) -> LightningDataModule with the module's batches; None where they are
+            `reidops_models.training.data.ReidDataModule`'s, images and labels.
         folder: where its `recipes/` and `checkpoints/` are.
     """
 
@@ -44,6 +46,7 @@ class Paper:
     build_matchers: Callable[[Any, Any, Iterable[tuple[int, int]] | None], list[Matcher]]
     build_module: Callable[[Any, Any], Any]
     folder: Path
+    build_data: Callable[[Any, Any], Any] | None = None
 
 
 def get_paper(name: str) -> Paper:

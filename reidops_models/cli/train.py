@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   reidops train --recipe dsr/demo --data people --out runs/demo
   reidops train --recipe dsr/demo --data people --out runs/demo --resume
+  reidops train --recipe dsr/demo_finetune --start runs/demo/model.safetensors --data people --out runs/tuned
   reidops train --recipe mine.yaml --data Market-1501-v15.09.15 --out runs/mine
 """
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="dsr/demo, ..., or a .yaml file")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set in Market-1501 layout")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
+    parser.add_argument("--start", metavar="FILE", help="checkpoint whose weights to start from (fine-tuning)")
     parser.add_argument("--resume", action="store_true", help="go on from the last.ckpt in --out")
 
 
@@ -42,6 +44,13 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.training.run import train
 
     print(describe(dataset), flush=True)
-    weights = train(recipe, dataset, options.out, resume=last if options.resume else None, progress=show_progress())
+    weights = train(
+        recipe,
+        dataset,
+        options.out,
+        start=options.start,
+        resume=last if options.resume else None,
+        progress=show_progress(),
+    )
     print(f"written: {weights}")
     return 0

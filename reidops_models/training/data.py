@@ -117,21 +117,22 @@ class ReidDataModule(L.LightningDataModule):
                     f"batches: {needed} identities x {each} images, but there are {images.identities} identities"
                 )
         self.images = images
+        self.examples: Any = images  # what an epoch goes through; pairs of images, where a paper trains on those
         self.recipe = recipe
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         batches, options = self.recipe.batches, self.recipe.images
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        if processes > 1 and len(self.images) < processes * batches.size:
+        if processes > 1 and len(self.examples) < processes * batches.size:
             raise TrainingError(
-                f"batches: {len(self.images)} images are less than a batch of {batches.size} for each of "
+                f"batches: {len(self.examples)} examples are less than a batch of {batches.size} for each of "
                 f"{processes} processes"
             )
         order = EpochSampler(
             self._sampler, self.recipe.training.seed, batch_size=batches.size, rank=rank, processes=processes
         )
         return DataLoader(
-            self.images,
+            self.examples,
             batch_size=batches.size,
             sampler=order,
             num_workers=options.workers,
@@ -139,13 +140,13 @@ class ReidDataModule(L.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             collate_fn=_as_fetched,
             # A last batch of one image has no batch statistics.
-            drop_last=len(self.images) > batches.size,
+            drop_last=len(self.examples) > batches.size,
         )
 
     def _sampler(self) -> Sampler[int]:
         batches = self.recipe.batches
         if not batches.images_per_identity:
-            return RandomSampler(self.images)
+            return RandomSampler(self.examples)
         sampler: Sampler[int] = MPerClassSampler(
             self.images.labels,
             batches.images_per_identity,
@@ -154,15 +155,24 @@ class ReidDataModule(L.LightningDataModule):
         )
         return sampler
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        images, labels = batch
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         # Augmentation, and whatever the network draws, follow from the step: a resumed training draws the same.
         trainer = self.trainer
         assert trainer is not None  # Lightning calls this hook from one
         step = trainer.global_step * trainer.world_size + trainer.global_rank
         torch.manual_seed(derived_seed(self.recipe.training.seed, step))
+        return self.prepare(batch)
+
+    def prepare(self, batch: Any) -> Any:
+        """A batch as the loader gives it, uint8, -> what the module trains on. All that is random follows from the
+        step. A paper whose batches are others overrides this."""
+        images, labels = batch
+        return self.augmented(images), labels
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """uint8 (B, 3, H, W) -> float in [0, 1], varied as the recipe says."""
         images = augment(images.to(torch.float32) / 255, self.recipe.images)
-        return images.contiguous(memory_format=torch.channels_last), labels
+        return images.contiguous(memory_format=torch.channels_last)
 
 
 def derived_seed(seed: int, count: int) -> int:

@@ -20,6 +20,7 @@ from reidops_models.recipe import Recipe
 from reidops_models.registry import get_paper
 from reidops_models.state import StateError, misfits, read_state
 from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
+from reidops_models.training.start import load_start
 
 # Lightning's advice where it is wrong: the demo's images are in memory, and a resumed training writes where it left
 # off.
@@ -36,6 +37,7 @@ def train(
     dataset: ReidDataset,
     out: str | Path,
     *,
+    start: str | Path | None = None,
     resume: str | Path | None = None,
     progress: bool = True,
     dtype: torch.dtype = torch.float32,
@@ -52,6 +54,7 @@ def train(
         recipe: what `load_recipe` returns.
         dataset: its `train` is used, nothing else.
         out: folder to write into.
+        start: a checkpoint of the same model whose weights training starts from (`load_start`).
         resume: a `last.ckpt` to go on from.
         progress: show a progress bar.
         dtype: of the stored weights.
@@ -61,7 +64,8 @@ def train(
 
     Raises:
         TrainingError: no training images, too few identities, nothing to resume from or a state of another network,
-            or options that Lightning refuses on this machine.
+            no `start` for a recipe that fine-tunes, or options that Lightning refuses on this machine.
+        CheckpointError: `start` cannot be loaded or does not fit.
         ImageError: a training picture cannot be read.
         WeightsError: the recipe's ImageNet weights cannot be read or do not fit.
 
@@ -74,6 +78,8 @@ def train(
         raise TrainingError(f"{dataset.root}: no training images")
     if resume is not None and not Path(resume).is_file():
         raise TrainingError(f"{resume}: no such file to resume from")
+    if recipe.continues and start is None and resume is None:
+        raise TrainingError("start: a fine-tuning needs a checkpoint to start from (reidops train --start FILE)")
     out.mkdir(parents=True, exist_ok=True)
     with quiet():
         L.seed_everything(recipe.training.seed, verbose=False)
@@ -82,9 +88,11 @@ def train(
         network = paper.build_network(recipe, images.identities)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch forgot
         module = paper.build_module(network, recipe)
-        data = ReidDataModule(images, recipe)
+        if start is not None:
+            load_start(network, start, model=recipe.model)
+        data = (paper.build_data or ReidDataModule)(images, recipe)
         try:
-            trainer = build_trainer(recipe, out, steps=len(images) // recipe.batches.size, progress=progress)
+            trainer = build_trainer(recipe, out, steps=len(data.train_dataloader()), progress=progress)
         except (MisconfigurationException, ValueError) as error:
             raise TrainingError(f"training: {' '.join(str(error).split())}") from error
         if resume is not None:
@@ -98,6 +106,8 @@ def train(
     if not trainer.is_global_zero:
         return out / "model.safetensors"  # which the first process writes
     notes = {"dataset": dataset.name, "training images": len(images), "torch": torch.__version__}
+    if start is not None:
+        notes["start"] = Path(start).stem
     return save_checkpoint(out / "model", Checkpoint(network, recipe, images.identities, notes), dtype=dtype)
 
 

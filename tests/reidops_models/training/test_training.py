@@ -166,7 +166,7 @@ def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, dataset: ReidData
         train(tiny(training={"accelerator": "abacus"}), dataset, tmp_path, progress=False)
     data = ReidDataModule(TrainingImages(dataset.train, tiny().images), tiny())
     data.trainer = SimpleNamespace(global_rank=0, world_size=5)  # type: ignore[assignment]
-    with pytest.raises(TrainingError, match="32 images are less than a batch of 8 for each of 5 processes"):
+    with pytest.raises(TrainingError, match="32 examples are less than a batch of 8 for each of 5 processes"):
         data.train_dataloader()
 
 
