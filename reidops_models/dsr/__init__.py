@@ -47,6 +47,13 @@ def build_module(network: DsrNetwork, recipe: DsrRecipe) -> Any:
     return build_module(network, recipe)
 
 
+def build_data(images: Any, recipe: DsrRecipe) -> Any:
+    """The LightningDataModule with the batches to train on: images, or pairs to fine-tune on; imports Lightning."""
+    from reidops_models.dsr.training import build_data
+
+    return build_data(images, recipe)
+
+
 PAPER = Paper(
     name="dsr",
     recipe=DsrRecipe,
@@ -54,6 +61,7 @@ PAPER = Paper(
     build_matchers=build_matchers,
     build_module=build_module,
     folder=Path(__file__).parent,
+    build_data=build_data,
 )
 
 __all__ = ["PAPER", "DsrMatcher", "DsrNetwork", "DsrRecipe", "ResizingMatcher", "build_matchers", "build_network"]

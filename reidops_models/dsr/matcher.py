@@ -154,7 +154,7 @@ class DsrMatcher:
 
 
 def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockGrid, ...]]:
-    """The blocks of a map `(C, h, w)` as columns `(C, N)`, scale after scale (sec. 3.4), and where they lie.
+    """The blocks of maps `(*B, C, h, w)` as columns `(*B, C, N)`, scale after scale (sec. 3.4), and where they lie.
 
     A k x k block is its average. A scale that does not fit the map is left out, as `reidops.dsr_distance` does.
 
@@ -170,8 +170,8 @@ def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockG
     grids = tuple(BlockGrid(height, width, size) for size in scales if size <= min(height, width))
     if not grids:
         raise ValueError(f"block_set: no block of scales {tuple(scales)} fits a map of {height}x{width}")
-    columns = [F.avg_pool2d(maps[None], grid.size, stride=1)[0].flatten(1) for grid in grids]
-    return torch.cat(columns, dim=1), grids
+    columns = [F.avg_pool2d(maps, grid.size, stride=1).flatten(-2) for grid in grids]
+    return torch.cat(columns, dim=-1), grids
 
 
 def _size(image: Tensor) -> Size:

@@ -48,10 +48,17 @@ class DsrNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, C, h, w), each location of unit length if `l2_normalise`."""
-        maps = self.backbone(images)
-        return F.normalize(maps, dim=1) if self.l2_normalise else maps
+        return self.spatial(self.backbone(images))
 
     def classify(self, images: Tensor) -> Predictions:
         """(B, 3, H, W) in [0, 1] -> identity logits, for training."""
-        features = self.backbone(images).mean(dim=(2, 3))
+        return self.predict(self.backbone(images))
+
+    def spatial(self, maps: Tensor) -> Tensor:
+        """The trunk's maps (B, C, h, w) as they are matched."""
+        return F.normalize(maps, dim=1) if self.l2_normalise else maps
+
+    def predict(self, maps: Tensor) -> Predictions:
+        """The trunk's maps (B, C, h, w) -> identity logits."""
+        features = maps.mean(dim=(2, 3))
         return Predictions(self.classifier(features), features)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from reidops_models.recipe import Recipe, Section
+from reidops_models.recipe import Loss, Recipe, Section
+
+
+def distinct(scales: tuple[int, ...]) -> tuple[int, ...]:
+    """The block sizes, if none stands there twice."""
+    if len(set(scales)) < len(scales):
+        raise ValueError("a block size stands there twice")
+    return scales
 
 
 class Network(Section):
@@ -39,12 +46,67 @@ class Matching(Section):
     @field_validator("scales")
     @classmethod
     def _distinct(cls, scales: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(scales)) < len(scales):
-            raise ValueError("a block size stands there twice")
-        return scales
+        return distinct(scales)
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class FineTuning(Section):
+    """Fine-tuning with DSR, eq. 5, on pairs of a holistic image and a patch of another; `batches.size` counts pairs."""
+
+    positive_pairs: PositiveInt = Field(default=3000, description="pairs of one identity; all are one epoch")
+    negative_pairs: PositiveInt = Field(default=3000, description="pairs of two identities")
+    patch_height: tuple[Share, Share] = Field(
+        default=(0.3, 1.0), description="least and largest height of a patch, as a share of the image's"
+    )
+    patch_width: tuple[Share, Share] = Field(default=(0.3, 1.0), description="likewise its width")
+    beta: float = Field(default=0.4, gt=0, description="sparsity of eq. 3; eq. 6 has half of it for the same W")
+    scales: tuple[PositiveInt, ...] = Field(default=(1,), min_length=1, description="block sizes on both sides")
+    gradient: Literal["constant", "implicit"] = Field(
+        default="constant", description="with W held constant, eq. 7, or through it"
+    )
+    weight: float = Field(default=1.0, gt=0, description="of eq. 5 beside the recipe's `losses`")
+    freeze_batch_norm: bool = Field(
+        default=False, description="keep the pre-trained statistics; else each side of a batch is normalised by its own"
+    )
+
+    @field_validator("patch_height", "patch_width")
+    @classmethod
+    def _ordered(cls, bounds: tuple[float, float]) -> tuple[float, float]:
+        if bounds[0] > bounds[1]:
+            raise ValueError(f"expected the least first, got {list(bounds)}")
+        return bounds
+
+    @field_validator("scales")
+    @classmethod
+    def _distinct(cls, scales: tuple[int, ...]) -> tuple[int, ...]:
+        return distinct(scales)
 
 
 class DsrRecipe(Recipe):
+    """Without `fine_tuning`, softmax pre-training by `losses`. With it, a fine-tuning by eq. 5, which goes along with
+    `losses` on the holistic images, and alone where there are none."""
+
     model: Literal["dsr"]
+    losses: tuple[Loss, ...]
     network: Network
     matching: Matching = Matching()
+    fine_tuning: FineTuning | None = None
+
+    @property
+    def continues(self) -> bool:
+        """A fine-tuning starts from a pre-trained model, or it has none."""
+        return self.fine_tuning is not None
+
+    @model_validator(mode="after")
+    def _pre_training_or_fine_tuning(self) -> DsrRecipe:
+        if self.fine_tuning is None:
+            if not self.losses:
+                raise ValueError("losses: expected one or more, for there is no fine_tuning")
+            return self
+        if self.batches.images_per_identity:
+            raise ValueError("batches.images_per_identity: a fine-tuning draws pairs, not images of an identity")
+        if self.images.partial:
+            raise ValueError("images.partial: the images of a pair have one scale, which partial would change")
+        return self
