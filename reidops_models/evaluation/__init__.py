@@ -9,18 +9,27 @@
 
 from __future__ import annotations
 
-from .bootstrap import Interval, bootstrap_interval, paired_bootstrap
+from .bootstrap import Interval, bootstrap_interval, paired_bootstrap, verification_interval
+from .pool import pool_rankings, pool_verifications
 from .ranking import RankingAccumulator, RankingResult, evaluate_ranking
-from .single_shot import evaluate_single_shot
+from .shots import evaluate_multi_shot, evaluate_single_shot
 from .table import format_table
+from .verification import VerificationAccumulator, VerificationResult, evaluate_verification
 
 __all__ = [
     "Interval",
     "RankingAccumulator",
     "RankingResult",
+    "VerificationAccumulator",
+    "VerificationResult",
     "bootstrap_interval",
+    "evaluate_multi_shot",
     "evaluate_ranking",
     "evaluate_single_shot",
+    "evaluate_verification",
     "format_table",
     "paired_bootstrap",
+    "pool_rankings",
+    "pool_verifications",
+    "verification_interval",
 ]

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .ranking import RankingResult
+from .verification import VerificationResult
 
-__all__ = ["Interval", "bootstrap_interval", "paired_bootstrap"]
+__all__ = ["Interval", "bootstrap_interval", "paired_bootstrap", "verification_interval"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,32 @@ def paired_bootstrap(
         )
     a, b = (_probe_values("paired_bootstrap", result, metric) for result in (first, second))
     return _interval("paired_bootstrap", first.probe_pids[first.valid], a - b, samples, seed, confidence)
+
+
+def verification_interval(
+    result: VerificationResult,
+    false_positive_rate: float,
+    samples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """The percentile interval of the true positive rate at a false positive rate.
+
+    Identities are resampled with their pairs; the threshold stays that of all pairs of two people. Arguments as in
+    :func:`bootstrap_interval`.
+
+    Raises:
+        ValueError: a rate out of range, or as :func:`bootstrap_interval`.
+
+    Example:
+        >>> import torch
+        >>> from reidops_models.evaluation import evaluate_verification
+        >>> result = evaluate_verification(torch.tensor([[0.1, 0.9], [0.2, 0.1]]), [1, 1], [1, 2])
+        >>> verification_interval(result, 0.5, samples=10).value
+        1.0
+    """
+    accepted = result.accepted_at(false_positive_rate).astype(np.float64)
+    return _interval("verification_interval", result.probe_pids, accepted, samples, seed, confidence)
 
 
 def _probe_values(op: str, result: RankingResult, metric: str) -> np.ndarray:

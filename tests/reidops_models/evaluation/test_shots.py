@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from reidops_models.evaluation import bootstrap_interval, evaluate_ranking, evaluate_single_shot
+from reidops_models.evaluation import (
+    bootstrap_interval,
+    evaluate_multi_shot,
+    evaluate_ranking,
+    evaluate_single_shot,
+    paired_bootstrap,
+    pool_rankings,
+)
 
 from .test_ranking import make_problem
 
@@ -82,3 +89,61 @@ def test_errors():
 def test_ranks_from_one_on():
     with pytest.raises(ValueError, match="evaluate_single_shot: ranks must be whole numbers from 1 on"):
         evaluate_single_shot(np.zeros((1, 1)), [1], [1], ranks=(0,))
+
+
+# --- several images a person ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shots", [1, 2, 3, 10])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_person_is_as_far_as_its_images_are_on_average(shots: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pids, gallery = rng.integers(0, 5, 9), rng.integers(-1, 5, 25)
+    camids, cameras = rng.integers(0, 3, 9), rng.integers(0, 3, 25)
+    distances = rng.random((9, 25))
+    result = evaluate_multi_shot(distances, pids, gallery, camids, cameras, shots=shots, repeats=1, seed=seed)
+    shuffled = np.random.default_rng(seed).permutation(25).tolist()
+    for probe in range(9):
+        means, right = {}, set()
+        for person in sorted({*gallery.tolist()} - {-1}):
+            own = [
+                g
+                for g in shuffled
+                if gallery[g] == person and not (person == pids[probe] and cameras[g] == camids[probe])
+            ][:shots]
+            if own:
+                means[person] = sum(distances[probe, g] for g in own) / len(own)
+                if person == pids[probe]:
+                    right.add(person)
+        ranking = sorted(means, key=lambda person: (means[person], person))
+        expected = ranking.index(pids[probe]) + 1 if right else 0
+        assert result.first_match[probe] == expected
+        if expected:
+            assert result.average_precision[probe] == pytest.approx(1 / expected)
+
+
+def test_one_shot_is_single_shot() -> None:
+    rng = np.random.default_rng(0)
+    given = (rng.random((20, 30)), rng.integers(0, 6, 20), rng.integers(0, 6, 30))
+    one = evaluate_multi_shot(*given, shots=1, repeats=4, seed=3)
+    single = evaluate_single_shot(*given, repeats=4, seed=3)
+    assert np.array_equal(one.first_match, single.first_match)
+    assert np.array_equal(one.probe_pids, single.probe_pids)
+
+
+def test_refusals_of_multi_shot() -> None:
+    assert evaluate_multi_shot(torch.zeros(2, 0), [1, 2], [], shots=3).invalid_probes == 20
+    with pytest.raises(ValueError, match="evaluate_multi_shot: shots must be at least 1, got 0"):
+        evaluate_multi_shot(torch.zeros(1, 1), [1], [1], shots=0)
+
+
+def test_pooled_results_keep_their_people_apart() -> None:
+    near, far = torch.tensor([[0.1, 0.9], [0.9, 0.1]]), torch.tensor([[0.9, 0.1], [0.9, 0.1]])
+    results = [evaluate_ranking(distances, [1, 2], [1, 2]) for distances in (near, far)]
+    pooled = pool_rankings(results)
+    assert pooled.rank(1) == 0.75
+    assert pooled.probe_pids.tolist() == [0, 1, 2, 3]
+    difference = paired_bootstrap(pooled, pool_rankings(results[::-1]), "r1")
+    assert difference.value == 0
+    with pytest.raises(ValueError, match="at least one result"):
+        pool_rankings([])

@@ -1,0 +1,180 @@
+"""Single-shot and multi-shot evaluation: N gallery images of each identity, drawn anew and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from .protocol import Distances, Labels, Protocol, to_distances
+from .ranking import DEFAULT_RANKS, RankingResult, check_ranks, rank_block
+
+__all__ = ["evaluate_multi_shot", "evaluate_single_shot"]
+
+
+def evaluate_single_shot(
+    distances: Distances,
+    probe_pids: Labels,
+    gallery_pids: Labels,
+    probe_camids: Labels | None = None,
+    gallery_camids: Labels | None = None,
+    ranks: Sequence[int] = DEFAULT_RANKS,
+    *,
+    repeats: int = 10,
+    seed: int = 0,
+    distractor_pid: int | None = None,
+) -> RankingResult:
+    """Rank a gallery that holds one image of each identity, as the partial data sets and CUHK03 do.
+
+    Each repeat shuffles the gallery; a probe then meets, of each identity, the first image that the protocol leaves
+    to it (see :func:`evaluate_ranking`). With one right image the average precision is the reciprocal rank.
+
+    Args:
+        distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks: as in :func:`evaluate_ranking`.
+        repeats: how many draws.
+        seed: of the draws.
+        distractor_pid: an identity whose images are different people, and therefore all stay (Market-1501: 0).
+
+    Returns:
+        A result with `repeats` rows a probe, one repeat after the other: means over the rows are means over the
+        repeats, and a bootstrap over identities keeps the rows of an identity together.
+
+    Raises:
+        ValueError: shapes do not fit, labels are not whole numbers, one side's cameras are missing, or `repeats` or
+            a rank is below 1.
+
+    Example:
+        >>> import torch
+        >>> distances = torch.tensor([[0.1, 0.4, 0.2]])  # the nearer of two right images is drawn half the time
+        >>> evaluate_single_shot(distances, [1], [1, 1, 2], ranks=(1, 2), repeats=100).cmc
+        {1: 0.51, 2: 1.0}
+    """
+    draws = _Draws("evaluate_single_shot", distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks)
+    firsts, precisions = [], []
+    for groups in draws.repeated(repeats, seed, distractor_pid):
+        chosen = groups.chosen(shots=1)
+        first, precision = rank_block(draws.matrix, chosen, draws.right & chosen, "step")
+        firsts.append(first)
+        precisions.append(precision)
+    return draws.result(firsts, precisions)
+
+
+def evaluate_multi_shot(
+    distances: Distances,
+    probe_pids: Labels,
+    gallery_pids: Labels,
+    probe_camids: Labels | None = None,
+    gallery_camids: Labels | None = None,
+    ranks: Sequence[int] = DEFAULT_RANKS,
+    *,
+    shots: int,
+    repeats: int = 10,
+    seed: int = 0,
+    distractor_pid: int | None = None,
+) -> RankingResult:
+    """Rank the people of a gallery that holds several images of each: the distance to a person is the mean over
+    `shots` images (DSR, sec. 4.2: "the average similarity").
+
+    Each repeat shuffles the gallery; a probe then meets, of each identity, the first `shots` images that the protocol
+    leaves to it, or all there are. People at equal distances rank by their labels. With one right person the average
+    precision is the reciprocal rank.
+
+    Args:
+        distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks: as in :func:`evaluate_ranking`.
+        shots: images of a person, N.
+        repeats, seed, distractor_pid: as in :func:`evaluate_single_shot`.
+
+    Returns:
+        As of :func:`evaluate_single_shot`: `repeats` rows a probe.
+
+    Raises:
+        ValueError: as :func:`evaluate_single_shot`, or `shots` is below 1.
+
+    Example:
+        >>> import torch
+        >>> distances = torch.tensor([[0.1, 0.4, 0.2, 0.2]])  # means 0.25 and 0.2: with both images 2 is nearer
+        >>> evaluate_multi_shot(distances, [1], [1, 1, 2, 2], ranks=(1, 2), shots=2, repeats=3).cmc
+        {1: 0.0, 2: 1.0}
+    """
+    if shots < 1:
+        raise ValueError(f"evaluate_multi_shot: shots must be at least 1, got {shots}")
+    draws = _Draws("evaluate_multi_shot", distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks)
+    firsts, precisions = [], []
+    for groups in draws.repeated(repeats, seed, distractor_pid):
+        chosen = groups.chosen(shots)
+        count = groups.sum(chosen)
+        mean = groups.sum(np.where(chosen, draws.matrix, 0.0)) / np.maximum(count, 1)
+        first, precision = rank_block(mean, count > 0, groups.sum(draws.right & chosen) > 0, "step")
+        firsts.append(first)
+        precisions.append(precision)
+    return draws.result(firsts, precisions)
+
+
+class _Draws:
+    """The checked arguments of an evaluation, and its draws."""
+
+    def __init__(
+        self,
+        op: str,
+        distances: Distances,
+        probe_pids: Labels,
+        gallery_pids: Labels,
+        probe_camids: Labels | None,
+        gallery_camids: Labels | None,
+        ranks: Sequence[int],
+    ) -> None:
+        check_ranks(op, ranks)
+        protocol = Protocol(op, gallery_pids, gallery_camids)
+        self.op, self.ranks = op, tuple(ranks)
+        self.pids, camids = protocol.read_probes(probe_pids, probe_camids)
+        self.matrix = to_distances(op, distances, len(self.pids), len(protocol.pids))
+        self.gallery_pids = protocol.pids
+        self.kept, self.right = protocol.masks(self.pids, camids)
+
+    def repeated(self, repeats: int, seed: int, distractor_pid: int | None) -> Iterator[_Groups]:
+        """The gallery by identity, each in a new order every time."""
+        if repeats < 1:
+            raise ValueError(f"{self.op}: repeats must be at least 1, got {repeats}")
+        identities = self.gallery_pids.copy()
+        if distractor_pid is not None:  # identities of their own, which no image has so far
+            is_distractor = identities == distractor_pid
+            identities[is_distractor] = identities.max(initial=0) + 1 + np.arange(is_distractor.sum())
+        rng = np.random.default_rng(seed)
+        for _ in range(repeats):
+            yield _Groups(self.kept, identities, rng.permutation(len(identities)))
+
+    def result(self, firsts: list[np.ndarray], precisions: list[np.ndarray]) -> RankingResult:
+        return RankingResult(
+            probe_pids=np.tile(self.pids, len(firsts)),
+            first_match=np.concatenate(firsts),
+            average_precision=np.concatenate(precisions),
+            ranks=self.ranks,
+            nan_distances=int(np.isnan(self.matrix).sum()),
+        )
+
+
+class _Groups:
+    """Gallery images by identity, in shuffled order within each."""
+
+    def __init__(self, kept: np.ndarray, identities: np.ndarray, shuffled: np.ndarray) -> None:
+        self.kept = kept
+        self.order = shuffled[np.argsort(identities[shuffled], kind="stable")]
+        ordered = identities[self.order]
+        new = np.flatnonzero(np.diff(ordered)) + 1
+        self.starts = np.concatenate([[0], new]) if len(ordered) else np.empty(0, np.int64)
+        self.group = np.repeat(np.arange(len(self.starts)), np.diff(np.append(self.starts, len(ordered))))
+
+    def chosen(self, shots: int) -> np.ndarray:
+        """(P, G): for each probe, of each identity the first `shots` kept images."""
+        grouped = self.kept[:, self.order]
+        so_far = np.cumsum(grouped, axis=1)
+        before_group = (so_far - grouped)[:, self.starts]
+        chosen = np.zeros_like(self.kept)
+        chosen[:, self.order] = grouped & (so_far - before_group[:, self.group] <= shots)
+        return chosen
+
+    def sum(self, values: np.ndarray) -> np.ndarray:
+        """(P, G) values of images -> (P, identities) sums."""
+        if not len(self.starts):
+            return np.zeros((len(values), 0))
+        return np.add.reduceat(values[:, self.order], self.starts, axis=1, dtype=np.float64)

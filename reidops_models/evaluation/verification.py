@@ -1,0 +1,155 @@
+"""Verification: is this pair of pictures one person? Receiver operating characteristic, over all pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .protocol import Distances, Labels, Protocol, to_distances
+
+__all__ = ["VerificationAccumulator", "VerificationResult", "evaluate_verification"]
+
+_DROPPED_BITS = 12  # of a float32 distance; what differs by more than one part in 2048 stays apart
+_LEVELS = 1 << (32 - _DROPPED_BITS)
+
+
+@dataclass(frozen=True, eq=False)
+class VerificationResult:
+    """Which share of the pairs is accepted at which distance.
+
+    A pair is accepted where its distance is at most the threshold. Distances are rounded to 20 bits (about one part in
+    2048), so that the pairs of different people, which may be billions, are only counted.
+
+    Attributes:
+        probe_pids: (T,) the identity of each pair of one person.
+        positive_levels: (T,) its distance, as a level; see :func:`to_levels`.
+        negatives: (levels,) how many pairs of two people have each level.
+    """
+
+    probe_pids: np.ndarray
+    positive_levels: np.ndarray
+    negatives: np.ndarray
+
+    @property
+    def pairs(self) -> tuple[int, int]:
+        """How many pairs of one person, and of two."""
+        return len(self.positive_levels), int(self.negatives.sum())
+
+    def curve(self) -> tuple[np.ndarray, np.ndarray]:
+        """False and true positive rate at every threshold where one of them changes, from (0, 0) to (1, 1)."""
+        positives = np.bincount(self.positive_levels, minlength=_LEVELS)
+        changes = np.flatnonzero(positives + self.negatives)
+        rates = []
+        for counts in (self.negatives, positives):
+            accepted = np.cumsum(counts)[changes] / max(1, counts.sum())
+            rates.append(np.concatenate([[0.0], accepted]))
+        return rates[0], rates[1]
+
+    def threshold_at(self, false_positive_rate: float) -> int:
+        """The highest level at which no larger share of the pairs of two people is accepted; -1: none."""
+        if not 0 <= false_positive_rate <= 1:
+            raise ValueError(f"VerificationResult: a rate must be in [0, 1], got {false_positive_rate}")
+        allowed = false_positive_rate * self.negatives.sum()
+        return int(np.searchsorted(np.cumsum(self.negatives), allowed, side="right")) - 1
+
+    def accepted_at(self, false_positive_rate: float) -> np.ndarray:
+        """(T,) whether each pair of one person is accepted there."""
+        return self.positive_levels <= self.threshold_at(false_positive_rate)
+
+    def tpr_at(self, false_positive_rate: float) -> float:
+        """True positive rate where at most this share of the pairs of two people is accepted; NaN without pairs."""
+        accepted = self.accepted_at(false_positive_rate)
+        return float(accepted.mean()) if len(accepted) else float("nan")
+
+    @property
+    def eer(self) -> float:
+        """Equal error rate: where as many are falsely accepted as falsely rejected, between two thresholds linearly."""
+        false, true = self.curve()
+        excess = false - (1 - true)  # rises from -1 to 1
+        after = int(np.argmax(excess >= 0))
+        before = max(after - 1, 0)
+        step = excess[after] - excess[before]
+        part = -excess[before] / step if step > 0 else 0.0
+        return float(false[before] + part * (false[after] - false[before]))
+
+
+class VerificationAccumulator:
+    """Collects pairs that come in blocks of probes; the whole distance matrix is never held.
+
+    Args:
+        gallery_pids: (G,) identities; negative: junk, which is left out.
+        gallery_camids: (G,) cameras, or None.
+
+    Example:
+        >>> import torch
+        >>> accumulator = VerificationAccumulator(gallery_pids=[1, 2])
+        >>> accumulator.update(torch.tensor([[0.1, 0.2]]), probe_pids=[1])
+        >>> accumulator.result().pairs
+        (1, 1)
+    """
+
+    def __init__(self, gallery_pids: Labels, gallery_camids: Labels | None = None) -> None:
+        self._protocol = Protocol("evaluate_verification", gallery_pids, gallery_camids)
+        self._pids: list[np.ndarray] = []
+        self._positive: list[np.ndarray] = []
+        self._negatives = np.zeros(_LEVELS, np.int64)
+
+    def update(self, distances: Distances, probe_pids: Labels, probe_camids: Labels | None = None) -> None:
+        """Add a block of probes: distances (P, G), identities (P,), and cameras (P,) where the gallery has them."""
+        pids, camids = self._protocol.read_probes(probe_pids, probe_camids)
+        levels = to_levels(to_distances("evaluate_verification", distances, len(pids), len(self._protocol.pids)))
+        kept, right = self._protocol.masks(pids, camids)
+        self._pids.append(np.broadcast_to(pids[:, None], right.shape)[right])
+        self._positive.append(levels[right])
+        self._negatives += np.bincount(levels[kept & ~right], minlength=_LEVELS)
+
+    def result(self) -> VerificationResult:
+        """The pairs so far."""
+        return VerificationResult(
+            probe_pids=np.concatenate([np.empty(0, np.int64), *self._pids]),
+            positive_levels=np.concatenate([np.empty(0, np.int64), *self._positive]),
+            negatives=self._negatives.copy(),
+        )
+
+
+def evaluate_verification(
+    distances: Distances,
+    probe_pids: Labels,
+    gallery_pids: Labels,
+    probe_camids: Labels | None = None,
+    gallery_camids: Labels | None = None,
+) -> VerificationResult:
+    """How well distances tell pairs of one person from pairs of two (DSR, sec. 4.1: "verification experiment").
+
+    The pairs are those of each probe with all gallery images that :func:`evaluate_ranking` would rank: without junk,
+    and without the probe's own person from its own camera. A pair without a distance (NaN) is accepted last.
+
+    Args:
+        distances: (P, G), smaller is more alike.
+        probe_pids, gallery_pids, probe_camids, gallery_camids: as in :func:`evaluate_ranking`.
+
+    Raises:
+        ValueError: shapes do not fit, labels are not whole numbers, or one side's cameras are missing.
+
+    Example:
+        >>> import torch
+        >>> result = evaluate_verification(torch.tensor([[0.1, 0.3], [0.4, 0.2]]), [1, 2], [1, 2])
+        >>> result.tpr_at(0.0), result.eer
+        (1.0, 0.0)
+    """
+    accumulator = VerificationAccumulator(gallery_pids, gallery_camids)
+    accumulator.update(distances, probe_pids, probe_camids)
+    return accumulator.result()
+
+
+def to_levels(distances: np.ndarray) -> np.ndarray:
+    """Distances as whole numbers of the same order: the first 20 bits of their float32, turned so that they rise.
+
+    The bits of floats of one sign are ordered as whole numbers are, upwards where it is positive and downwards where
+    it is negative. NaN gets the last level.
+    """
+    values = np.where(np.isnan(distances), np.inf, distances).astype(np.float32) + np.float32(0)  # -0 becomes 0
+    bits = values.view(np.uint32)
+    ordered = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31)) >> _DROPPED_BITS
+    return np.where(np.isnan(distances), _LEVELS - 1, ordered.astype(np.int64))
