@@ -37,6 +37,7 @@ class Paper:
         build_module: (network, recipe) -> LightningModule that trains the network; Lightning is imported only there.
         build_data: (TrainingImages, recipe) -> LightningDataModule with the module's batches; None where they are
             `reidops_models.training.data.ReidDataModule`'s, images and labels.
+        build_rivals: as build_matchers; the methods that its tables compare with, which may be slow. None: none.
         folder: where its `recipes/` and `checkpoints/` are.
     """
 
@@ -47,6 +48,7 @@ class Paper:
     build_module: Callable[[Any, Any], Any]
     folder: Path
     build_data: Callable[[Any, Any], Any] | None = None
+    build_rivals: Callable[[Any, Any, Iterable[tuple[int, int]] | None], list[Matcher]] | None = None
 
 
 def get_paper(name: str) -> Paper:

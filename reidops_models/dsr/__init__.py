@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from reidops_models.dsr.fusion import FusedMatcher
 from reidops_models.dsr.matcher import DsrMatcher, ResizingMatcher
 from reidops_models.dsr.network import DsrNetwork
+from reidops_models.dsr.patch_classifier import PatchClassifier
 from reidops_models.dsr.recipe import DsrRecipe
+from reidops_models.dsr.sliding_window import SlidingWindowMatcher
 from reidops_models.matching import Matcher, probe_scale
 from reidops_models.registry import Paper
 
@@ -40,6 +43,19 @@ def build_matchers(
     ]
 
 
+def build_rivals(
+    network: DsrNetwork, recipe: DsrRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+) -> list[Matcher]:
+    """The other rows of tables 1 and 2: SWM, AMC, and both together. Arguments as of :func:`build_matchers`."""
+    size, options = recipe.images.size, recipe.matching
+    scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, size)
+    stride = network.backbone.stride
+    swm = SlidingWindowMatcher(network, size, step=options.swm_step or stride, probe_scale=scale)
+    patch = options.amc_patch or 2 * stride
+    amc = PatchClassifier(network, size, patch=patch, beta=options.beta, probe_scale=scale)
+    return [swm, amc, FusedMatcher(amc, swm, weight=options.amc_weight)]
+
+
 def build_module(network: DsrNetwork, recipe: DsrRecipe) -> Any:
     """The LightningModule that trains the network; imports Lightning."""
     from reidops_models.dsr.training import build_module
@@ -62,6 +78,19 @@ PAPER = Paper(
     build_module=build_module,
     folder=Path(__file__).parent,
     build_data=build_data,
+    build_rivals=build_rivals,
 )
 
-__all__ = ["PAPER", "DsrMatcher", "DsrNetwork", "DsrRecipe", "ResizingMatcher", "build_matchers", "build_network"]
+__all__ = [
+    "PAPER",
+    "DsrMatcher",
+    "DsrNetwork",
+    "DsrRecipe",
+    "FusedMatcher",
+    "PatchClassifier",
+    "ResizingMatcher",
+    "SlidingWindowMatcher",
+    "build_matchers",
+    "build_network",
+    "build_rivals",
+]
