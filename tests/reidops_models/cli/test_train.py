@@ -17,7 +17,7 @@ def recipe(tmp_path: Path) -> Path:
     """The demo's fine-tuning, of a few pairs."""
     text = (get_paper("dsr").folder / "recipes" / "demo_finetune.yaml").read_text()
     path = tmp_path / "mine.yaml"
-    path.write_text(text.replace("fine_tuning:\n", "fine_tuning:\n  positive_pairs: 64\n  negative_pairs: 64\n"))
+    path.write_text(text.replace("_pairs: 3000", "_pairs: 64"))
     return path
 
 
