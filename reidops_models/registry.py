@@ -7,7 +7,7 @@ shared folders know no paper.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -38,6 +38,7 @@ class Paper:
         build_data: (TrainingImages, recipe) -> LightningDataModule with the module's batches; None where they are
             `reidops_models.training.data.ReidDataModule`'s, images and labels.
         build_rivals: as build_matchers; the methods that its tables compare with, which may be slow. None: none.
+        load_tables: () -> its tables by name, each (Study) -> Table, for `reidops reproduce`. None: it has none.
         folder: where its `recipes/` and `checkpoints/` are.
     """
 
@@ -48,6 +49,7 @@ class Paper:
     build_module: Callable[[Any, Any], Any]
     folder: Path
     build_data: Callable[[Any, Any], Any] | None = None
+    load_tables: Callable[[], Mapping[str, Callable[[Any], Any]]] | None = None
     build_rivals: Callable[[Any, Any, Iterable[tuple[int, int]] | None], list[Matcher]] | None = None
 
 

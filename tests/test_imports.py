@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAPERS = ("dsr",)
-SHARED = ("backbones", "data", "evaluation", "report", "training")
+SHARED = ("backbones", "data", "evaluation", "report", "reproduction", "training")
 
 
 def python_files(folder: str) -> list[Path]:

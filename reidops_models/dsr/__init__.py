@@ -70,6 +70,13 @@ def build_data(images: Any, recipe: DsrRecipe) -> Any:
     return build_data(images, recipe)
 
 
+def load_tables() -> Any:
+    """The tables and figures that can be made again, by name."""
+    from reidops_models.dsr.ablations import TABLES
+
+    return TABLES
+
+
 PAPER = Paper(
     name="dsr",
     recipe=DsrRecipe,
@@ -79,6 +86,7 @@ PAPER = Paper(
     folder=Path(__file__).parent,
     build_data=build_data,
     build_rivals=build_rivals,
+    load_tables=load_tables,
 )
 
 __all__ = [

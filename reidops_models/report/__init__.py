@@ -1,4 +1,4 @@
-"""What a person looks at: an HTML report of ranked lists with pictures, and CMC curves.
+"""What a person looks at: an HTML report of ranked lists with pictures, and CMC and ROC curves.
 
 Knows images and explanations, and nothing of any one model.
 """
@@ -8,5 +8,6 @@ from __future__ import annotations
 from reidops_models.report.cmc import draw_cmc
 from reidops_models.report.matches import MatchesWriter
 from reidops_models.report.page import RankedImage, RankedProbe, write_report
+from reidops_models.report.roc import draw_roc
 
-__all__ = ["MatchesWriter", "RankedImage", "RankedProbe", "draw_cmc", "write_report"]
+__all__ = ["MatchesWriter", "RankedImage", "RankedProbe", "draw_cmc", "draw_roc", "write_report"]

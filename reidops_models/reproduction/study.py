@@ -1,0 +1,158 @@
+"""Several seeds, each with its own people, cameras and initialisation, and a network for every recipe asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from reidops_models.data import ReidDataset, Sample, load_market1501, read_image, write_synthetic
+from reidops_models.data.synthetic import SIZES
+from reidops_models.recipe import Recipe, load_recipe, parse_recipe
+
+GALLERY_IMAGES = 3  # a person, for multi-shot tables
+
+
+@dataclass(frozen=True)
+class Search:
+    """Probes and the gallery they are searched in, in memory."""
+
+    probes: Sequence[Tensor]
+    probe_pids: np.ndarray
+    gallery: Sequence[Tensor]
+    gallery_pids: np.ndarray
+
+    @cached_property
+    def first_of_each(self) -> list[int]:
+        """Gallery indices of one picture a person, the first: the single-shot gallery."""
+        return np.unique(self.gallery_pids, return_index=True)[1].tolist()
+
+
+@dataclass
+class Study:
+    """Where trainings and distances are kept, so that another table or a second run repeats none.
+
+    Attributes:
+        folder: for `seed-N/people`, and `seed-N/LABEL` for each network.
+        seeds: of people, cameras, initialisation and training, all together.
+        size: of the drawn benchmark; `tiny` also trains for one epoch, and its numbers mean nothing.
+        say: told what is being done.
+    """
+
+    folder: Path
+    seeds: tuple[int, ...] = (0, 1, 2)
+    size: str = "small"
+    progress: bool = False
+    say: Callable[[str], None] = print
+    _networks: dict[tuple[str, int], Checkpoint] = field(default_factory=dict)
+    _searches: dict[tuple[int, str], Search] = field(default_factory=dict)
+
+    def people(self, seed: int) -> ReidDataset:
+        """The drawn benchmark of a seed, with three gallery pictures a person."""
+        root = self.folder / f"seed-{seed}" / "people"
+        plan = replace(SIZES[self.size], gallery_images=GALLERY_IMAGES, distractors=0)
+        if not root.is_dir():
+            self.say(f"seed {seed}: drawing people")
+        return load_market1501(write_synthetic(root, plan, seed=seed, progress=self.progress))
+
+    def search(self, seed: int, probe_set: str) -> Search:
+        """A probe set of a seed's test people, and their gallery."""
+        if (seed, probe_set) not in self._searches:
+            people = self.people(seed)
+            self._searches[seed, probe_set] = Search(*_read(people.probes(probe_set)), *_read(people.gallery))
+        return self._searches[seed, probe_set]
+
+    def trained(
+        self,
+        seed: int,
+        label: str,
+        recipe: str,
+        changes: dict[str, Any] | None = None,
+        start: Callable[[int], Path] | None = None,
+    ) -> Checkpoint:
+        """The network of a recipe, trained on a seed's people unless it has been before.
+
+        Args:
+            seed: of people and training.
+            label: the name of its folder.
+            recipe: as :func:`load_recipe` takes it.
+            changes: sections of the recipe with other values, {"fine_tuning": {"gradient": "implicit"}}.
+            start: gives the checkpoint that a fine-tuning starts from.
+        """
+        if (label, seed) not in self._networks:
+            self._networks[label, seed] = self._trained(seed, label, self._recipe(recipe, seed, changes or {}), start)
+        return self._networks[label, seed]
+
+    def checkpoint(self, seed: int, label: str) -> Path:
+        """Where :meth:`trained` keeps a network."""
+        return self.folder / f"seed-{seed}" / label / "model.safetensors"
+
+    def distances(self, seed: int, label: str, key: str, compute: Callable[[], Tensor]) -> Tensor:
+        """Distances under a key of a network's own, computed unless they have been before."""
+        path = self.checkpoint(seed, label).with_name("distances") / f"{_file_name(key)}.safetensors"
+        if not path.is_file():
+            start = time.monotonic()
+            found = compute()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".part")
+            save_file({"distances": found.contiguous()}, unfinished)
+            unfinished.replace(path)
+            self.say(f"seed {seed}, {label}: {key} ({time.monotonic() - start:.0f} s)")
+        return load_file(path)["distances"]
+
+    def _recipe(self, name: str, seed: int, changes: dict[str, Any]) -> Recipe:
+        values = load_recipe(name).model_dump(mode="json")
+        values["training"]["seed"] = seed
+        if self.size == "tiny":
+            values["training"]["epochs"] = 1
+            values["batches"]["size"] = 8
+            if values.get("fine_tuning"):
+                values["fine_tuning"] |= {"positive_pairs": 8, "negative_pairs": 8}
+        for section, options in changes.items():
+            values[section] |= options
+        return parse_recipe(values, origin=name)
+
+    def _trained(self, seed: int, label: str, recipe: Recipe, start: Callable[[int], Path] | None) -> Checkpoint:
+        weights = self.checkpoint(seed, label)
+        source = start(seed) if start else None
+        stamp = weights.with_name("start.sha256")
+        digest = hashlib.sha256(source.read_bytes()).hexdigest() if source else ""
+        try:
+            kept = load_checkpoint(weights)
+            if kept.recipe == recipe and stamp.read_text() == digest:
+                return kept
+        except (CheckpointError, OSError):
+            pass
+        shutil.rmtree(weights.parent, ignore_errors=True)  # with the distances of another network
+        from reidops_models.training.run import train
+
+        self.say(f"seed {seed}: training {label}")
+        begun = time.monotonic()
+        train(recipe, self.people(seed), weights.parent, start=source, progress=self.progress)
+        stamp.write_text(digest)
+        self.say(f"seed {seed}: trained {label} ({time.monotonic() - begun:.0f} s)")
+        return load_checkpoint(weights)
+
+
+def _read(samples: Sequence[Sample]) -> tuple[list[Tensor], np.ndarray]:
+    return [read_image(sample.path) for sample in samples], np.array([sample.pid for sample in samples])
+
+
+def _file_name(key: str) -> str:
+    return "".join(c if c.isalnum() or c in "-+.,=" else "_" for c in key)
+
+
+def generator(*seed: int) -> torch.Generator:
+    """A generator of random numbers of its own for each combination of seeds."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
