@@ -5,7 +5,10 @@ from __future__ import annotations
 from .dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from .doctor import describe
 from .images import ImageError, list_images, read_image, resize_image
+from .load import load_dataset
 from .market1501 import load_folder, load_market1501, parse_market1501_name
+from .partial_ilids import load_partial_ilids
+from .partial_reid import load_partial_reid
 from .synthetic import write_synthetic
 
 __all__ = [
@@ -17,8 +20,11 @@ __all__ = [
     "Sample",
     "describe",
     "list_images",
+    "load_dataset",
     "load_folder",
     "load_market1501",
+    "load_partial_ilids",
+    "load_partial_reid",
     "parse_market1501_name",
     "read_image",
     "resize_image",

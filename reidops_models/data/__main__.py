@@ -1,4 +1,4 @@
-"""`python -m reidops_models.data FOLDER`: what a data set in Market-1501 layout holds, and whether it is complete."""
+"""`python -m reidops_models.data FOLDER`: what a data set is, what it holds, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from .dataset import DatasetError
 from .doctor import describe
-from .market1501 import load_market1501
+from .load import load_dataset
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,11 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m reidops_models.data", description="Describe a data set and check its counts."
     )
-    parser.add_argument("folder", nargs="+", help="a data set in Market-1501 layout")
+    parser.add_argument("folder", nargs="+", help="a data set as it is unpacked")
     status = 0
     for folder in parser.parse_args(arguments).folder:
         try:
-            print(describe(load_market1501(folder)))
+            print(describe(load_dataset(folder)))
         except DatasetError as error:
             print(f"{parser.prog}: {error}", file=sys.stderr)
             status = 1

@@ -42,6 +42,7 @@ class ReidDataset:
         extra_probes: further probe sets by folder name, such as `partial_query`.
         validation: a set of other identities on which to choose parameters, or None.
         junk: how many gallery files were left out as junk.
+        variant: which of several layouts or readings of the set this is; empty where there is one.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ReidDataset:
     extra_probes: Mapping[str, Sequence[Sample]] = field(default_factory=lambda: MappingProxyType({}))
     validation: ReidDataset | None = None
     junk: int = 0
+    variant: str = ""
 
     @property
     def probe_sets(self) -> tuple[str, ...]:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from PIL import Image
+
 from .dataset import DISTRACTOR, ReidDataset, Sample
 from .market1501 import MARKET1501_FOLDER
 from .synthetic.annotations import read_header
 from .synthetic.benchmark import BenchmarkSize
 
-__all__ = ["MARKET1501_COUNTS", "describe"]
+__all__ = ["MARKET1501_COUNTS", "PARTIAL_COUNTS", "describe"]
 
 MARKET1501_COUNTS = {"train": 12_936, "query": 3_368, "gallery": 15_913, "junk": 3_819}
 """Pictures of Market-1501 as published; `bounding_box_test` holds gallery and junk, 19,732 files."""
+
+PARTIAL_COUNTS = {
+    "partial-reid": {"query": 300, "partial_query": 300, "occluded_query": 300, "gallery": 300},
+    "partial-ilids": {"query": 119, "gallery": 119},
+}
+"""Pictures of the partial sets: 60 people x 5 of each kind, and 119 people with one of each."""
 
 
 def describe(dataset: ReidDataset) -> str:
@@ -46,6 +54,8 @@ def _examine(dataset: ReidDataset) -> list[str]:
     """The variant, and a line for each count that is not as it should be."""
     counts = {name: len(dataset.probes(name)) for name in dataset.probe_sets}
     counts |= {"train": len(dataset.train), "gallery": len(dataset.gallery), "junk": dataset.junk}
+    if dataset.name in PARTIAL_COUNTS:
+        return _examine_partial(dataset, counts)
     header = read_header(dataset.root)
     if header:
         plan = BenchmarkSize(**header["plan"]).counts(validation=header["split"] == "validation")
@@ -59,6 +69,34 @@ def _examine(dataset: ReidDataset) -> list[str]:
     if MARKET1501_FOLDER in (dataset.root.name, dataset.root.resolve().name) or len(wrong) < len(MARKET1501_COUNTS) - 1:
         return ["variant: Market-1501 (v15.09.15), with other counts than published", *wrong]
     return ["variant: own data in Market-1501 layout"]
+
+
+def _examine_partial(dataset: ReidDataset, counts: Mapping[str, int]) -> list[str]:
+    expected = {name: count for name, count in PARTIAL_COUNTS[dataset.name].items() if name in counts}
+    lines = [f"variant: {dataset.variant}", *_differences(counts, expected, "published")]
+    if dataset.name == "partial-ilids":
+        # Two versions of its pictures are in circulation; their sizes tell which one a result rests on.
+        sizes = " and ".join(
+            f"{name} {_sizes(s)}" for name, s in (("query", dataset.query), ("gallery", dataset.gallery))
+        )
+        lines.append(f"pictures of two versions exist; these have, height x width: {sizes}")
+    elif len(dataset.extra_probes) < 2:
+        lines.append(f"not there: {'occluded' if 'partial_query' in dataset.extra_probes else 'partial'} pictures")
+    return lines
+
+
+def _sizes(samples: Sequence[Sample]) -> str:
+    """The smallest and the largest picture, from the files' headers alone."""
+    found = set()
+    for sample in samples:
+        try:
+            with Image.open(sample.path) as image:
+                found.add((image.height, image.width))
+        except OSError:
+            continue  # reading it says what is wrong
+    if not found:
+        return "unreadable"
+    return " to ".join(f"{height}x{width}" for height, width in dict.fromkeys((min(found), max(found))))
 
 
 def _differences(counts: Mapping[str, int], expected: Mapping[str, int], source: str) -> list[str]:

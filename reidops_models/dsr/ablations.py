@@ -113,7 +113,7 @@ def scale(study: Study) -> Table:
     notes = [
         SETTING,
         "Probes are resized by the factor before the network sees them, the gallery is not; N = 1.",
-        "The setting was found on the validation people of seed 0 with the pre-trained network, among 14 fixed factors "
+        "The setting was found on the validation people of seed 0, with a shorter training, among 14 fixed factors "
         "and sizes of input, and is confirmed here on the test people of all seeds.",
     ]
     return Table(

@@ -1,0 +1,53 @@
+"""Data sets without cameras: a folder of probes, a folder of gallery pictures, and identities in the file names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from .dataset import DatasetError, Sample
+from .images import list_images
+
+__all__ = ["PROBE_CAMERA", "find_folders", "load_people"]
+
+PROBE_CAMERA, GALLERY_CAMERA = 0, 1
+"""Toolboxes give these to sets that name no cameras, so that no protocol leaves a gallery picture out."""
+
+
+def find_folders(root: str | os.PathLike[str], names: Sequence[str]) -> dict[str, Path] | None:
+    """The folders of these names in `root`, or in the only folder in `root`, which an archive may have unpacked to.
+
+    Upper and lower case are alike. None if one is not there.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        return None
+    inside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = {path.name.lower(): path for path in inside}
+    if all(name.lower() in found for name in names):
+        return {name: found[name.lower()] for name in names}
+    return find_folders(inside[0], names) if len(inside) == 1 else None
+
+
+def load_people(folder: Path, camid: int) -> list[Sample]:
+    """Every picture of a folder, and of folders in it; the number that its name begins with is the identity.
+
+    Raises:
+        DatasetError: there are no pictures, or a name begins with no number.
+
+    Example:
+        >>> load_people(Path("Partial-REID/whole_body_images"), GALLERY_CAMERA)  # doctest: +SKIP
+        [Sample(path=PosixPath('Partial-REID/whole_body_images/001_001.jpg'), pid=1, camid=1), ...]
+    """
+    paths = list_images(folder, recursive=True)
+    if not paths:
+        raise DatasetError(f"{folder}: no picture files in this folder")
+    samples = []
+    for path in paths:
+        number = re.match(r"[0-9]{1,18}", path.name)
+        if number is None:
+            raise DatasetError(f"{path}: expected a name that begins with the person's number, such as 001_001.jpg")
+        samples.append(Sample(path, int(number[0]), camid))
+    return samples

@@ -1,0 +1,48 @@
+"""Any data set, told by its folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from .dataset import DatasetError, ReidDataset
+from .market1501 import load_market1501
+from .partial_ilids import is_partial_ilids, load_partial_ilids
+from .partial_reid import is_partial_reid, load_partial_reid
+
+__all__ = ["load_dataset"]
+
+# Told first to last; whatever none of them knows is Market-1501's layout, which own data have as well.
+_LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ReidDataset]], ...] = (
+    (is_partial_reid, load_partial_reid),
+    (is_partial_ilids, load_partial_ilids),
+)
+
+
+def load_dataset(root: str | os.PathLike[str], query: str | None = None) -> ReidDataset:
+    """Load a data set in the layout that its folders show: Market-1501's, Partial-REID's or Partial-iLIDS's.
+
+    Args:
+        root: the data set's folder, as it is unpacked.
+        query: which folder the probes are, `partial` or `occluded`, where a data set leaves the choice
+            (:func:`load_partial_reid`).
+
+    Raises:
+        DatasetError: there is no such folder, something in it is missing, or there is no such choice.
+
+    Example:
+        >>> load_dataset("Partial-REID", query="occluded").name  # doctest: +SKIP
+        'partial-reid'
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder")
+    if query is not None:
+        if not is_partial_reid(root):
+            raise DatasetError(f"{root}: only Partial-REID has a choice of query, got query {query!r}")
+        return load_partial_reid(root, query)  # type: ignore[arg-type]  # which refuses what it does not know
+    for fits, load in _LAYOUTS:
+        if fits(root):
+            return load(root)
+    return load_market1501(root)

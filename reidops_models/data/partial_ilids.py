@@ -1,0 +1,61 @@
+"""Partial-iLIDS: 119 people with one partial and one whole picture each, cropped from the iLIDS set.
+
+W.-S. Zheng, S. Gong, T. Xiang, "Person Re-identification by Probabilistic Relative Distance Comparison", CVPR 2011.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .dataset import DatasetError, ReidDataset
+from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people
+from .images import list_images
+
+__all__ = ["is_partial_ilids", "load_partial_ilids"]
+
+NAME = "partial-ilids"
+LAYOUTS = (("Probe", "Gallery"), ("query", "gallery"), ("partial_body_images", "whole_body_images"))
+"""(probes, gallery) as the copies in circulation call them."""
+
+
+def is_partial_ilids(root: str | os.PathLike[str]) -> bool:
+    """Whether a folder has one of the layouts, with names that are the person's number alone, such as 001.jpg."""
+    folders = _folders(root)
+    return folders is not None and all(path.stem.isdecimal() for path in list_images(folders[0], recursive=True))
+
+
+def load_partial_ilids(root: str | os.PathLike[str]) -> ReidDataset:
+    """Load Partial-iLIDS in any of its layouts: Probe and Gallery, query and gallery, or as Partial-REID has them.
+
+    The probes are `query`, and `partial_query` too.
+
+    Args:
+        root: the data set's folder, or one that holds nothing but it.
+
+    Raises:
+        DatasetError: a folder is missing or empty, or a name begins with no number; the message names it.
+    """
+    folders = _folders(root)
+    if folders is None:
+        expected = ", or ".join(" and ".join(names) for names in LAYOUTS)
+        raise DatasetError(f"{root}: expected folders {expected}")
+    probes, gallery = folders
+    query = load_people(probes, PROBE_CAMERA)
+    return ReidDataset(
+        name=NAME,
+        root=Path(probes.parent),
+        train=[],
+        query=query,
+        gallery=load_people(gallery, GALLERY_CAMERA),
+        extra_probes={"partial_query": query},
+        variant=f"folders {probes.name} and {gallery.name}",
+    )
+
+
+def _folders(root: str | os.PathLike[str]) -> tuple[Path, Path] | None:
+    for probes, gallery in LAYOUTS:
+        found = find_folders(root, [probes, gallery])
+        if found is not None:
+            return found[probes], found[gallery]
+    return None

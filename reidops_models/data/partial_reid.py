@@ -1,0 +1,66 @@
+"""Partial-REID: 60 people with five whole, five partial and five occluded pictures each.
+
+W.-S. Zheng et al., "Partial Person Re-identification", ICCV 2015.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from .dataset import DatasetError, ReidDataset
+from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people
+from .images import list_images
+
+__all__ = ["is_partial_reid", "load_partial_reid"]
+
+NAME = "partial-reid"
+WHOLE, PARTIAL, OCCLUDED = "whole_body_images", "partial_body_images", "occluded_body_images"
+
+Query = Literal["partial", "occluded"]
+
+
+def is_partial_reid(root: str | os.PathLike[str]) -> bool:
+    """Whether a folder has this layout: its folders, and names such as 001_001.jpg, several a person."""
+    folders = find_folders(root, [WHOLE, PARTIAL]) or find_folders(root, [WHOLE, OCCLUDED])
+    if folders is None:
+        return False
+    return any("_" in path.stem for path in list_images(folders[WHOLE], recursive=True))
+
+
+def load_partial_reid(root: str | os.PathLike[str], query: Query = "partial") -> ReidDataset:
+    """Load Partial-REID as it is downloaded.
+
+    The gallery is `whole_body_images`. Which folder is the query differs: DSR and the papers after it take
+    `partial_body_images`, others `occluded_body_images`. Both are probe sets, `partial_query` and `occluded_query`,
+    where they are there; one of them is `query` too.
+
+    Args:
+        root: the data set's folder, or one that holds nothing but it.
+        query: which of the two is `query`.
+
+    Raises:
+        DatasetError: a folder is missing or empty, or a name begins with no number; the message names it.
+    """
+    chosen = {"partial": PARTIAL, "occluded": OCCLUDED}.get(query)
+    if chosen is None:
+        raise DatasetError(f"{root}: query must be partial or occluded, got {query!r}")
+    folders = find_folders(root, [WHOLE, chosen])
+    if folders is None:
+        raise DatasetError(f"{root}: expected folders {WHOLE} and {chosen}, the query that was asked for")
+    top = folders[WHOLE].parent
+    probes = {}
+    for name, folder in (("partial_query", PARTIAL), ("occluded_query", OCCLUDED)):
+        found = find_folders(top, [folder])
+        if found is not None:
+            probes[name] = load_people(found[folder], PROBE_CAMERA)
+    return ReidDataset(
+        name=NAME,
+        root=Path(top),
+        train=[],
+        query=probes[f"{query}_query"],
+        gallery=load_people(folders[WHOLE], GALLERY_CAMERA),
+        extra_probes=probes,
+        variant=f"query: {folders[chosen].name}",
+    )
