@@ -28,12 +28,13 @@ class PatchClassifier:
 
     AMC's weighting by the ambiguity of a patch (Zheng et al., "Partial Person Re-identification", ICCV 2015) is not
     described in DSR's paper and is left out. Chosen here: vectors of unit length; a last patch flush with the border,
-    so that none is left out; an image smaller than a patch is resized to one along that side.
+    so that none is left out; an image smaller than a patch is resized to one along that side. The Gram matrix of all
+    patches of the gallery is in memory, 27 patches an image at the paper's sizes.
 
     Args:
         network: trained; put into evaluation mode by the caller.
         image_size: (height, width) of the training images, to which gallery images are resized.
-        patch: side of a patch in pixels; the paper's 64 is two strides of its network.
+        patch: side of a patch in pixels, 2 or more; the paper's 64 is two strides of its network.
         beta: sparsity.
         probe_scale: as of `DsrMatcher`.
         batch_size: patches that pass the network together, at most.

@@ -45,8 +45,8 @@ class Matching(Section):
     swm_step: PositiveInt | None = Field(
         default=None, description="pixels between SWM's windows; None: the trunk's stride"
     )
-    amc_patch: PositiveInt | None = Field(
-        default=None, description="side of AMC's patches in pixels; None: two strides, the paper's 64 for its FCN"
+    amc_patch: int | None = Field(
+        default=None, ge=2, description="side of AMC's patches in pixels; None: two strides, the paper's 64 for its FCN"
     )
     amc_weight: float = Field(default=0.7, ge=0, le=1, description="of AMC in AMC+SWM")
 

@@ -65,7 +65,7 @@ class SlidingWindowMatcher:
         """The images themselves, in the size in which they are matched: features depend on both sides."""
         if role == "gallery":
             return [resize_image(image, *self.image_size) for image in images]
-        return [self._fitted(rescale(image, self.probe_scale)) for image in images]
+        return [self._fitted(image) for image in images]
 
     def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
         """(P, G) Euclidean distances to the nearest window."""
@@ -75,12 +75,19 @@ class SlidingWindowMatcher:
         by_size: dict[Size, list[int]] = defaultdict(list)
         for index, probe in enumerate(probes):
             by_size[(probe.shape[1], probe.shape[2])].append(index)
-        for size, indices in tqdm(by_size.items(), unit="size", desc=self.name, disable=not progress, leave=False):
-            left = torch.stack(self._features(probes[index] for index in indices))
-            count = len(window_boxes(self.image_size, size, (self.step, self.step)))
-            cut = (window for image in gallery for window in windows(image, size, (self.step, self.step)))
-            right = torch.stack(self._features(cut))  # (G count, D)
-            table[indices] = torch.cdist(left, right).unflatten(1, (len(gallery), count)).amin(2)
+        step = (self.step, self.step)
+        with tqdm(total=table.numel(), unit="pair", desc=self.name, disable=not progress, leave=False) as bar:
+            for size, indices in by_size.items():
+                left = torch.stack(self._features(probes[index] for index in indices))
+                count = len(window_boxes(self.image_size, size, step))
+                together = max(1, self.batch_size // count)  # images whose windows are there at a time
+                for start in range(0, len(gallery), together):
+                    some = gallery[start : start + together]
+                    cut = (window for image in some for window in windows(image, size, step))
+                    right = torch.stack(self._features(cut))  # (len(some) count, D)
+                    nearest = torch.cdist(left, right).unflatten(1, (len(some), count)).amin(2)
+                    table[indices, start : start + together] = nearest
+                    bar.update(nearest.numel())
         return table
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
@@ -89,10 +96,7 @@ class SlidingWindowMatcher:
 
     def _fitted(self, probe: Tensor) -> Tensor:
         height, width = probe.shape[-2:]
-        factor = min(self.image_size[0] / height, self.image_size[1] / width)
-        if factor >= 1:
-            return probe
-        return resize_image(probe, max(1, int(height * factor)), max(1, int(width * factor)))
+        return rescale(probe, min(self.probe_scale, self.image_size[0] / height, self.image_size[1] / width))
 
     def _features(self, images: Iterable[Tensor]) -> list[Tensor]:
         device = next(self.network.parameters()).device

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 import torch
 from torch import Tensor
@@ -71,11 +73,45 @@ def test_swm_searches_the_most_similar_region(
             torch.testing.assert_close(found[i, j], torch.stack(distances).min(), rtol=1e-4, atol=1e-5)
 
 
+def test_swm_finds_where_a_probe_was_cut(network: DsrNetwork, gallery: list[Tensor]) -> None:
+    matcher = SlidingWindowMatcher(network, SIZE, step=8, batch_size=64)
+    cut = [image[:, 16:56, 8 * (i % 3) :][:, :, :16] for i, image in enumerate(gallery)]
+    distances = matcher.distances(matcher.embed(cut, role="probe"), matcher.embed(gallery))
+    torch.testing.assert_close(distances.diagonal(), torch.zeros(4), rtol=0, atol=1e-2)  # cdist's rounding
+    assert distances.argmin(dim=1).tolist() == [0, 1, 2, 3]
+
+
+def test_swm_takes_no_more_windows_at_a_time_than_a_batch(
+    network: DsrNetwork, probes: list[Tensor], gallery: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    features_of = SlidingWindowMatcher._features
+
+    def counted(self: SlidingWindowMatcher, images: Iterable[Tensor]) -> list[Tensor]:
+        found = features_of(self, images)
+        taken.append(len(found))
+        return found
+
+    monkeypatch.setattr(SlidingWindowMatcher, "_features", counted)
+    tables = []
+    for batch_size in (5, 1000):
+        taken.clear()
+        matcher = SlidingWindowMatcher(network, SIZE, step=16, batch_size=batch_size)
+        tables.append(matcher.distances(matcher.embed(probes, role="probe"), matcher.embed(gallery)))
+        # 40x32 has 3 windows, 64x17 2, 64x32 1 and 20x10 12 in a gallery image
+        assert max(taken) == (12 if batch_size == 5 else 4 * 12)
+    torch.testing.assert_close(*tables, rtol=1e-4, atol=1e-4)
+
+
 def test_swm_shrinks_what_is_larger_than_the_gallery(network: DsrNetwork, gallery: list[Tensor]) -> None:
     matcher = SlidingWindowMatcher(network, SIZE, step=16)
     large, small = torch.rand(3, 128, 32), torch.rand(3, 30, 20)
     embedded = matcher.embed([large, small], role="probe")
     assert [tuple(image.shape) for image in embedded] == [(3, 64, 16), (3, 30, 20)]
+    odd, dot = torch.rand(3, 150, 11), torch.rand(3, 1, 900)  # 150 * (64 / 150) is not 64 in floating point
+    embedded = matcher.embed([odd, dot], role="probe")
+    assert [tuple(image.shape) for image in embedded] == [(3, 64, 5), (3, 1, 32)]
+    assert matcher.distances(embedded, matcher.embed(gallery)).isfinite().all()
     doubled = SlidingWindowMatcher(network, SIZE, step=16, probe_scale=2).embed([small], role="probe")
     assert tuple(doubled[0].shape) == (3, 48, 32)  # 60 x 40 would not fit
 
@@ -121,6 +157,16 @@ def test_both_together(network: DsrNetwork, probes: list[Tensor], gallery: list[
                 for weight, table in zip((0.7, 0.3), tables, strict=True)
             )
             assert float(found[i, j]) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_images_of_all_sizes_are_brought_to_the_gallerys(network: DsrNetwork, probes: list[Tensor]) -> None:
+    torch.manual_seed(3)
+    natural = [torch.rand(3, *size) for size in ((128, 64), (100, 31), (64, 32), (7, 5))]
+    resized = [F.interpolate(image[None], SIZE, mode="bilinear", antialias=True)[0] for image in natural]
+    for matcher in (SlidingWindowMatcher(network, SIZE, step=16), PatchClassifier(network, SIZE, patch=32)):
+        embedded = matcher.embed(probes, role="probe")
+        found, expected = (matcher.distances(embedded, matcher.embed(images)) for images in (natural, resized))
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_gallery_of_one_image_ranks_it(network: DsrNetwork, probes: list[Tensor], gallery: list[Tensor]) -> None:
