@@ -26,3 +26,12 @@ def feature_maps(images: int, height: int, width: int, channels: int, seed: int)
     mixed = weights / weights.std() @ directions / DIRECTIONS**0.5
     noisy = mixed + NOISE * rng.standard_normal(mixed.shape, dtype=np.float32)
     return F.normalize(torch.from_numpy(noisy).relu().permute(0, 3, 1, 2).contiguous(), dim=1)
+
+
+def natural_maps(
+    images: int, heights: tuple[int, int], widths: tuple[int, int], channels: int, seed: int
+) -> list[Tensor]:
+    """Maps ``(channels, h, w)`` of different sizes, drawn evenly between the least and the largest (inclusive)."""
+    rng = np.random.default_rng([2, seed])
+    sizes = zip(*(rng.integers(*bounds, size=images, endpoint=True).tolist() for bounds in (heights, widths)))
+    return [feature_maps(1, h, w, channels, seed=1000 * seed + i)[0] for i, (h, w) in enumerate(sizes)]
