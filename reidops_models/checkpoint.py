@@ -49,6 +49,11 @@ class Checkpoint:
         """The paper's matchers on this network, given the (height, width) of the gallery images (`probe_scale`)."""
         return get_paper(self.recipe.model).build_matchers(self.network, self.recipe, gallery_sizes)
 
+    def rivals(self, gallery_sizes: Iterable[tuple[int, int]] | None = None) -> list[Matcher]:
+        """The methods that the paper compares with, on this network; none where it has none."""
+        build = get_paper(self.recipe.model).build_rivals
+        return [] if build is None else build(self.network, self.recipe, gallery_sizes)
+
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.float32) -> Path:
     """Write `path.safetensors` and `path.json`; returns the path of the weights.

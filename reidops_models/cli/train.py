@@ -32,11 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from reidops_models.data import describe, load_market1501
+    from reidops_models.data import describe, load_dataset
     from reidops_models.recipe import load_recipe
 
     recipe = load_recipe(options.recipe)
-    dataset = load_market1501(options.data)
+    dataset = load_dataset(options.data)
     last = options.out / "last.ckpt"
     if options.resume and not last.is_file():
         raise CommandError(f"{last}: nothing to resume from")

@@ -27,6 +27,7 @@ from reidops_models.reproduction.study import generator
 
 PARTIAL, WHOLE = "partial_query", "query"
 PRE_TRAINED, FINE_TUNED, IMPLICIT = "pre-trained", "fine-tuned", "fine-tuned-implicit"
+CONTROL = "fine-tuned-control"  # the same steps on the same pairs, without eq. 5
 SINGLE, DOUBLE, TRIPLE = (1,), (1, 2), (1, 2, 3)
 
 
@@ -39,11 +40,12 @@ class Experiments:
     # --- networks ---------------------------------------------------------------------------------------------------
 
     def network(self, seed: int, label: str) -> Any:
-        """A trained checkpoint: softmax pre-training, or fine-tuning from it with one of the two gradients."""
+        """A trained checkpoint: softmax pre-training, or one of the fine-tunings that start from it."""
         if label == PRE_TRAINED:
             return self.study.trained(seed, label, "dsr/demo")
-        gradient = {"fine_tuning": {"gradient": "implicit" if label == IMPLICIT else "constant"}}
-        return self.study.trained(seed, label, "dsr/demo_finetune", gradient, start=self._pre_trained)
+        changes = {FINE_TUNED: {"gradient": "constant"}, IMPLICIT: {"gradient": "implicit"}, CONTROL: {"weight": 1e-9}}
+        options = {"fine_tuning": changes[label]}
+        return self.study.trained(seed, label, "dsr/demo_finetune", options, start=self._pre_trained)
 
     def _pre_trained(self, seed: int) -> Any:
         self.network(seed, PRE_TRAINED)

@@ -12,9 +12,9 @@ import torch
 
 from reidops_models.dsr import published
 from reidops_models.dsr.experiments import FINE_TUNED, PARTIAL, Experiments
+from reidops_models.evaluation import markdown_table
 from reidops_models.matching import Matcher
 from reidops_models.reproduction import Search, Table
-from reidops_models.reproduction.table import markdown_table
 
 ROWS = ("Resizing model", "AMC", "SWM", "DSR single-scale", "DSR multi-scale")
 PROBES = 15  # timed, spread over all

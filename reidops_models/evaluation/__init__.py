@@ -13,7 +13,7 @@ from .bootstrap import Interval, bootstrap_interval, paired_bootstrap, verificat
 from .pool import pool_rankings, pool_verifications
 from .ranking import RankingAccumulator, RankingResult, evaluate_ranking
 from .shots import evaluate_multi_shot, evaluate_single_shot
-from .table import format_table
+from .table import format_table, markdown_table
 from .verification import VerificationAccumulator, VerificationResult, evaluate_verification
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "evaluate_single_shot",
     "evaluate_verification",
     "format_table",
+    "markdown_table",
     "paired_bootstrap",
     "pool_rankings",
     "pool_verifications",

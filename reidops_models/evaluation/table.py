@@ -10,7 +10,7 @@ import numpy as np
 from .bootstrap import bootstrap_interval
 from .ranking import DEFAULT_RANKS, RankingResult
 
-__all__ = ["format_table"]
+__all__ = ["format_table", "markdown_table"]
 
 
 def format_table(
@@ -50,7 +50,7 @@ def format_table(
     rows = [["method", *metrics]]
     for name, result in results.items():
         rows.append([name, *(_cell(result, metric, intervals, samples, seed) for metric in metrics)])
-    lines = _markdown(rows) if style == "markdown" else _text(rows)
+    lines = [markdown_table(rows)] if style == "markdown" else _text(rows)
     return "\n".join([*lines, "", *_notes(results, intervals)])
 
 
@@ -69,9 +69,18 @@ def _text(rows: list[list[str]]) -> list[str]:
     ]
 
 
-def _markdown(rows: list[list[str]]) -> list[str]:
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells in Markdown: the first is the header, all columns but the first are to the right.
+
+    Example:
+        >>> print(markdown_table([["method", "r1"], ["DSR", "50.0"]]))
+        | method | r1 |
+        | --- | ---: |
+        | DSR | 50.0 |
+    """
     rule = ["---", *("---:" for _ in rows[0][1:])]
-    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in [rows[0], rule, *rows[1:]]]
+    lines = (" | ".join(cell.replace("|", chr(92) + "|") for cell in row) for row in [rows[0], rule, *rows[1:]])
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def _notes(results: Mapping[str, RankingResult], intervals: bool) -> list[str]:

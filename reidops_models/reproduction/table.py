@@ -13,6 +13,7 @@ from reidops_models.evaluation import (
     RankingResult,
     VerificationResult,
     bootstrap_interval,
+    markdown_table,
     pool_rankings,
     pool_verifications,
     verification_interval,
@@ -171,9 +172,3 @@ def _compared(one: Comparison) -> list[str]:
         f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]",
         f"**{one.verdict}**",
     ]
-
-
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as a Markdown table; the first is the header, all columns but the first are numbers."""
-    rule = ["---", *("---:" for _ in rows[0][1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from reidops_models.checkpoint import load_checkpoint
 from reidops_models.cli import build_parser, main
 from reidops_models.cli.scores import score_note
-from reidops_models.evaluation import evaluate_ranking
+from reidops_models.data import load_market1501, write_synthetic
+from reidops_models.data.synthetic import SIZES
+from reidops_models.evaluation import evaluate_multi_shot, evaluate_ranking
 from reidops_models.registry import get_paper
 
 from .conftest import Run
 
 
-@pytest.mark.parametrize("command", ["demo", "synth", "train", "evaluate", "match"])
+@pytest.mark.parametrize("command", ["demo", "synth", "train", "evaluate", "match", "reproduce"])
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
@@ -102,8 +107,12 @@ def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpo
         assert method["cmc"][-1] == 1.0  # the gallery has 12 pictures
         assert 0 <= method["r1"]["low"] <= method["r1"]["value"] <= method["r1"]["high"] <= 1
         assert method["r1"]["value"] == method["cmc"][0]
-    assert (out / "cmc.png").stat().st_size > 10_000
-    assert "| DSR single-scale |" in (out / "table.md").read_text()
+        assert list(method["tpr at fpr"]) == ["0.001", "0.01", "0.1"]
+        assert 0 <= method["tpr at fpr"]["0.01"]["value"] <= method["tpr at fpr"]["0.1"]["value"] <= 1
+        assert 0 <= method["eer"] <= 1
+    for name in ("cmc.png", "roc.png"):
+        assert (out / name).stat().st_size > 10_000
+    assert (out / "table.md").read_text().count("| DSR single-scale |") == 2
     assert (out / "report.html").read_text().count("<section") == 2
 
 
@@ -113,6 +122,66 @@ def test_evaluate_takes_other_probes_and_fewer_methods(run: Run, people: Path, c
     assert code == 0
     assert "12 probes of 4 people" in printed
     assert "DSR" not in printed
+
+
+def test_evaluate_ranks_people_by_several_pictures(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    plan = replace(SIZES["tiny"], gallery_images=2)
+    people = write_synthetic(tmp_path / "people", plan, workers=1)
+    arguments = ["--data", people, "--checkpoint", checkpoint, "--methods", "dsr-single-scale", "--out", tmp_path / "o"]
+    code, printed, _ = run("evaluate", *arguments, "--shots", "2", "--repeats", "3")
+    assert code == 0
+    assert "partial_query in people, 2 shots, 3 draws" in printed
+    assert "72 probes of 8 people" in printed  # 24, three times
+    values = json.loads((tmp_path / "o" / "evaluation.json").read_text())
+    assert (values["shots"], values["repeats"]) == (2, 3)
+
+    from reidops_models.cli.evaluate import evaluate
+
+    found = evaluate(load_checkpoint(checkpoint), load_market1501(people), "partial_query", shots=2, repeats=3)
+    expected = evaluate_multi_shot(
+        found.distances["DSR single-scale"],
+        [picture.pid for picture in found.probes],
+        [picture.pid for picture in found.gallery],
+        [picture.camid for picture in found.probes],
+        [picture.camid for picture in found.gallery],
+        shots=2,
+        repeats=3,
+        distractor_pid=0,  # each distractor is somebody
+    )
+    assert values["methods"]["DSR single-scale"]["r1"]["value"] == expected.rank(1)
+
+
+def test_evaluate_compares_with_the_papers_rivals(run: Run, people: Path, checkpoint: Path) -> None:
+    arguments = ["--data", people / "validation", "--checkpoint", checkpoint, "--rivals"]
+    code, printed, _ = run("evaluate", *arguments, "--methods", "swm,amc+swm,dsr-single-scale")
+    assert code == 0
+    assert all(name in printed for name in ("SWM", "AMC+SWM", "DSR single-scale"))
+    code, _, complaints = run("evaluate", *arguments[:-1], "--methods", "swm")
+    assert code == 2
+    assert "known: resizing-model, dsr-single-scale, dsr-multi-scale" in complaints[0]
+
+
+@pytest.mark.parametrize("query", ["partial", "occluded"])
+def test_evaluate_takes_a_partial_set_as_it_is_unpacked(
+    run: Run, people: Path, checkpoint: Path, tmp_path: Path, query: str
+) -> None:
+    for folder, source in (
+        ("whole", "bounding_box_test"),
+        ("partial", "partial_query"),
+        ("occluded", "occluded_query"),
+    ):
+        (tmp_path / f"{folder}_body_images").mkdir()
+        for path in sorted((people / source).glob("*.jpg")):
+            if not path.name.startswith("0000"):  # a distractor
+                shutil.copy(path, tmp_path / f"{folder}_body_images" / f"{path.name[1:4]}_{path.name[5:]}")
+    arguments = ["--data", tmp_path, "--checkpoint", checkpoint, "--methods", "resizing-model"]
+    code, printed, _ = run("evaluate", *arguments, "--query", query)
+    assert code == 0
+    assert f"variant: query: {query}_body_images" in printed
+    assert "24 probes of 8 people" in printed
+    code, _, complaints = run("evaluate", "--data", people, "--checkpoint", checkpoint, "--query", query)
+    assert code == 2
+    assert "only Partial-REID has a choice of query" in complaints[0]
 
 
 def test_a_data_set_without_partial_probes_is_searched_for_its_queries(
@@ -194,7 +263,7 @@ def test_demo_from_nothing_to_a_report(run: Run, tmp_path: Path) -> None:
 
 def test_every_command_is_in_the_help() -> None:
     text = build_parser().format_help()
-    assert all(command in text for command in ("demo", "synth", "train", "evaluate", "match"))
+    assert all(command in text for command in ("demo", "synth", "train", "evaluate", "match", "reproduce"))
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_the_work(
