@@ -17,12 +17,14 @@ SMOOTHNESS = 1.0  # standard deviation, in locations
 NOISE = 0.35  # of one channel; the mix has standard deviation 1
 
 
-def feature_maps(images: int, height: int, width: int, channels: int, seed: int) -> Tensor:
+def feature_maps(
+    images: int, height: int, width: int, channels: int, seed: int, smoothness: float = SMOOTHNESS
+) -> Tensor:
     """``(images, channels, height, width)``, float32; every seed draws its maps over the same directions."""
     directions = np.random.default_rng(0).standard_normal((DIRECTIONS, channels), dtype=np.float32)
     rng = np.random.default_rng([1, seed])
     weights = rng.standard_normal((images, height, width, DIRECTIONS), dtype=np.float32)
-    weights = gaussian_filter(weights, (0, SMOOTHNESS, SMOOTHNESS, 0))
+    weights = gaussian_filter(weights, (0, smoothness, smoothness, 0))
     mixed = weights / weights.std() @ directions / DIRECTIONS**0.5
     noisy = mixed + NOISE * rng.standard_normal(mixed.shape, dtype=np.float32)
     return F.normalize(torch.from_numpy(noisy).relu().permute(0, 3, 1, 2).contiguous(), dim=1)

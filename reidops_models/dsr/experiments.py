@@ -110,21 +110,25 @@ class Experiments:
         weight = self.network(seed, label).recipe.matching.amc_weight
         return fuse(self.people(seed, label, "AMC", shots), torch.stack(means, dim=1), weight)
 
-    def rescaled(self, seed: int, label: str, scales: Sequence[int], factor: float | None) -> Tensor:
-        """(P, G) distances of DSR when probes come at another scale: all by a factor, or (None) each by its own,
-        log-uniform between 1/2 and 2. The gallery has one picture a person."""
+    def rescaled(self, seed: int, label: str, method: str | Sequence[int], factor: float | None) -> Tensor:
+        """(P, people) distances of a row of table 1, or of DSR with these blocks, when probes come at another scale.
+
+        All probes are resized by the factor, or (None) each by its own, log-uniform between 1/2 and 2. The gallery has
+        one picture a person.
+        """
         search = self.study.search(seed, PARTIAL)
         random = 4 ** (torch.rand(len(search.probes), generator=generator(seed, 3)) - 0.5)
         factors = random.tolist() if factor is None else [factor] * len(search.probes)
 
         def compute() -> Tensor:
-            matcher = self.dsr(seed, label, scales)
+            matcher = self.matchers(seed, label)[method] if isinstance(method, str) else self.dsr(seed, label, method)
             pictures = [rescale(one, by) for one, by in zip(search.probes, factors, strict=True)]
             gallery = matcher.embed([search.gallery[i] for i in search.first_of_each])
             return matcher.distances(matcher.embed(pictures, role="probe"), gallery)
 
-        named = "random" if factor is None else f"{factor:g}"
-        return self.study.distances(seed, label, f"DSR {'+'.join(map(str, scales))} rescaled {named}", compute)
+        named = method if isinstance(method, str) else f"DSR {'+'.join(map(str, method))}"
+        by = "random" if factor is None else f"{factor:g}"
+        return self.study.distances(seed, label, f"{named} rescaled {by}", compute)
 
     def _kept(self, seed: int, label: str, key: str, matcher: Matcher, probe_set: str) -> Tensor:
         search = self.study.search(seed, probe_set)
