@@ -1,8 +1,8 @@
 """The geometry and colours of one drawing: which gallery blocks rebuilt which probe block.
 
-Three pictures side by side, and arcs between the last two:
+Pictures side by side, and arcs between the last two:
 
-    errors  |  probe, a colour for each block  ->  gallery, coloured by the blocks it rebuilt
+    errors, a heat map for each block size  |  probe, a colour for each block  ->  gallery, coloured by what it rebuilt
 
 Pointing at a probe block shows its own weights alone; the template does that with CSS, from what is prepared here.
 """
@@ -23,6 +23,7 @@ from reidops_models.report.pictures import data_uri, pale
 HEIGHT = 240.0  # of the taller picture, in drawing units
 SMALLEST = 90.0  # no picture is drawn lower than this, however small the image
 GAP = 84.0  # between pictures: room for the arcs
+NARROW = 14.0  # between heat maps
 FEWEST = 0.02  # weights below this share of a block's largest are not drawn
 MOST_ARCS = 40  # drawn at rest; more only make a thicket
 
@@ -77,15 +78,23 @@ class ProbeBlock:
 
 
 @dataclass(frozen=True)
+class HeatMap:
+    """The errors of the blocks of one size, each drawn at the location in its middle."""
+
+    frame: Frame
+    caption: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
 class Drawing:
     """Everything the template draws."""
 
     width: float
     height: float
-    error: Frame
+    heat_maps: list[HeatMap]
     probe: Frame
     gallery: Frame
-    error_cells: list[Cell]
     probe_blocks: list[ProbeBlock]
     gallery_cells: list[Cell]
     largest_error: float
@@ -100,31 +109,27 @@ def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Explanation
         probe, gallery: RGB, (3, H, W) in [0, 1], of any two sizes.
         explanation: block grids, errors (N,) and coefficients (M, N) of the pair.
     """
-    frames = _frames(probe, gallery)
+    frames = _frames(probe, gallery, heat_maps=len(explanation.probe_grids))
+    probe_frame, gallery_frame = frames[-2:]
     probe_grid, gallery_grid = explanation.probe_grids[0], explanation.gallery_grids[0]
     locations = BlockGrid(gallery_grid.height, gallery_grid.width)
     # The finest probe blocks are drawn; they may lean on gallery blocks of every scale.
     coefficients = explanation.coefficients[:, : len(probe_grid)].detach().double().cpu().numpy()
     weights = np.abs(location_weights(coefficients, explanation.gallery_grids))
-    errors = explanation.error_map(0).detach().double().cpu().numpy().reshape(-1)
-    largest = float(errors.max(initial=0.0))
+    every = explanation.error.detach().double().cpu().numpy()
+    errors, largest = every[: len(probe_grid)], float(every.max(initial=0.0))  # one scale of colours for all sizes
 
     colours = position_colours(probe_grid.rows, probe_grid.columns)
     mixed, strength = mixed_colours(weights, colours)
-    heat = zip(frames[0].places(probe_grid), error_colours(errors, largest), errors, strict=True)
-    faint = 0.75 / (largest or 1.0)  # a block rebuilt well lets the picture through, one rebuilt badly glows
-    mixture = zip(frames[2].places(locations), mixed, strength, strict=True)
+    gallery_places = gallery_frame.places(locations)
+    mixture = zip(gallery_places, mixed, strength, strict=True)
     return Drawing(
-        width=frames[2].x + frames[2].width,
+        width=gallery_frame.x + gallery_frame.width,
         height=max(frame.height for frame in frames),
-        error=frames[0],
-        probe=frames[1],
-        gallery=frames[2],
-        error_cells=[
-            Cell(*place, css(colour), round(faint * float(error), 3), f"error {error:.3f}")
-            for place, colour, error in heat
-        ],
-        probe_blocks=_probe_blocks(frames[1].places(probe_grid), frames[2].places(locations), weights, errors, colours),
+        heat_maps=_heat_maps(frames[:-2], explanation, largest),
+        probe=probe_frame,
+        gallery=gallery_frame,
+        probe_blocks=_probe_blocks(probe_frame.places(probe_grid), gallery_places, weights, errors, colours),
         gallery_cells=[
             # The square root lifts faint blocks into sight.
             Cell(*place, css(colour), round(0.85 * float(share) ** 0.5, 3))
@@ -160,19 +165,36 @@ def location_weights(coefficients: NDArray[np.float64], grids: Sequence[BlockGri
     return folded.reshape(height * width, -1)
 
 
-def _frames(probe: Tensor, gallery: Tensor) -> tuple[Frame, Frame, Frame]:
-    """Errors, probe, gallery, left to right, at one common scale: a partial probe looks as small as it is."""
+def _frames(probe: Tensor, gallery: Tensor, heat_maps: int) -> list[Frame]:
+    """Heat maps, probe, gallery, left to right, at one common scale: a partial probe looks as small as it is."""
     unit = HEIGHT / max(probe.shape[1], gallery.shape[1])
-    sizes = []
-    for image in (probe, probe, gallery):
-        scale = max(unit, SMALLEST / image.shape[1])
-        sizes.append((image.shape[2] * scale, image.shape[1] * scale))
-    pictures = [data_uri(pale(image), 360) for image in (probe, gallery)]
+    hrefs = [data_uri(pale(image), 360) for image in (probe, gallery)]
     frames, x = [], 0.0
-    for href, (width, height) in zip((pictures[0], *pictures), sizes, strict=True):
-        frames.append(Frame(href, x, 0.0, width, height))
-        x += width + GAP
-    return frames[0], frames[1], frames[2]
+    for index in range(heat_maps + 2):
+        image, href = (gallery, hrefs[1]) if index > heat_maps else (probe, hrefs[0])
+        scale = max(unit, SMALLEST / image.shape[1])
+        frames.append(Frame(href, x, 0.0, image.shape[2] * scale, image.shape[1] * scale))
+        x += frames[-1].width + (NARROW if index < heat_maps - 1 else GAP)
+    return frames
+
+
+def _heat_maps(frames: Sequence[Frame], explanation: Explanation, largest: float) -> list[HeatMap]:
+    faint = 0.75 / (largest or 1.0)  # a block rebuilt well lets the picture through, one rebuilt badly glows
+    maps = []
+    for index, (frame, grid) in enumerate(zip(frames, explanation.probe_grids, strict=True)):
+        errors = explanation.error_map(index).detach().double().cpu().numpy().reshape(-1)
+        # Blocks overlap: each is drawn as large as a location, in its middle.
+        wide, tall = frame.width / grid.width, frame.height / grid.height
+        middles = [
+            (x + (grid.size - 1) * wide / 2, y + (grid.size - 1) * tall / 2, wide, tall)
+            for x, y, _, _ in frame.places(grid)
+        ]
+        cells = [
+            Cell(*place, css(colour), round(faint * float(error), 3), f"error {error:.3f}")
+            for place, colour, error in zip(middles, error_colours(errors, largest), errors, strict=True)
+        ]
+        maps.append(HeatMap(frame, f"{grid.size}x{grid.size}", cells))
+    return maps
 
 
 def _probe_blocks(

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -115,8 +116,9 @@ def test_drawing_keeps_the_pictures_relative_size(explanation: Explanation) -> N
     drawing = draw_reconstruction(torch.rand(3, 48, 32), torch.rand(3, 64, 32), explanation)
     assert drawing.probe.height / drawing.gallery.height == pytest.approx(48 / 64)
     assert drawing.probe.width == pytest.approx(drawing.gallery.width)
-    assert len(drawing.error_cells) == 6
-    assert drawing.error_cells[0].opacity == 0
+    (heat,) = drawing.heat_maps
+    assert len(heat.cells) == 6
+    assert heat.cells[0].opacity == 0
     assert drawing.largest_error == 1.0
     # Each block leans on the gallery block of the same place, whose colour is therefore its own.
     for block, cell in list(zip(drawing.probe_blocks, drawing.gallery_cells, strict=False))[:5]:
@@ -124,6 +126,25 @@ def test_drawing_keeps_the_pictures_relative_size(explanation: Explanation) -> N
         assert cell.colour == block.cell.colour
     assert drawing.probe_blocks[5].weights == []
     assert {cell.opacity for cell in drawing.gallery_cells[5:]} == {0.0}
+
+
+def test_every_block_size_has_its_heat_map() -> None:
+    grids = (BlockGrid(4, 3), BlockGrid(4, 3, 2), BlockGrid(4, 3, 3))
+    count = sum(map(len, grids))
+    error = torch.linspace(0, 2, count)
+    explanation = Explanation(1.0, grids, grids, error, torch.rand(count, count), (64, 48), (64, 48))
+    drawing = draw_reconstruction(torch.rand(3, 64, 48), torch.rand(3, 64, 48), explanation)
+    assert [heat.caption for heat in drawing.heat_maps] == ["1x1", "2x2", "3x3"]
+    assert [len(heat.cells) for heat in drawing.heat_maps] == [12, 6, 2]
+    assert drawing.largest_error == 2.0  # one scale of colours for all
+    labels = [cell.label for heat in drawing.heat_maps for cell in heat.cells]
+    assert labels == [f"error {value:.3f}" for value in error.tolist()]
+    frames = [heat.frame for heat in drawing.heat_maps]
+    assert all(left.x + left.width < right.x for left, right in pairwise([*frames, drawing.probe, drawing.gallery]))
+    # The middle of the first 3x3 block, on a map of 4x3, is location (1, 1).
+    last = drawing.heat_maps[2]
+    assert last.cells[0].x == pytest.approx(last.frame.x + last.frame.width / 3)
+    assert last.cells[0].y == pytest.approx(last.frame.height / 4)
 
 
 def test_location_weights_are_the_poolings_transpose() -> None:
