@@ -79,10 +79,10 @@ def dsr_distance(
         progress: show a bar over the pairs.
 
     Returns:
-        ``(P, G)``, or ``(P, K)`` for K different labels in ``groups``, in the order in which they first appear; in the
-        dtype of the maps: sums are float32 for float16 and bfloat16, whose distances under autocast
-        are float32 too.  A NaN or Inf in a map makes the distances of that map NaN, and no other (in a joint dictionary
-        a gallery map is in all distances).
+        ``(P, G)``, or ``(P, K)`` for K different labels in ``groups``, in the order in which they first appear.  In the
+        dtype of the maps: sums are float32 for float16 and bfloat16, whose distances under autocast are float32 too.  A
+        NaN or Inf in a map makes the distances of that map NaN, and no other (in a joint dictionary a gallery map is in
+        all distances).
 
     Raises:
         TypeError: not floating-point maps, or maps of different dtypes.
@@ -95,6 +95,9 @@ def dsr_distance(
         >>> holistic = [normalise(torch.rand(64, 8, w), dim=0) for w in (3, 4, 4)]
         >>> reidops.dsr_distance(partial, holistic, scales=(1, 2, 3)).shape
         torch.Size([2, 3])
+        >>> mask = torch.rand(2, 5, 4)  # of two people in three pictures
+        >>> reidops.dsr_distance(partial, holistic, probe_weight=mask, groups=[7, 7, 9]).shape
+        torch.Size([2, 2])
     """
     _check_maps("probe", probe)
     _check_maps("gallery", gallery)
@@ -166,9 +169,7 @@ def _check_fit(name: str, maps: Tensor | Sequence[Tensor], scales: tuple[int, ..
 def _checked_groups(groups: Sequence[int] | Tensor, images: int) -> list[list[int]]:
     """Indices of the images of each label, labels in the order of their first image."""
     expected = f"one integer for each of {images} gallery images"
-    if isinstance(groups, Tensor):
-        if groups.dim() != 1 or groups.is_floating_point() or groups.is_complex():
-            raise TypeError(f"{_OP}: groups must be {expected}, got {describe(groups)}")
+    if hasattr(groups, "tolist"):  # a tensor, or an array
         groups = groups.tolist()
     if not isinstance(groups, Sequence) or any(isinstance(k, bool) or not isinstance(k, Integral) for k in groups):
         raise TypeError(f"{_OP}: groups must be {expected}, got {describe(groups)}")

@@ -108,7 +108,8 @@ def check_solving(
     """The parameters that `sparse_reconstruct` and `dsr_distance` share."""
     check_choice(op, "solver", solver, (*SOLVERS, *IN_TORCH))
     check_choice(op, "gradient", gradient, _implicit.GRADIENTS)
-    check_number(op, "beta" if method == "lasso" else "beta (of ridge)", beta, 0, or_equal=method == "lasso")
+    ridge = method == "ridge"
+    check_number(op, "beta (of ridge)" if ridge else "beta", beta, 0, or_equal=not ridge)
     check_number(op, "tolerance", tolerance, 0, or_equal=False)
     check_count(op, "max_iterations", max_iterations)
 

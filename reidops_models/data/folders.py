@@ -10,10 +10,12 @@ from pathlib import Path
 from .dataset import DatasetError, Sample
 from .images import list_images
 
-__all__ = ["PROBE_CAMERA", "find_folders", "load_people"]
+__all__ = ["GALLERY_CAMERA", "PROBE_CAMERA", "find_folders", "load_people"]
 
 PROBE_CAMERA, GALLERY_CAMERA = 0, 1
 """Toolboxes give these to sets that name no cameras, so that no protocol leaves a gallery picture out."""
+
+_DEPTH = 3  # folders that hold nothing but the next one
 
 
 def find_folders(root: str | os.PathLike[str], names: Sequence[str]) -> dict[str, Path] | None:
@@ -22,13 +24,15 @@ def find_folders(root: str | os.PathLike[str], names: Sequence[str]) -> dict[str
     Upper and lower case are alike. None if one is not there.
     """
     root = Path(root)
-    if not root.is_dir():
-        return None
-    inside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = {path.name.lower(): path for path in inside}
-    if all(name.lower() in found for name in names):
-        return {name: found[name.lower()] for name in names}
-    return find_folders(inside[0], names) if len(inside) == 1 else None
+    for _ in range(_DEPTH):
+        inside = sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith("."))
+        found = {path.name.lower(): path for path in inside}
+        if all(name.lower() in found for name in names):
+            return {name: found[name.lower()] for name in names}
+        if len(inside) != 1:
+            break
+        root = inside[0]
+    return None
 
 
 def load_people(folder: Path, camid: int) -> list[Sample]:

@@ -28,8 +28,9 @@ from reidops_models.reproduction import Claim, Row, Study, Table
 
 METHODS = ("Resizing model", "SWM", "AMC", "AMC+SWM", "DSR single-scale", "DSR multi-scale")
 BLOCKS = {"1x1": SINGLE, "1x1 + 2x2": DOUBLE, "1x1 + 2x2 + 3x3": TRIPLE}
-FACTORS = (0.67, 1.0, 1.5, 2.0)  # by which probes are resized
-RIVAL_FACTORS = (0.67, 1.5)
+SMALLER, LARGER = 0.67, 1.5
+FACTORS = (SMALLER, 1.0, LARGER, 2.0)  # by which probes are resized
+RIVAL_FACTORS = (SMALLER, LARGER)
 
 SETTING = (
     "Ours: drawn people, a slim ResNet with 8x4 maps; in brackets 95 % bootstrap intervals over the people of all "
@@ -107,7 +108,8 @@ def scale(study: Study) -> Table:
         claims += [Claim(name, single, published=False) for name in list(methods)[1:]]
         if factor in RIVAL_FACTORS:  # x 1 is table 1
             methods |= {f"{title}: {name}": name for name in ("SWM", "Resizing model")}
-            claims += [Claim(triple, f"{title}: SWM")] * (factor < 1)
+            if factor == SMALLER:
+                claims.append(Claim(triple, f"{title}: SWM"))
         for name, method in methods.items():
             given = partial(runs.rescaled, label=FINE_TUNED, method=method, factor=factor)
             rows.append(Row(name, runs.ranked(given)))

@@ -205,6 +205,7 @@ PROBE, GALLERY_MAPS = torch.rand(2, 4, 3, 2), torch.rand(3, 4, 3, 2)
         ({"probe_weight": torch.ones(2, 3, 2, dtype=torch.int64)}, TypeError, "probe_weight must be float32"),
         ({"probe_weight": 1.0}, TypeError, r"probe_weight must be a tensor \(P, h, w\)"),
         ({"method": "joint", "gradient": "implicit"}, ValueError, "gradient must be 'constant' for method 'joint'"),
+        ({"method": "joint", "beta": -1.0}, ValueError, "beta must be a finite number >= 0, got -1.0"),
         ({"method": "src"}, ValueError, "method must be one of 'lasso', 'ridge', 'joint'"),
     ],
 )
