@@ -20,7 +20,7 @@ from reidops_models.evaluation import (
     evaluate_ranking,
     evaluate_verification,
 )
-from reidops_models.matching import Matcher
+from reidops_models.matching import Matcher, probe_scale
 from reidops_models.registry import get_paper
 from reidops_models.reproduction import Search, Study
 from reidops_models.reproduction.study import generator
@@ -55,17 +55,19 @@ class Experiments:
         """All rows of table 1 on a network, by name."""
         checkpoint, paper = self.network(seed, label), get_paper("dsr")
         assert paper.build_rivals is not None
-        built = [
-            *paper.build_matchers(checkpoint.network, checkpoint.recipe, None),
-            *paper.build_rivals(checkpoint.network, checkpoint.recipe, None),
-        ]
+        given = checkpoint.network, checkpoint.recipe, self._gallery_sizes(seed)
+        built = [*paper.build_matchers(*given), *paper.build_rivals(*given)]
         return {matcher.name: matcher for matcher in built}
 
     def dsr(self, seed: int, label: str, scales: Sequence[int]) -> DsrMatcher:
         """DSR with these blocks."""
         checkpoint = self.network(seed, label)
-        options = checkpoint.recipe.matching
-        return DsrMatcher(checkpoint.network, checkpoint.recipe.images.size, scales=scales, beta=options.beta)
+        size, beta = checkpoint.recipe.images.size, checkpoint.recipe.matching.beta
+        scale = probe_scale(self._gallery_sizes(seed), size)
+        return DsrMatcher(checkpoint.network, size, scales=scales, beta=beta, probe_scale=scale)
+
+    def _gallery_sizes(self, seed: int) -> list[tuple[int, int]]:
+        return [(image.shape[1], image.shape[2]) for image in self.study.search(seed, PARTIAL).gallery]
 
     # --- distances --------------------------------------------------------------------------------------------------
 
@@ -129,6 +131,20 @@ class Experiments:
         named = method if isinstance(method, str) else f"DSR {'+'.join(map(str, method))}"
         by = "random" if factor is None else f"{factor:g}"
         return self.study.distances(seed, label, f"{named} rescaled {by}", compute)
+
+    def enlarged(self, seed: int, label: str, scales: Sequence[int], zoom: int = 2) -> Tensor:
+        """(P, people) distances of DSR on larger maps: both sides enlarged, one gallery picture a person."""
+        search = self.study.search(seed, PARTIAL)
+
+        def compute() -> Tensor:
+            usual = self.dsr(seed, label, scales)
+            size = zoom * usual.image_size[0], zoom * usual.image_size[1]
+            scale = zoom * usual.probe_scale
+            matcher = DsrMatcher(usual.network, size, scales=scales, beta=usual.beta, probe_scale=scale)
+            gallery = matcher.embed([search.gallery[i] for i in search.first_of_each])
+            return matcher.distances(matcher.embed(search.probes, role="probe"), gallery)
+
+        return self.study.distances(seed, label, f"DSR {'+'.join(map(str, scales))} enlarged {zoom}", compute)
 
     def _kept(self, seed: int, label: str, key: str, matcher: Matcher, probe_set: str) -> Tensor:
         search = self.study.search(seed, probe_set)
