@@ -112,7 +112,7 @@ class RankingAccumulator:
         """Add a block of probes: distances (P, G), identities (P,), and cameras (P,) where the gallery has them."""
         pids, camids = self._protocol.read_probes(probe_pids, probe_camids)
         matrix = to_distances("evaluate_ranking", distances, len(pids), len(self._protocol.pids))
-        for rows in _blocks(*matrix.shape):
+        for rows in probe_blocks(*matrix.shape):
             block = matrix[rows]
             kept, right = self._protocol.masks(pids[rows], camids[rows])
             first, precision = rank_block(block, kept, right, self._definition)
@@ -187,7 +187,8 @@ def check_ranks(op: str, ranks: Sequence[int]) -> None:
         raise ValueError(f"{op}: ranks must be whole numbers from 1 on, got {tuple(ranks)}")
 
 
-def _blocks(probes: int, gallery: int) -> Iterator[slice]:
+def probe_blocks(probes: int, gallery: int) -> Iterator[slice]:
+    """The probes in blocks, so many at a time that what is made of their pairs fits into memory."""
     step = max(1, _BLOCK_PAIRS // max(1, gallery))
     return (slice(start, start + step) for start in range(0, probes, step))
 

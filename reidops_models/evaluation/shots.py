@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from .protocol import Distances, Labels, Protocol, to_distances
-from .ranking import DEFAULT_RANKS, RankingResult, check_ranks, rank_block
+from .ranking import DEFAULT_RANKS, RankingResult, check_ranks, probe_blocks, rank_block
 
 __all__ = ["evaluate_multi_shot", "evaluate_single_shot"]
 
@@ -50,13 +50,7 @@ def evaluate_single_shot(
         {1: 0.51, 2: 1.0}
     """
     draws = _Draws("evaluate_single_shot", distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks)
-    firsts, precisions = [], []
-    for groups in draws.repeated(repeats, seed, distractor_pid):
-        chosen = groups.chosen(shots=1)
-        first, precision = rank_block(draws.matrix, chosen, draws.right & chosen, "step")
-        firsts.append(first)
-        precisions.append(precision)
-    return draws.result(firsts, precisions)
+    return draws.evaluate(_rank_images, 1, repeats, seed, distractor_pid)
 
 
 def evaluate_multi_shot(
@@ -76,8 +70,8 @@ def evaluate_multi_shot(
     `shots` images (DSR, sec. 4.2: "the average similarity").
 
     Each repeat shuffles the gallery; a probe then meets, of each identity, the first `shots` images that the protocol
-    leaves to it, or all there are. People at equal distances rank by their labels. With one right person the average
-    precision is the reciprocal rank.
+    leaves to it, or all there are. People at equal distances rank by their labels; but for that, one shot is
+    :func:`evaluate_single_shot`. With one right person the average precision is the reciprocal rank.
 
     Args:
         distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks: as in :func:`evaluate_ranking`.
@@ -99,15 +93,23 @@ def evaluate_multi_shot(
     if shots < 1:
         raise ValueError(f"evaluate_multi_shot: shots must be at least 1, got {shots}")
     draws = _Draws("evaluate_multi_shot", distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks)
-    firsts, precisions = [], []
-    for groups in draws.repeated(repeats, seed, distractor_pid):
-        chosen = groups.chosen(shots)
-        count = groups.sum(chosen)
-        mean = groups.sum(np.where(chosen, draws.matrix, 0.0)) / np.maximum(count, 1)
-        first, precision = rank_block(mean, count > 0, groups.sum(draws.right & chosen) > 0, "step")
-        firsts.append(first)
-        precisions.append(precision)
-    return draws.result(firsts, precisions)
+    return draws.evaluate(_rank_people, shots, repeats, seed, distractor_pid)
+
+
+def _rank_images(
+    distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups
+) -> tuple[np.ndarray, np.ndarray]:
+    """First match and average precision of a block of probes, images ranked."""
+    return rank_block(distances, chosen, right, "step")
+
+
+def _rank_people(
+    distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups
+) -> tuple[np.ndarray, np.ndarray]:
+    """First match and average precision of a block of probes, people ranked by the mean of their chosen images."""
+    count = groups.sum(chosen)
+    mean = groups.sum(np.where(chosen, distances, 0.0)) / np.maximum(count, 1)
+    return rank_block(mean, count > 0, groups.sum(right) > 0, "step")
 
 
 class _Draws:
@@ -124,28 +126,38 @@ class _Draws:
         ranks: Sequence[int],
     ) -> None:
         check_ranks(op, ranks)
-        protocol = Protocol(op, gallery_pids, gallery_camids)
         self.op, self.ranks = op, tuple(ranks)
-        self.pids, camids = protocol.read_probes(probe_pids, probe_camids)
-        self.matrix = to_distances(op, distances, len(self.pids), len(protocol.pids))
-        self.gallery_pids = protocol.pids
-        self.kept, self.right = protocol.masks(self.pids, camids)
+        self.protocol = Protocol(op, gallery_pids, gallery_camids)
+        self.pids, self.camids = self.protocol.read_probes(probe_pids, probe_camids)
+        self.matrix = to_distances(op, distances, len(self.pids), len(self.protocol.pids))
 
-    def repeated(self, repeats: int, seed: int, distractor_pid: int | None) -> Iterator[_Groups]:
-        """The gallery by identity, each in a new order every time."""
+    def evaluate(
+        self,
+        rank: Callable[[np.ndarray, np.ndarray, np.ndarray, _Groups], tuple[np.ndarray, np.ndarray]],
+        shots: int,
+        repeats: int,
+        seed: int,
+        distractor_pid: int | None,
+    ) -> RankingResult:
+        """Draw and rank `repeats` times, each time with the gallery in a new order."""
         if repeats < 1:
             raise ValueError(f"{self.op}: repeats must be at least 1, got {repeats}")
-        identities = self.gallery_pids.copy()
+        identities = self.protocol.pids.copy()
         if distractor_pid is not None:  # identities of their own, which no image has so far
             is_distractor = identities == distractor_pid
             identities[is_distractor] = identities.max(initial=0) + 1 + np.arange(is_distractor.sum())
         rng = np.random.default_rng(seed)
+        firsts, precisions = [np.empty(0, np.int64)], [np.empty(0)]
         for _ in range(repeats):
-            yield _Groups(self.kept, identities, rng.permutation(len(identities)))
-
-    def result(self, firsts: list[np.ndarray], precisions: list[np.ndarray]) -> RankingResult:
+            groups = _Groups(identities, rng.permutation(len(identities)))
+            for rows in probe_blocks(*self.matrix.shape):
+                kept, right = self.protocol.masks(self.pids[rows], self.camids[rows])
+                chosen = groups.chosen(kept, shots)
+                first, precision = rank(self.matrix[rows], chosen, right & chosen, groups)
+                firsts.append(first)
+                precisions.append(precision)
         return RankingResult(
-            probe_pids=np.tile(self.pids, len(firsts)),
+            probe_pids=np.tile(self.pids, repeats),
             first_match=np.concatenate(firsts),
             average_precision=np.concatenate(precisions),
             ranks=self.ranks,
@@ -156,20 +168,19 @@ class _Draws:
 class _Groups:
     """Gallery images by identity, in shuffled order within each."""
 
-    def __init__(self, kept: np.ndarray, identities: np.ndarray, shuffled: np.ndarray) -> None:
-        self.kept = kept
+    def __init__(self, identities: np.ndarray, shuffled: np.ndarray) -> None:
         self.order = shuffled[np.argsort(identities[shuffled], kind="stable")]
         ordered = identities[self.order]
         new = np.flatnonzero(np.diff(ordered)) + 1
         self.starts = np.concatenate([[0], new]) if len(ordered) else np.empty(0, np.int64)
         self.group = np.repeat(np.arange(len(self.starts)), np.diff(np.append(self.starts, len(ordered))))
 
-    def chosen(self, shots: int) -> np.ndarray:
+    def chosen(self, kept: np.ndarray, shots: int) -> np.ndarray:
         """(P, G): for each probe, of each identity the first `shots` kept images."""
-        grouped = self.kept[:, self.order]
+        grouped = kept[:, self.order]
         so_far = np.cumsum(grouped, axis=1)
         before_group = (so_far - grouped)[:, self.starts]
-        chosen = np.zeros_like(self.kept)
+        chosen = np.zeros(kept.shape, bool)
         chosen[:, self.order] = grouped & (so_far - before_group[:, self.group] <= shots)
         return chosen
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .protocol import Distances, Labels, Protocol, to_distances
+from .ranking import probe_blocks
 
 __all__ = ["VerificationAccumulator", "VerificationResult", "evaluate_verification"]
 
@@ -50,21 +51,32 @@ class VerificationResult:
         """The highest level at which no larger share of the pairs of two people is accepted; -1: none."""
         if not 0 <= false_positive_rate <= 1:
             raise ValueError(f"VerificationResult: a rate must be in [0, 1], got {false_positive_rate}")
-        allowed = false_positive_rate * self.negatives.sum()
-        return int(np.searchsorted(np.cumsum(self.negatives), allowed, side="right")) - 1
+        accepted = np.cumsum(self.negatives)
+        # Divided and not multiplied: 29 / 100 is 0.29, but 0.29 * 100 is below 29.
+        shares = accepted / max(1, accepted[-1])
+        return int(np.searchsorted(shares, false_positive_rate, side="right")) - 1
 
     def accepted_at(self, false_positive_rate: float) -> np.ndarray:
         """(T,) whether each pair of one person is accepted there."""
         return self.positive_levels <= self.threshold_at(false_positive_rate)
 
     def tpr_at(self, false_positive_rate: float) -> float:
-        """True positive rate where at most this share of the pairs of two people is accepted; NaN without pairs."""
+        """True positive rate where at most this share of the pairs of two people is accepted.
+
+        A threshold accepts all pairs of a level or none, so less than the share may be accepted. NaN where there are
+        no pairs of one person.
+        """
         accepted = self.accepted_at(false_positive_rate)
         return float(accepted.mean()) if len(accepted) else float("nan")
 
     @property
     def eer(self) -> float:
-        """Equal error rate: where as many are falsely accepted as falsely rejected, between two thresholds linearly."""
+        """Equal error rate: where the share falsely accepted is the share falsely rejected, linear between thresholds.
+
+        NaN where pairs of one person or of two are missing.
+        """
+        if not all(self.pairs):
+            return float("nan")
         false, true = self.curve()
         excess = false - (1 - true)  # rises from -1 to 1
         after = int(np.argmax(excess >= 0))
@@ -98,11 +110,13 @@ class VerificationAccumulator:
     def update(self, distances: Distances, probe_pids: Labels, probe_camids: Labels | None = None) -> None:
         """Add a block of probes: distances (P, G), identities (P,), and cameras (P,) where the gallery has them."""
         pids, camids = self._protocol.read_probes(probe_pids, probe_camids)
-        levels = to_levels(to_distances("evaluate_verification", distances, len(pids), len(self._protocol.pids)))
-        kept, right = self._protocol.masks(pids, camids)
-        self._pids.append(np.broadcast_to(pids[:, None], right.shape)[right])
-        self._positive.append(levels[right])
-        self._negatives += np.bincount(levels[kept & ~right], minlength=_LEVELS)
+        matrix = to_distances("evaluate_verification", distances, len(pids), len(self._protocol.pids))
+        for rows in probe_blocks(*matrix.shape):
+            levels = to_levels(matrix[rows])
+            kept, right = self._protocol.masks(pids[rows], camids[rows])
+            self._pids.append(np.broadcast_to(pids[rows, None], right.shape)[right])
+            self._positive.append(levels[right])
+            self._negatives += np.bincount(levels[kept & ~right], minlength=_LEVELS)
 
     def result(self) -> VerificationResult:
         """The pairs so far."""

@@ -11,6 +11,7 @@ from reidops_models.evaluation import (
     evaluate_single_shot,
     paired_bootstrap,
     pool_rankings,
+    ranking,
 )
 
 from .test_ranking import make_problem
@@ -129,6 +130,17 @@ def test_one_shot_is_single_shot() -> None:
     single = evaluate_single_shot(*given, repeats=4, seed=3)
     assert np.array_equal(one.first_match, single.first_match)
     assert np.array_equal(one.probe_pids, single.probe_pids)
+
+
+@pytest.mark.parametrize("shots", [1, 3])
+def test_many_pairs_are_ranked_in_blocks(shots: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = make_problem(2, 9, 14)
+    whole = evaluate_multi_shot(**given, shots=shots, repeats=2), evaluate_single_shot(**given, repeats=2)
+    monkeypatch.setattr(ranking, "_BLOCK_PAIRS", 30)  # two probes
+    blocks = evaluate_multi_shot(**given, shots=shots, repeats=2), evaluate_single_shot(**given, repeats=2)
+    for once, parts in zip(whole, blocks, strict=True):
+        assert np.array_equal(once.first_match, parts.first_match)
+        assert np.array_equal(once.probe_pids, parts.probe_pids)
 
 
 def test_refusals_of_multi_shot() -> None:

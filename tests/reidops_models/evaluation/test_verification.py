@@ -8,6 +8,7 @@ from reidops_models.evaluation import (
     VerificationAccumulator,
     evaluate_verification,
     pool_verifications,
+    ranking,
     verification_interval,
 )
 from reidops_models.evaluation.verification import to_levels
@@ -93,6 +94,23 @@ def test_blocks_of_probes_are_all_probes() -> None:
     assert np.array_equal(blocks.negatives, whole.negatives)
 
 
+def test_many_pairs_are_counted_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = problem(7)
+    whole = evaluate_verification(**given)
+    monkeypatch.setattr(ranking, "_BLOCK_PAIRS", 45)  # two probes
+    blocks = evaluate_verification(**given)
+    assert np.array_equal(blocks.probe_pids, whole.probe_pids)
+    assert np.array_equal(blocks.positive_levels, whole.positive_levels)
+    assert np.array_equal(blocks.negatives, whole.negatives)
+
+
+def test_a_share_is_not_lost_to_rounding() -> None:
+    # 29 wrong pairs at 0, the right pair with them, 71 wrong ones beyond: 29 / 100 is 0.29, but 0.29 * 100 is below 29.
+    result = evaluate_verification(torch.tensor([[0.0] * 30 + [1.0] * 71]), [1], [2] * 29 + [1] + [2] * 71)
+    assert result.tpr_at(0.29) == 1
+    assert result.tpr_at(0.28) == 0
+
+
 def test_levels_rise_with_distances() -> None:
     values = np.sort(np.random.default_rng(0).normal(0, 10, 5000)).astype(np.float32)
     values = np.concatenate([[-np.inf, -1e30], values, [-0.0, 0.0, 1e30, np.inf]])
@@ -125,6 +143,8 @@ def test_nothing_to_verify() -> None:
     result = evaluate_verification(torch.zeros(2, 0), [1, 2], [])
     assert result.pairs == (0, 0)
     assert np.isnan(result.tpr_at(0.1))
+    assert np.isnan(result.eer)
+    assert np.isnan(evaluate_verification(torch.zeros(1, 1), [1], [2]).eer)
     with pytest.raises(ValueError, match=r"a rate must be in \[0, 1\], got 2"):
         result.tpr_at(2)
     with pytest.raises(ValueError, match=r"^evaluate_verification: distances must have shape"):
