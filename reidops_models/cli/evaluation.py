@@ -89,9 +89,9 @@ class Evaluation:
                 "probes": f"{len(self.probes)} pictures, {len(shown)} drawn",
                 "gallery": f"{len(self.gallery)} pictures",
             },
-            table=score_rows(self.results),
+            tables=[score_rows(self.results), verification_rows(self.verifications)],
             notes=[self.note],
-            figure=out / "cmc.png",
+            figures={"CMC": out / "cmc.png", "ROC": out / "roc.png"},
         )
 
     def _values(self) -> dict[str, Any]:

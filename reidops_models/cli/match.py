@@ -156,6 +156,6 @@ def _write_report(
             "probes": f"{len(probes)} picture{'s' if len(probes) != 1 else ''}",
             "gallery": f"{len(gallery)} picture{'s' if len(gallery) != 1 else ''}",
         },
-        table=table,
+        tables=[table] if table else [],
         notes=[*notes, *limit, *problems.lines],
     )

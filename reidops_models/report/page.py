@@ -49,9 +49,9 @@ def write_report(
     *,
     title: str = "Ranked matches",
     facts: Mapping[str, str] | None = None,
-    table: Sequence[Sequence[str]] = (),
+    tables: Sequence[Sequence[Sequence[str]]] = (),
     notes: Sequence[str] = (),
-    figure: str | Path | None = None,
+    figures: Mapping[str, str | Path] | None = None,
 ) -> Path:
     """Write the report, all at once: a reader never finds half a page.
 
@@ -60,9 +60,9 @@ def write_report(
         probes: what to show, in order.
         title: the heading.
         facts: short statements under the heading, such as {"model": "dsr", "gallery": "45 images"}.
-        table: rows of text, the first of them the header; drawn under the facts when given.
-        notes: lines under the table, such as what could not be read.
-        figure: a PNG file to show beside the table, such as `draw_cmc`'s.
+        tables: each rows of text, the first of them the header; drawn under the facts.
+        notes: lines under the tables, such as what could not be read.
+        figures: PNG files to show beside the tables, by what they are, such as {"CMC": "cmc.png"}.
 
     Returns:
         The path written.
@@ -82,9 +82,9 @@ def write_report(
     html = environment.get_template("report.html").render(
         title=title,
         facts=dict(facts or {}),
-        table=[list(row) for row in table],
+        tables=[[list(row) for row in table] for table in tables],
         notes=list(notes),
-        figure=png_uri(figure) if figure else None,
+        figures={name: png_uri(path) for name, path in (figures or {}).items()},
         probes=[_section(number, probe) for number, probe in enumerate(probes, start=1)],
     )
     path = Path(path)

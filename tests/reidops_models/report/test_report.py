@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from reidops_models.matching import BlockGrid, Explanation
-from reidops_models.report import MatchesWriter, RankedImage, RankedProbe, draw_cmc, write_report
+from reidops_models.report import MatchesWriter, RankedImage, RankedProbe, draw_cmc, draw_roc, write_report
 from reidops_models.report.colours import css, error_colours, mixed_colours, position_colours
 from reidops_models.report.pictures import data_uri
 from reidops_models.report.reconstruction import draw_reconstruction, location_weights
@@ -92,15 +92,18 @@ def test_page_needs_nothing_from_outside(tmp_path: Path, explanation: Explanatio
 
 
 def test_page_without_explanation_has_no_drawing(tmp_path: Path) -> None:
-    _, parser = page(tmp_path / "report.html", None, table=[("", "rank-1"), ("dsr", "50.0 %")])
+    _, parser = page(tmp_path / "report.html", None, tables=[[("", "rank-1"), ("dsr", "50.0 %")]])
     assert "svg" not in {tag for tag, _ in parser.seen}
     assert sum(tag == "td" for tag, _ in parser.seen) == 2
 
 
-def test_page_holds_the_figure(tmp_path: Path) -> None:
-    figure = draw_cmc({"DSR": [0.4, 0.7]}, tmp_path / "cmc.png")
-    html, _ = page(tmp_path / "report.html", None, figure=figure)
-    assert base64.b64encode(figure.read_bytes()).decode() in html
+def test_page_holds_the_figures(tmp_path: Path) -> None:
+    cmc = draw_cmc({"DSR": [0.4, 0.7]}, tmp_path / "cmc.png")
+    roc = draw_roc({"DSR": ([0, 0.1, 1], [0, 0.8, 1])}, tmp_path / "roc.png")
+    _, parser = page(tmp_path / "report.html", None, figures={"CMC": cmc, "ROC": roc})
+    shown = {attributes["alt"]: attributes["src"] for tag, attributes in parser.seen if tag == "img"}
+    for name, path in (("CMC curves", cmc), ("ROC curves", roc)):
+        assert shown[name] == "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def test_a_photograph_is_not_drawn_block_by_block(tmp_path: Path) -> None:
@@ -212,3 +215,13 @@ def test_cmc_picture(tmp_path: Path) -> None:
     path = draw_cmc({"Resizing model": [0.2, 0.5, 0.6], "DSR": [0.4, 0.7, 0.9]}, tmp_path / "new" / "cmc.png", "t")
     with Image.open(path) as image:
         assert image.size[0] > 600
+
+
+@pytest.mark.parametrize("logarithmic", [True, False])
+def test_roc_picture(tmp_path: Path, logarithmic: bool) -> None:
+    curves = {"Resizing model": ([0, 0.2, 1], [0, 0.5, 1]), "DSR": (np.array([0, 0, 1]), np.array([0, 0.9, 1]))}
+    path = draw_roc(curves, tmp_path / "new" / "roc.svg", "verified", logarithmic=logarithmic)
+    drawn = path.read_text()
+    assert all(f"<!-- {text} -->" in drawn for text in ("verified", "Resizing model", "DSR", "false positive rate"))
+    assert ("<!-- 0.1% -->" in drawn) == logarithmic  # the left edge
+    assert "<!-- 0% -->" in drawn
