@@ -26,6 +26,7 @@ class HistogramMatcher:
     """
 
     name = "colour histogram"
+    embedding = "histogram"
 
     def __init__(self, bins: int = 8) -> None:
         self.bins = bins

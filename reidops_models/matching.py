@@ -95,9 +95,15 @@ class Matcher(Protocol):
 
     `embed` is called once for each set of images, `distances` as often as there are sets to compare. What stands for
     an image in between is the matcher's own affair: a vector, a map, or all that a network of pairs needs of it.
+
+    Attributes:
+        name: of the row.
+        embedding: what `embed` makes. Of the matchers that a paper builds together, those with one embedding make the
+            same, so that what one has embedded serves the next.
     """
 
     name: str
+    embedding: str
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> Sequence[Any]:
         """Features of each image, in order. `role` says on which side of the comparison the images will stand."""

@@ -115,11 +115,14 @@ def evaluate(
     built = checkpoint.rivals(sizes) if rivals else []  # first: the paper's method in full stays last
     matchers = _chosen([*built, *checkpoint.matchers(sizes)], methods)
     distances, results, verifications = {}, {}, {}
+    embedding = ""
     for matcher in matchers:
         try:
-            embedded = matcher.embed((probe.read() for probe in probes), role="probe", progress=show_progress())
-            searched = matcher.embed((picture.read() for picture in gallery), role="gallery", progress=show_progress())
-            distances[matcher.name] = matcher.distances(embedded, searched, progress=show_progress())
+            if matcher.embedding != embedding:  # else the last matcher's features serve this one too
+                embedding = matcher.embedding
+                left = matcher.embed((probe.read() for probe in probes), role="probe", progress=show_progress())
+                right = matcher.embed((picture.read() for picture in gallery), progress=show_progress())
+            distances[matcher.name] = matcher.distances(left, right, progress=show_progress())
         except ValueError as error:
             raise CommandError(f"{matcher.name}: {error}") from error
         result = score(distances[matcher.name], probes, gallery, shots, repeats)

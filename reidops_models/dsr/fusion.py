@@ -32,6 +32,7 @@ class FusedMatcher:
     """
 
     name = "AMC+SWM"
+    embedding = "patches and picture"
 
     def __init__(self, amc: PatchClassifier, swm: SlidingWindowMatcher, *, weight: float = 0.7) -> None:
         self.amc = amc

@@ -31,6 +31,7 @@ class ResizingMatcher:
     """
 
     name = "Resizing model"
+    embedding = "vector"
 
     def __init__(
         self,
@@ -99,6 +100,8 @@ class DsrMatcher:
         >>> matcher.distances(probes, gallery).shape
         torch.Size([1, 2])
     """
+
+    embedding = "map"
 
     def __init__(
         self,

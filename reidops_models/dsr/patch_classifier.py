@@ -49,6 +49,7 @@ class PatchClassifier:
     """
 
     name = "AMC"
+    embedding = "patches"
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class SlidingWindowMatcher:
     """
 
     name = "SWM"
+    embedding = "picture"
 
     def __init__(
         self,

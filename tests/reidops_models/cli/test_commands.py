@@ -14,9 +14,11 @@ import torch
 
 from reidops_models.checkpoint import load_checkpoint
 from reidops_models.cli import build_parser, main
+from reidops_models.cli.evaluate import evaluate
 from reidops_models.cli.scores import score_note
 from reidops_models.data import load_market1501, write_synthetic
 from reidops_models.data.synthetic import SIZES
+from reidops_models.dsr import DsrMatcher
 from reidops_models.evaluation import evaluate_multi_shot, evaluate_ranking
 from reidops_models.registry import get_paper
 
@@ -113,7 +115,26 @@ def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpo
     for name in ("cmc.png", "roc.png"):
         assert (out / name).stat().st_size > 10_000
     assert (out / "table.md").read_text().count("| DSR single-scale |") == 2
-    assert (out / "report.html").read_text().count("<section") == 2
+    report = (out / "report.html").read_text()
+    assert report.count("<section") == 2
+    assert report.count("<table>") == 2
+    assert all(f'alt="{name} curves"' in report for name in ("CMC", "ROC"))
+
+
+def test_methods_of_one_embedding_share_it(people: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    roles = []
+
+    def embed(self: DsrMatcher, images: object, *, role: str = "gallery", progress: bool = False) -> object:
+        roles.append(role)
+        return unpatched(self, images, role=role, progress=progress)
+
+    unpatched = DsrMatcher.embed
+    loaded, dataset = load_checkpoint(checkpoint), load_market1501(people)
+    alone = evaluate(loaded, dataset, "partial_query", ["dsr-multi-scale"])
+    monkeypatch.setattr(DsrMatcher, "embed", embed)
+    together = evaluate(loaded, dataset, "partial_query")
+    assert roles == ["probe", "gallery"]  # single-scale and multi-scale
+    torch.testing.assert_close(together.distances["DSR multi-scale"], alone.distances["DSR multi-scale"])
 
 
 def test_evaluate_takes_other_probes_and_fewer_methods(run: Run, people: Path, checkpoint: Path) -> None:
@@ -134,8 +155,6 @@ def test_evaluate_ranks_people_by_several_pictures(run: Run, checkpoint: Path, t
     assert "72 probes of 8 people" in printed  # 24, three times
     values = json.loads((tmp_path / "o" / "evaluation.json").read_text())
     assert (values["shots"], values["repeats"]) == (2, 3)
-
-    from reidops_models.cli.evaluate import evaluate
 
     found = evaluate(load_checkpoint(checkpoint), load_market1501(people), "partial_query", shots=2, repeats=3)
     expected = evaluate_multi_shot(
