@@ -4,6 +4,7 @@ Pictures side by side, and arcs between the last two:
 
     errors, a heat map for each block size  |  probe, a colour for each block  ->  gallery, coloured by what it rebuilt
 
+The heat maps of a probe that is wider than tall stand one under the other.
 Pointing at a probe block shows its own weights alone; the template does that with CSS, from what is prepared here.
 """
 
@@ -21,9 +22,12 @@ from reidops_models.report.colours import css, error_colours, mixed_colours, pos
 from reidops_models.report.pictures import data_uri, pale
 
 HEIGHT = 240.0  # of the taller picture, in drawing units
-SMALLEST = 90.0  # no picture is drawn lower than this, however small the image
+WIDTH = 260.0  # that no picture is drawn beyond
+SMALLEST = 90.0  # of the longer side, however small the image
 GAP = 84.0  # between pictures: room for the arcs
-NARROW = 14.0  # between heat maps
+NARROW = 14.0  # between heat maps side by side
+BELOW = 30.0  # between heat maps one under the other: room for a caption
+OPAQUE = 0.75  # the worst block of a heat map; one rebuilt well lets the picture through
 FEWEST = 0.02  # weights below this share of a block's largest are not drawn
 MOST_ARCS = 40  # drawn at rest; more only make a thicket
 
@@ -99,7 +103,7 @@ class Drawing:
     gallery_cells: list[Cell]
     largest_error: float
     distance: float
-    heat: list[str]
+    heat: list[tuple[str, float]]  # colours and opacities of the scale, from 0 to the largest error
 
 
 def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Explanation) -> Drawing:
@@ -125,7 +129,7 @@ def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Explanation
     mixture = zip(gallery_places, mixed, strength, strict=True)
     return Drawing(
         width=gallery_frame.x + gallery_frame.width,
-        height=max(frame.height for frame in frames),
+        height=max(frame.y + frame.height for frame in frames),
         heat_maps=_heat_maps(frames[:-2], explanation, largest),
         probe=probe_frame,
         gallery=gallery_frame,
@@ -137,7 +141,7 @@ def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Explanation
         ],
         largest_error=largest,
         distance=explanation.distance,
-        heat=[css(colour) for colour in error_colours(np.linspace(0, 1, 9), 1.0)],
+        heat=[(css(error_colours(share, 1.0)), round(OPAQUE * float(share), 3)) for share in np.linspace(0, 1, 9)],
     )
 
 
@@ -167,19 +171,25 @@ def location_weights(coefficients: NDArray[np.float64], grids: Sequence[BlockGri
 
 def _frames(probe: Tensor, gallery: Tensor, heat_maps: int) -> list[Frame]:
     """Heat maps, probe, gallery, left to right, at one common scale: a partial probe looks as small as it is."""
-    unit = HEIGHT / max(probe.shape[1], gallery.shape[1])
-    hrefs = [data_uri(pale(image), 360) for image in (probe, gallery)]
-    frames, x = [], 0.0
-    for index in range(heat_maps + 2):
-        image, href = (gallery, hrefs[1]) if index > heat_maps else (probe, hrefs[0])
-        scale = max(unit, SMALLEST / image.shape[1])
-        frames.append(Frame(href, x, 0.0, image.shape[2] * scale, image.shape[1] * scale))
-        x += frames[-1].width + (NARROW if index < heat_maps - 1 else GAP)
-    return frames
+    images = (probe, gallery)
+    unit = min(HEIGHT / max(image.shape[1] for image in images), WIDTH / max(image.shape[2] for image in images))
+    sizes = []
+    for image in images:
+        scale = max(unit, SMALLEST / max(image.shape[1:]))
+        sizes.append((image.shape[2] * scale, image.shape[1] * scale))
+    (width, height), gallery_size = sizes
+    right, down = (0.0, height + BELOW) if width > height else (width + NARROW, 0.0)
+    shown, searched = (data_uri(pale(image), 360) for image in images)
+    frames = [Frame(shown, index * right, index * down, width, height) for index in range(heat_maps)]
+    probe_x = frames[-1].x + width + GAP
+    return [
+        *frames,
+        Frame(shown, probe_x, 0.0, width, height),
+        Frame(searched, probe_x + width + GAP, 0.0, *gallery_size),
+    ]
 
 
 def _heat_maps(frames: Sequence[Frame], explanation: Explanation, largest: float) -> list[HeatMap]:
-    faint = 0.75 / (largest or 1.0)  # a block rebuilt well lets the picture through, one rebuilt badly glows
     maps = []
     for index, (frame, grid) in enumerate(zip(frames, explanation.probe_grids, strict=True)):
         errors = explanation.error_map(index).detach().double().cpu().numpy().reshape(-1)
@@ -190,7 +200,7 @@ def _heat_maps(frames: Sequence[Frame], explanation: Explanation, largest: float
             for x, y, _, _ in frame.places(grid)
         ]
         cells = [
-            Cell(*place, css(colour), round(faint * float(error), 3), f"error {error:.3f}")
+            Cell(*place, css(colour), round(OPAQUE * float(error) / (largest or 1.0), 3), f"error {error:.3f}")
             for place, colour, error in zip(middles, error_colours(errors, largest), errors, strict=True)
         ]
         maps.append(HeatMap(frame, f"{grid.size}x{grid.size}", cells))

@@ -150,6 +150,30 @@ def test_every_block_size_has_its_heat_map() -> None:
     assert last.cells[0].y == pytest.approx(last.frame.height / 4)
 
 
+@pytest.mark.parametrize(
+    ("probe", "gallery"), [((20, 300), (128, 64)), ((150, 300), (128, 64)), ((9, 7), (128, 64)), ((900, 800), (60, 30))]
+)
+def test_drawing_of_unlike_sizes_stays_within_bounds(probe: tuple[int, int], gallery: tuple[int, int]) -> None:
+    grids = (BlockGrid(2, 3), BlockGrid(2, 3, 2))
+    explanation = Explanation(1.0, grids, grids, torch.rand(8), torch.rand(8, 8), probe, gallery)
+    drawing = draw_reconstruction(torch.rand(3, *probe), torch.rand(3, *gallery), explanation)
+    frames = [*(heat.frame for heat in drawing.heat_maps), drawing.probe, drawing.gallery]
+    for frame, (height, width) in zip(frames, [probe, probe, probe, gallery], strict=True):
+        assert frame.width / frame.height == pytest.approx(width / height)
+        assert frame.width <= 260.1
+        assert frame.height <= 240.1
+        assert max(frame.width, frame.height) >= 89.9
+        assert frame.y + frame.height <= drawing.height
+    first, second = frames[:2]
+    if probe[1] > probe[0]:
+        assert second.x == first.x
+        assert second.y > first.y + first.height
+    else:
+        assert second.y == first.y
+        assert second.x > first.x + first.width
+    assert first.x + first.width < drawing.probe.x < drawing.probe.x + drawing.probe.width < drawing.gallery.x
+
+
 def test_location_weights_are_the_poolings_transpose() -> None:
     grids = (BlockGrid(4, 3), BlockGrid(4, 3, 2), BlockGrid(4, 3, 3))
     maps = torch.rand(5, 4, 3, dtype=torch.float64)
