@@ -48,7 +48,12 @@ class Evaluation:
     @property
     def note(self) -> str:
         """What the scores rest on."""
-        return score_note(next(iter(self.results.values())))
+        return score_note(next(iter(self.results.values())), self._draws)
+
+    @property
+    def _draws(self) -> int:
+        """Rows of a probe in each result."""
+        return next(iter(self.results.values())).probes // len(self.probes)
 
     def print(self) -> None:
         """The tables on stdout."""
@@ -108,7 +113,7 @@ class Evaluation:
                         f"{rate:g}": vars(verification_interval(self.verifications[name], rate)) for rate in RATES
                     },
                     "eer": self.verifications[name].eer,
-                    "probes without a right picture": result.invalid_probes,
+                    "probes without a right picture": result.invalid_probes // self._draws,
                 }
                 for name, result in self.results.items()
             },

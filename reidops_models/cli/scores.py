@@ -85,14 +85,15 @@ def score_rows(results: Mapping[str, RankingResult], ranks: Sequence[int] = RANK
     return rows
 
 
-def score_note(result: RankingResult) -> str:
-    """One line on what the scores rest on."""
+def score_note(result: RankingResult, draws: int = 1) -> str:
+    """One line on what the scores rest on. Of several draws, a result has a row a probe for each."""
     people = len(set(result.probe_pids[result.valid].tolist()))
     who = "person" if people == 1 else "people"
-    left_out = f" {result.invalid_probes} more have no right picture in the gallery." if result.invalid_probes else ""
+    invalid = result.invalid_probes // draws
+    left_out = f" {invalid} more have no right picture in the gallery." if invalid else ""
     if result.nan_distances:
         left_out += f" {result.nan_distances} pairs have no distance (NaN), and are ranked last."
     return (
-        f"{int(result.valid.sum())} probes of {people} {who}; under each value its 95 % bootstrap interval over "
+        f"{int(result.valid.sum()) // draws} probes of {people} {who}; under each value its 95 % bootstrap interval over "
         f"identities.{left_out}"
     )

@@ -152,9 +152,10 @@ def test_evaluate_ranks_people_by_several_pictures(run: Run, checkpoint: Path, t
     code, printed, _ = run("evaluate", *arguments, "--shots", "2", "--repeats", "3")
     assert code == 0
     assert "partial_query in people, 2 shots, 3 draws" in printed
-    assert "72 probes of 8 people" in printed  # 24, three times
+    assert "\n24 probes of 8 people" in printed
     values = json.loads((tmp_path / "o" / "evaluation.json").read_text())
     assert (values["shots"], values["repeats"]) == (2, 3)
+    assert values["methods"]["DSR single-scale"]["probes without a right picture"] == 0
 
     found = evaluate(load_checkpoint(checkpoint), load_market1501(people), "partial_query", shots=2, repeats=3)
     expected = evaluate_multi_shot(
@@ -218,6 +219,12 @@ def test_a_data_set_without_partial_probes_is_searched_for_its_queries(
 def test_distances_that_are_missing_are_said() -> None:
     result = evaluate_ranking(torch.tensor([[0.1, float("nan")]]), [1], [1, 2])
     assert "1 pairs have no distance (NaN), and are ranked last." in score_note(result)
+
+
+def test_probes_are_counted_once_whatever_the_draws() -> None:
+    result = evaluate_multi_shot(torch.rand(3, 4), [1, 1, 9], [1, 1, 2, 3], shots=2, repeats=5)
+    assert score_note(result, draws=5).startswith("2 probes of 1 person;")
+    assert score_note(result, draws=5).endswith("1 more have no right picture in the gallery.")
 
 
 def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) -> None:
