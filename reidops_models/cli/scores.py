@@ -94,6 +94,6 @@ def score_note(result: RankingResult, draws: int = 1) -> str:
     if result.nan_distances:
         left_out += f" {result.nan_distances} pairs have no distance (NaN), and are ranked last."
     return (
-        f"{int(result.valid.sum()) // draws} probes of {people} {who}; under each value its 95 % bootstrap interval over "
-        f"identities.{left_out}"
+        f"{int(result.valid.sum()) // draws} probes of {people} {who}; under each value its 95 % bootstrap interval "
+        f"over identities.{left_out}"
     )
