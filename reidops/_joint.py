@@ -51,7 +51,7 @@ def distances(
     dictionary = gather_groups(
         [[gallery[i] for i in together]], [[gallery_shapes[i] for i in together]], solving, dtype
     )
-    sizes = [sum(blocks.count(*gallery_shapes[i], scales) for i in group) for group in members]
+    sizes = [sum(blocks.count(*gallery_shapes[i], solving.gallery_scales) for i in group) for group in members]
 
     rows = [blocks.count(*shape, scales) for shape in shapes]
     block = dtype.itemsize * 2 * (probe[0].shape[0] + 1)

@@ -51,7 +51,7 @@ def distances(
     scales, device = solving.scales, probe[0].device.type
     shapes, gallery_shapes = map_shapes(probe), map_shapes(gallery)
     members = groups if groups is not None else [[i] for i in range(len(gallery))]
-    sizes = [sum(blocks.count(*gallery_shapes[i], scales) for i in group) for group in members]
+    sizes = [sum(blocks.count(*gallery_shapes[i], solving.gallery_scales) for i in group) for group in members]
     # Dictionaries of one size go together, so that few zeros are added.
     order = sorted(range(len(members)), key=lambda i: (sizes[i], gallery_shapes[members[i][0]]))
     in_order = order == list(range(len(order)))

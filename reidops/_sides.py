@@ -26,6 +26,16 @@ class Solving(NamedTuple):
     max_iterations: int
     gradient: str
 
+    @property
+    def gallery_scales(self) -> tuple[int, ...]:
+        """The block sizes that a dictionary needs: of a lasso 1 x 1 alone, where that is among them.
+
+        An average of k^2 atoms with weight w is each of them with w / k^2: the same fit at no larger |w|_1. Pooled
+        atoms therefore change neither the optimum nor, since the optimal fit Yw is unique, any error. (A ridge spreads
+        its weights over them, and so is not the same.)
+        """
+        return (1,) if 1 in self.scales and self.method != "ridge" else self.scales
+
 
 class Probes(NamedTuple):
     """Some probes' blocks, concatenated."""
@@ -62,7 +72,7 @@ def gather_probes(
 
 def gather_gallery(maps: Maps, shapes: list[Shape], solving: Solving, dtype: torch.dtype) -> Gallery:
     """Lays gallery images' blocks out, one image a dictionary, and makes what each needs once."""
-    scales = solving.scales
+    scales = solving.gallery_scales
     pooled = blocks.pooled(shapes, scales)
     flat = [blocks.flatten(one) for one in maps]
     averages = None
@@ -85,7 +95,7 @@ def gather_groups(
     groups: Sequence[Sequence[Tensor]], shapes: Sequence[list[Shape]], solving: Solving, dtype: torch.dtype
 ) -> Gallery:
     """The same with several images a dictionary.  No block lies across two images."""
-    scales = solving.scales
+    scales = solving.gallery_scales
     flat = [[blocks.flatten(one).to(dtype) for one in maps] for maps in groups]
     ones = _pad_and_stack([torch.cat(maps) for maps in flat])
     if not any(blocks.pooled(one, scales) for one in shapes):

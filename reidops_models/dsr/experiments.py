@@ -28,6 +28,7 @@ from reidops_models.reproduction.study import generator
 PARTIAL, WHOLE = "partial_query", "query"
 PRE_TRAINED, FINE_TUNED, IMPLICIT = "pre-trained", "fine-tuned", "fine-tuned-implicit"
 CONTROL = "fine-tuned-control"  # the same steps on the same pairs, without eq. 5
+LARGE = "pre-trained-large"  # on pictures of twice the size, so that its maps are 16x8
 SINGLE, DOUBLE, TRIPLE = (1,), (1, 2), (1, 2, 3)
 
 
@@ -43,9 +44,16 @@ class Experiments:
         """A trained checkpoint: softmax pre-training, or one of the fine-tunings that start from it."""
         if label == PRE_TRAINED:
             return self.study.trained(seed, label, "dsr/demo")
-        changes = {FINE_TUNED: {"gradient": "constant"}, IMPLICIT: {"gradient": "implicit"}, CONTROL: {"weight": 1e-9}}
-        options = {"fine_tuning": changes[label]}
-        return self.study.trained(seed, label, "dsr/demo_finetune", options, start=self._pre_trained)
+        if label == LARGE:  # an epoch costs four times as much
+            changes = {"images": {"size": [256, 128]}, "training": {"epochs": 20}}
+            return self.study.trained(seed, label, "dsr/demo", changes)
+        gradients = {
+            FINE_TUNED: {"gradient": "constant"},
+            IMPLICIT: {"gradient": "implicit"},
+            CONTROL: {"weight": 1e-9},
+        }
+        changes = {"fine_tuning": gradients[label]}
+        return self.study.trained(seed, label, "dsr/demo_finetune", changes, start=self._pre_trained)
 
     def _pre_trained(self, seed: int) -> Any:
         self.network(seed, PRE_TRAINED)
@@ -131,20 +139,6 @@ class Experiments:
         named = method if isinstance(method, str) else f"DSR {'+'.join(map(str, method))}"
         by = "random" if factor is None else f"{factor:g}"
         return self.study.distances(seed, label, f"{named} rescaled {by}", compute)
-
-    def enlarged(self, seed: int, label: str, scales: Sequence[int], zoom: int = 2) -> Tensor:
-        """(P, people) distances of DSR on larger maps: both sides enlarged, one gallery picture a person."""
-        search = self.study.search(seed, PARTIAL)
-
-        def compute() -> Tensor:
-            usual = self.dsr(seed, label, scales)
-            size = zoom * usual.image_size[0], zoom * usual.image_size[1]
-            scale = zoom * usual.probe_scale
-            matcher = DsrMatcher(usual.network, size, scales=scales, beta=usual.beta, probe_scale=scale)
-            gallery = matcher.embed([search.gallery[i] for i in search.first_of_each])
-            return matcher.distances(matcher.embed(search.probes, role="probe"), gallery)
-
-        return self.study.distances(seed, label, f"DSR {'+'.join(map(str, scales))} enlarged {zoom}", compute)
 
     def _kept(self, seed: int, label: str, key: str, matcher: Matcher, probe_set: str) -> Tensor:
         search = self.study.search(seed, probe_set)

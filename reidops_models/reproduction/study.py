@@ -113,14 +113,14 @@ class Study:
 
     def _recipe(self, name: str, seed: int, changes: dict[str, Any]) -> Recipe:
         values = load_recipe(name).model_dump(mode="json")
+        for section, options in changes.items():
+            values[section] |= options
         values["training"]["seed"] = seed
         if self.size == "tiny":
             values["training"]["epochs"] = 1
             values["batches"]["size"] = 8
             if values.get("fine_tuning"):
                 values["fine_tuning"] |= {"positive_pairs": 8, "negative_pairs": 8}
-        for section, options in changes.items():
-            values[section] |= options
         return parse_recipe(values, origin=name)
 
     def _trained(self, seed: int, label: str, recipe: Recipe, start: Callable[[int], Path] | None) -> Checkpoint:

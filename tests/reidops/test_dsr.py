@@ -272,3 +272,17 @@ def test_a_probe_as_large_as_a_photograph_takes_memory_in_proportion() -> None:
         distances = dsr_distance(probe, gallery, scales=(1, 2, 3))
     assert distances.shape == (1, 2)
     assert max(event.cpu_memory_usage for event in profile.events()) < 64 << 20
+
+
+def test_pooled_gallery_blocks_change_no_lasso() -> None:
+    """An average of atoms is no cheaper than the atoms themselves, so that only the probe's blocks are pooled."""
+    probe, gallery = relu_maps(2, 24, 5, 4), relu_maps(3, 24, 6, 4, seed=1)
+
+    def block_sets(maps: Tensor) -> Tensor:
+        return torch.cat([torch.nn.functional.avg_pool2d(maps, k, 1).flatten(2) for k in (1, 2, 3)], dim=2)
+
+    columns = block_sets(probe)[:, None]
+    pooled = sparse_reconstruct(columns, block_sets(gallery), tolerance=1e-13).error
+    assert_close(sparse_reconstruct(columns, gallery.flatten(2), tolerance=1e-13).error, pooled, rtol=1e-6, atol=1e-9)
+    distances = dsr_distance(probe, gallery, scales=(1, 2, 3), tolerance=1e-13)
+    assert_close(distances, pooled.mean(-1), rtol=1e-6, atol=1e-9)
