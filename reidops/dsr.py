@@ -63,7 +63,8 @@ def dsr_distance(
         gallery: ``(G, C, h, w)``, or a sequence of G maps ``(C, h_j, w_j)``.
         beta: weight of the penalty, >= 0 (> 0 for ridge).
         scales: sizes k of the k x k blocks, averaged and taken at stride 1 into one set (sec. 3.4: ``(1, 2, 3)``).  A
-            scale that does not fit a map is left out of that map.
+            scale that does not fit a map is left out of that map.  Pooled blocks of the gallery change no lasso's error
+            where its 1 x 1 blocks are there too, and are not made then.
         method: ``"lasso"`` (eq. 3), ``"ridge"`` (penalty ``beta ||w||_2^2``, closed form), or ``"joint"`` (a lasso with
             one dictionary for the whole gallery).
         groups: G integers, a label for each gallery image; images of one label are one dictionary.
