@@ -10,12 +10,13 @@ from pathlib import Path
 from .dataset import DatasetError, Sample
 from .images import list_images
 
-__all__ = ["GALLERY_CAMERA", "PROBE_CAMERA", "find_folders", "load_people"]
+__all__ = ["GALLERY_CAMERA", "PROBE_CAMERA", "find_folders", "load_people", "one_picture_each"]
 
 PROBE_CAMERA, GALLERY_CAMERA = 0, 1
 """Toolboxes give these to sets that name no cameras, so that no protocol leaves a gallery picture out."""
 
 _DEPTH = 3  # folders that hold nothing but the next one
+_LEFT_BY_ARCHIVES = "__macosx"
 
 
 def find_folders(root: str | os.PathLike[str], names: Sequence[str]) -> dict[str, Path] | None:
@@ -25,14 +26,20 @@ def find_folders(root: str | os.PathLike[str], names: Sequence[str]) -> dict[str
     """
     root = Path(root)
     for _ in range(_DEPTH):
-        inside = sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith("."))
-        found = {path.name.lower(): path for path in inside}
+        found = {path.name.lower(): path for path in sorted(root.glob("[!.]*")) if path.is_dir()}
+        found.pop(_LEFT_BY_ARCHIVES, None)
         if all(name.lower() in found for name in names):
             return {name: found[name.lower()] for name in names}
-        if len(inside) != 1:
+        if len(found) != 1:
             break
-        root = inside[0]
+        [root] = found.values()
     return None
+
+
+def one_picture_each(folder: Path) -> bool:
+    """Whether no number begins the names of two pictures; a name without a number says nothing."""
+    numbers = [int(number[0]) for path in list_images(folder, recursive=True) if (number := _number(path))]
+    return len(numbers) == len(set(numbers))
 
 
 def load_people(folder: Path, camid: int) -> list[Sample]:
@@ -50,8 +57,12 @@ def load_people(folder: Path, camid: int) -> list[Sample]:
         raise DatasetError(f"{folder}: no picture files in this folder")
     samples = []
     for path in paths:
-        number = re.match(r"[0-9]{1,18}", path.name)
+        number = _number(path)
         if number is None:
             raise DatasetError(f"{path}: expected a name that begins with the person's number, such as 001_001.jpg")
         samples.append(Sample(path, int(number[0]), camid))
     return samples
+
+
+def _number(path: Path) -> re.Match[str] | None:
+    return re.match(r"[0-9]{1,18}", path.name)

@@ -7,16 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .dataset import DatasetError, ReidDataset
-from .market1501 import load_market1501
+from .market1501 import MARKET1501_FOLDER, load_market1501
 from .partial_ilids import is_partial_ilids, load_partial_ilids
 from .partial_reid import is_partial_reid, load_partial_reid
 
 __all__ = ["load_dataset"]
 
-# Told first to last; whatever none of them knows is Market-1501's layout, which own data have as well.
+
+def _is_market1501(root: Path) -> bool:
+    # One of the folders is enough, so that the loader says which other one is missing.
+    return any((top / name).is_dir() for top in (root, root / MARKET1501_FOLDER) for name in ("query", _MARKET_GALLERY))
+
+
+_MARKET_GALLERY = "bounding_box_test"
 _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ReidDataset]], ...] = (
     (is_partial_reid, load_partial_reid),
     (is_partial_ilids, load_partial_ilids),
+    (_is_market1501, load_market1501),
+)
+"""Told first to last."""
+
+_EXPECTED = (
+    f"query and {_MARKET_GALLERY} (Market-1501's layout, own data), whole_body_images with partial_body_images or "
+    "occluded_body_images (Partial-REID), Probe and Gallery, or query and gallery (Partial-iLIDS)"
 )
 
 
@@ -45,4 +58,5 @@ def load_dataset(root: str | os.PathLike[str], query: str | None = None) -> Reid
     for fits, load in _LAYOUTS:
         if fits(root):
             return load(root)
-    return load_market1501(root)
+    found = ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir())) or "none"
+    raise DatasetError(f"{root}: expected the folders {_EXPECTED}; the folders in it: {found}")

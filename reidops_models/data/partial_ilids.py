@@ -9,20 +9,25 @@ import os
 from pathlib import Path
 
 from .dataset import DatasetError, ReidDataset
-from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people
-from .images import list_images
+from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_picture_each
 
 __all__ = ["is_partial_ilids", "load_partial_ilids"]
 
 NAME = "partial-ilids"
-LAYOUTS = (("Probe", "Gallery"), ("query", "gallery"), ("partial_body_images", "whole_body_images"))
+WHOLE = "whole_body_images"
+LAYOUTS = (("Probe", "Gallery"), ("query", "gallery"), ("partial_body_images", WHOLE))
 """(probes, gallery) as the copies in circulation call them."""
 
 
 def is_partial_ilids(root: str | os.PathLike[str]) -> bool:
-    """Whether a folder has one of the layouts, with names that are the person's number alone, such as 001.jpg."""
+    """Whether a folder has one of the layouts, whatever follows the person's number in the names: 001.jpg, 001_1.jpg.
+
+    Partial-REID's folders can be this set's as well: they are where a person has one whole picture.
+    """
     folders = _folders(root)
-    return folders is not None and all(path.stem.isdecimal() for path in list_images(folders[0], recursive=True))
+    if folders is None:
+        return False
+    return folders[1].name.lower() != WHOLE or one_picture_each(folders[1])
 
 
 def load_partial_ilids(root: str | os.PathLike[str]) -> ReidDataset:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from .dataset import DatasetError, ReidDataset
-from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people
-from .images import list_images
+from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_picture_each
 
 __all__ = ["is_partial_reid", "load_partial_reid"]
 
@@ -22,11 +21,12 @@ Query = Literal["partial", "occluded"]
 
 
 def is_partial_reid(root: str | os.PathLike[str]) -> bool:
-    """Whether a folder has this layout: its folders, and names such as 001_001.jpg, several a person."""
-    folders = find_folders(root, [WHOLE, PARTIAL]) or find_folders(root, [WHOLE, OCCLUDED])
-    if folders is None:
-        return False
-    return any("_" in path.stem for path in list_images(folders[WHOLE], recursive=True))
+    """Whether a folder has this layout. Without the occluded pictures it is that of a copy of Partial-iLIDS too,
+    which has one whole picture a person where this set has five."""
+    if find_folders(root, [WHOLE, OCCLUDED]) is not None:
+        return True
+    folders = find_folders(root, [WHOLE, PARTIAL])
+    return folders is not None and not one_picture_each(folders[WHOLE])
 
 
 def load_partial_reid(root: str | os.PathLike[str], query: Query = "partial") -> ReidDataset:

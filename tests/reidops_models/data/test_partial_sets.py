@@ -39,10 +39,10 @@ def write_reid(root: Path, folders: tuple[str, ...] = REID, people: int = 3, suf
     return root
 
 
-def write_ilids(root: Path, folders: tuple[str, str], people: int = 4) -> Path:
+def write_ilids(root: Path, folders: tuple[str, str], people: int = 4, ending: str = "") -> Path:
     for folder in folders:
         for pid in range(1, people + 1):
-            save(root / folder / f"{pid:03d}.jpg", (30 + pid, 80))
+            save(root / folder / f"{pid:03d}{ending}.jpg", (30 + pid, 80))
     return root
 
 
@@ -90,9 +90,10 @@ def test_folders_for_each_person(tmp_path: Path) -> None:
     assert [sample.pid for sample in load_dataset(tmp_path).gallery] == [2, 11]
 
 
+@pytest.mark.parametrize("ending", ["", "_1"])  # 001_1.jpg in the data that DSR's code came with
 @pytest.mark.parametrize("folders", ILIDS, ids="-".join)
-def test_partial_ilids(tmp_path: Path, folders: tuple[str, str]) -> None:
-    root = write_ilids(tmp_path / "P-iLIDS", folders)
+def test_partial_ilids(tmp_path: Path, folders: tuple[str, str], ending: str) -> None:
+    root = write_ilids(tmp_path / "P-iLIDS", folders, ending=ending)
     dataset = load_dataset(root)
     assert dataset.name == "partial-ilids"
     assert dataset.probe_sets == ("query", "partial_query")
@@ -127,6 +128,24 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
         (empty / folder).mkdir(parents=True)
     with pytest.raises(DatasetError, match="Probe: no picture files in this folder"):
         load_dataset(empty)
+
+
+def test_a_picture_out_of_place_does_not_hide_the_data_set(tmp_path: Path) -> None:
+    save(write_ilids(tmp_path, ("query", "gallery")) / "query" / "holiday.jpg")
+    with pytest.raises(DatasetError, match=r"holiday.jpg: expected a name that begins with the person's number"):
+        load_dataset(tmp_path)
+
+
+def test_what_archives_leave_behind_is_no_folder_of_the_set(tmp_path: Path) -> None:
+    root = write_ilids(tmp_path / "P-iLIDS", ("query", "gallery"), ending="_1")
+    save(tmp_path / "__MACOSX" / "P-iLIDS" / "._001_1.jpg")
+    assert load_dataset(tmp_path).root == root
+
+
+def test_an_unknown_layout_is_told_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(DatasetError, match=r"(?s)Market-1501.*Partial-REID.*Partial-iLIDS.*folders in it: pictures"):
+        load_dataset(tmp_path)
 
 
 def test_market_layout_is_still_known(tmp_path: Path) -> None:
