@@ -16,6 +16,16 @@ STABLE_TORCH_LIBRARY(reidops, m) {
       "float beta, float tolerance, int max_iterations, int solver, bool return_coefficients) "
       "-> (Tensor error, Tensor gap, Tensor coefficients)");
 
+  // One-to-many affine sampling (STNReID, eq. 1): input (*B, C, H, W), theta (*B, 2, 3) -> (*B, C, h, w), the batch
+  // dimensions broadcast.  mode, padding_mode: indices into MODES and PADDING_MODES of reidops.affine_sample.
+  m.def(
+      "affine_sample(Tensor input, Tensor theta, int h, int w, int mode, int padding_mode, bool align_corners) "
+      "-> Tensor");
+  // Its gradients: of input, and of theta for each sample, (*B, 2, 3); (0,) where not wanted.
+  m.def(
+      "affine_sample_backward(Tensor grad, Tensor input, Tensor theta, int mode, int padding_mode, bool align_corners, "
+      "bool of_input, bool of_theta) -> (Tensor grad_input, Tensor grad_theta)");
+
   // The CPU instruction set in use: baseline, avx2 or avx512.
   m.def("cpu_isa() -> str");
 }

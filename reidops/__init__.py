@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from . import library as library  # first: it loads the compiled operators that the others wrap
+from .affine_sample import affine_sample, boxes_to_theta
 from .config import show_config
 from .dsr import dsr_distance
 from .sparse_reconstruct import SparseReconstruction, sparse_reconstruct
 from .version import __version__
 
-__all__ = ["SparseReconstruction", "__version__", "dsr_distance", "show_config", "sparse_reconstruct"]
+__all__ = [
+    "SparseReconstruction",
+    "__version__",
+    "affine_sample",
+    "boxes_to_theta",
+    "dsr_distance",
+    "show_config",
+    "sparse_reconstruct",
+]

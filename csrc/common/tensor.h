@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
@@ -56,8 +56,8 @@ inline std::string shape_string(torch::headeronly::IntHeaderOnlyArrayRef sizes) 
 // One line that names the operator, the argument, what was expected and what came, unless `tensor` has this shape and
 // the dtype and device of `like`.
 inline void check_operand(const char* op, const char* argument, const Tensor& tensor,
-                          std::initializer_list<int64_t> shape, const Tensor& like) {
-  const torch::headeronly::IntHeaderOnlyArrayRef expected(shape.begin(), shape.size());
+                          const std::vector<int64_t>& shape, const Tensor& like) {
+  const torch::headeronly::IntHeaderOnlyArrayRef expected(shape);
   STD_TORCH_CHECK(tensor.sizes() == expected, op, ": ", argument, ": expected shape ", shape_string(expected),
                   ", got ", shape_string(tensor.sizes()));
   STD_TORCH_CHECK(tensor.scalar_type() == like.scalar_type(), op, ": ", argument, ": expected dtype ",
@@ -67,7 +67,7 @@ inline void check_operand(const char* op, const char* argument, const Tensor& te
 }
 
 inline void check_operand(const char* op, const char* argument, const std::optional<Tensor>& tensor,
-                          std::initializer_list<int64_t> shape, const Tensor& like) {
+                          const std::vector<int64_t>& shape, const Tensor& like) {
   if (tensor.has_value()) check_operand(op, argument, *tensor, shape, like);
 }
 

@@ -3,20 +3,14 @@
 #include <optional>
 #include <tuple>
 
-#include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/stable/accelerator.h>
 
+#include "../common/cuda_stream.h"
 #include "operands.h"
 #include "sparse_reconstruct.cuh"
 
 namespace reidops {
 namespace {
-
-Stream current_stream(const Tensor& tensor) {
-  void* stream = nullptr;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(tensor.get_device_index(), &stream));
-  return static_cast<Stream>(stream);
-}
 
 // The kernel reads rows of the Gram 16 bytes at a time: contiguous, padded with zeros to a multiple of 4 atoms.
 Tensor padded_gram(const Tensor& dense, int64_t M) {

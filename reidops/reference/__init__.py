@@ -5,10 +5,20 @@ Nothing here imports the rest of ``reidops``, so that an oracle never shares a m
 
 from __future__ import annotations
 
+from .affine_sample import affine_sample, affine_sample_backward
 from .dsr import dsr_distance
 from .feature_sign import feature_sign
 from .fista import fista
 from .sparse_reconstruct import ridge, sparse_reconstruct
 from .sparse_reconstruct_gram import sparse_reconstruct_gram
 
-__all__ = ["dsr_distance", "feature_sign", "fista", "ridge", "sparse_reconstruct", "sparse_reconstruct_gram"]
+__all__ = [
+    "affine_sample",
+    "affine_sample_backward",
+    "dsr_distance",
+    "feature_sign",
+    "fista",
+    "ridge",
+    "sparse_reconstruct",
+    "sparse_reconstruct_gram",
+]

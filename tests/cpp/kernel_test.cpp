@@ -1,13 +1,15 @@
 // The CPU kernels without torch, one copy after another up to the widest this machine has.
 //
-// With orthonormal atoms the lasso has a closed form: w_j = soft(c_j, beta / 2), and the error is
+// The identity samples a picture as it is; and with orthonormal atoms the lasso has a closed form: w_j = soft(c_j, beta / 2), and the error is
 // e - sum_j w_j (2 c_j - w_j).
 #include <vector>
 
+#include "affine_sample/problem.h"
 #include "check.h"
 #include "common/isa.h"
 #include "sparse_reconstruct/problem.h"
 
+namespace as = reidops::affine_sample;
 namespace sr = reidops::sparse_reconstruct;
 
 template <class T, class Solve>
@@ -56,16 +58,49 @@ void every_solver(Solve solve, reidops::Isa isa) {
   }
 }
 
+template <class T, class Forward>
+void identity(Forward forward, reidops::Isa isa, int64_t channels) {
+  const int64_t H = 8, W = 4;
+  std::vector<T> input(channels * H * W), output(input.size());
+  for (std::size_t i = 0; i < input.size(); ++i) input[i] = T(std::sin(double(i)));
+  const T theta[6] = {1, 0, 0, 0, 1, 0};
+  as::Problem<T> problem{};
+  problem.input = input.data();
+  problem.theta = theta;
+  problem.output = output.data();
+  problem.C = channels;
+  problem.H = problem.h = H;
+  problem.W = problem.w = W;
+  problem.channel_stride = H * W;
+  problem.row_stride = W;
+  problem.column_stride = 1;
+  forward(problem, 0, as::forward_tasks(problem));
+  for (std::size_t i = 0; i < input.size(); ++i) check_close(reidops::name(isa), output[i], input[i], 1e-6);
+}
+
+template <class Forward>
+void every_identity(Forward forward, reidops::Isa isa) {
+  for (const int64_t channels : {3, 21}) {
+    identity<float>(forward, isa, channels);
+    identity<double>(forward, isa, channels);
+  }
+}
+
+#define CHECK_ALL(isa, value)                                                                   \
+  every_solver([](const auto&... arguments) { reidops::isa::solve(arguments...); }, value);     \
+  every_identity(                                                                               \
+      [](const auto&... arguments) { reidops::isa::affine_sample_kernels::forward(arguments...); }, value);
+
 int main() {
   using reidops::Isa;
   const Isa widest = reidops::widest_cpu_isa();
-  every_solver([](const auto&... arguments) { reidops::baseline::solve(arguments...); }, Isa::kBaseline);
+  CHECK_ALL(baseline, Isa::kBaseline)
 #ifdef REIDOPS_X86
   if (widest >= Isa::kAvx2) {
-    every_solver([](const auto&... arguments) { reidops::avx2::solve(arguments...); }, Isa::kAvx2);
+    CHECK_ALL(avx2, Isa::kAvx2)
   }
   if (widest >= Isa::kAvx512) {
-    every_solver([](const auto&... arguments) { reidops::avx512::solve(arguments...); }, Isa::kAvx512);
+    CHECK_ALL(avx512, Isa::kAvx512)
   }
 #endif
   std::printf("kernels up to %s: %d failures\n", reidops::name(widest), failures);

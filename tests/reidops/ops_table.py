@@ -76,6 +76,36 @@ def _dsr_distance(name: str, **options: Any) -> Op:
     )
 
 
+def _maps(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _thetas(*batch: int, seed: int = 1) -> Tensor:
+    """Zoomed, turned a little, and partly outside."""
+    noise = torch.randn(*batch, 2, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.eye(2, 3, dtype=torch.float64) * 0.7 + 0.2 * noise
+
+
+def _affine_sample(name: str, shape: tuple[int, ...] = (2, 1, 5, 7, 6), **options: Any) -> Op:
+    return Op(
+        name=f"affine_sample-{name}",
+        function=lambda input, theta: reidops.affine_sample(input, theta, (4, 5), **options),
+        inputs=lambda: (_maps(*shape), _thetas(2, 3)),
+        differentiable=lambda result: result,
+        empty=(((0, 3, 4, 5), (0, 2, 3)), ((2, 0, 4, 5), (2, 2, 3)), ((2, 1, 3, 4, 5), (2, 0, 2, 3))),
+        operator="affine_sample",
+    )
+
+
+def _sampled(input: Tensor) -> tuple[Any, ...]:
+    return input.requires_grad_(), _thetas(2, 3).requires_grad_(), 4, 5, 0, 0, False
+
+
+def _sampled_backward(**wanted: bool) -> tuple[Any, ...]:
+    given = _maps(2, 3, 5, 4, 5, seed=2), _maps(2, 1, 5, 7, 6), _thetas(2, 3)
+    return *given, 0, 0, False, *wanted.values()
+
+
 def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
     weight = torch.linspace(0.5, 1.5, 12, dtype=probe.dtype, device=probe.device).reshape(4, 3)
     return reidops.dsr_distance(
@@ -84,6 +114,12 @@ def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
 
 
 OPS = (
+    _affine_sample("zeros"),
+    _affine_sample("border", padding_mode="border"),
+    _affine_sample("reflection", padding_mode="reflection", align_corners=True),
+    _affine_sample("nearest", mode="nearest"),
+    _affine_sample("colours", shape=(3, 7, 6)),
+    _affine_sample("many_channels", shape=(2, 1, 40, 7, 6)),
     _sparse_reconstruct("active_set"),
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
     _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
@@ -100,6 +136,10 @@ OPS = (
 )
 
 OPERATORS = (
+    Operator("affine_sample", lambda: _sampled(_maps(2, 1, 5, 7, 6))),
+    Operator("affine_sample", lambda: _sampled(_maps(2, 1, 7, 6, 5).movedim(-1, -3))),  # channels last
+    Operator("affine_sample_backward", lambda: _sampled_backward(of_input=True, of_theta=True)),
+    Operator("affine_sample_backward", lambda: _sampled_backward(of_input=False, of_theta=True)),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=True, coefficients=True)),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=False, coefficients=False)),
     Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),

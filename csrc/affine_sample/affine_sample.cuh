@@ -1,0 +1,325 @@
+// affine_sample.cuh - the CUDA kernels: forward, the gradient of theta, and the gradient of the input.
+//
+// All three work out a position once and use it for several channels.  Neighbouring threads have neighbouring pixels
+// where a channel's pixels are side by side, and neighbouring channels where a pixel's channels are, so that what a
+// warp writes is one stretch of memory.  No atomics: sums have one owner and one order, whatever the launch.
+#pragma once
+
+#include <algorithm>
+
+#include "../common/launch.h"
+#include "../common/warp.cuh"
+#include "problem.h"
+
+namespace reidops::affine_sample {
+
+inline constexpr int kThreads = 256;
+inline constexpr int kChannelsOfAThread = 16;  // planes that share a position
+inline constexpr int kColumnsOfSums = 16;      // of pixels, for the sums of theta
+
+// Six numbers, in the type that sums are made in.
+template <class T>
+struct Theta {
+  T xx, xy, x, yx, yy, y;
+
+  template <class S>
+  __device__ explicit Theta(const S* p)
+      : xx(widen(p[0])), xy(widen(p[1])), x(widen(p[2])), yx(widen(p[3])), yy(widen(p[4])), y(widen(p[5])) {}
+};
+
+template <class T>
+struct Sample {
+  T base_x, base_y;
+  Cell<T> x, y;
+};
+
+// Where an output pixel is taken from.
+template <class S, class T = typename Problem<S>::T>
+__device__ __forceinline__ Sample<T> locate(const Problem<S>& p, const Theta<T>& theta, unsigned pixel) {
+  const unsigned i = pixel / static_cast<unsigned>(p.w), j = pixel % static_cast<unsigned>(p.w);
+  const T x = base_coordinate<T>(j, p.w, p.align_corners), y = base_coordinate<T>(i, p.h, p.align_corners);
+  return {x, y, cell(theta.xx * x + (theta.xy * y + theta.x), Axis<T>(p.W, p.align_corners), p.padding),
+          cell(theta.yx * x + (theta.yy * y + theta.y), Axis<T>(p.H, p.align_corners), p.padding)};
+}
+
+// The four pixels of a sample in a picture's first channel, null where there is none, and their weights.
+template <class S>
+struct Corners {
+  using T = typename Problem<S>::T;
+  const S* at[4];
+  T weight[4];
+
+  __device__ __forceinline__ Corners(const Problem<S>& p, const Sample<T>& s, const S* picture) {
+    const bool nearest_only = p.mode == Mode::kNearest;
+    const int x = nearest_only ? nearest(s.x) : s.x.low, y = nearest_only ? nearest(s.y) : s.y.low;
+    const T fx = s.x.fraction, fy = s.y.fraction;
+    weight[0] = nearest_only ? T(1) : (1 - fx) * (1 - fy);
+    weight[1] = fx * (1 - fy);
+    weight[2] = (1 - fx) * fy;
+    weight[3] = fx * fy;
+    for (int k = 0; k < 4; ++k) {
+      const int row = y + k / 2, column = x + k % 2;
+      const bool there = inside(row, int(p.H)) && inside(column, int(p.W)) && (k == 0 || !nearest_only);
+      at[k] = there ? picture + row * p.row_stride + column * p.column_stride : nullptr;
+      if (nearest_only && k > 0) weight[k] = 0;
+    }
+  }
+  __device__ __forceinline__ T value(int k, int64_t channel) const {
+    return at[k] == nullptr ? T(0) : T(widen(at[k][channel]));
+  }
+};
+
+// How blocks and their threads share out the pixels and channels of one map.
+struct Share {
+  int lanes;                 // threads that have a pixel together, side by side: 1 where channels are planes
+  int here;                  // pixels of a block
+  unsigned chunks, columns;  // blocks of a map: chunks of channels times columns of pixels
+  unsigned blocks() const { return chunks * columns; }
+
+  template <class S>
+  static Share of(const Problem<S>& p, int64_t pixels, int64_t most_columns = int64_t(1) << 30) {
+    Share share{1, kThreads, 1, 0};
+    if (p.channels_last)
+      while (share.lanes < kWarp && share.lanes < p.C) share.lanes *= 2;
+    else share.chunks = static_cast<unsigned>((p.C + kChannelsOfAThread - 1) / kChannelsOfAThread);
+    share.here = kThreads / share.lanes;
+    share.columns = static_cast<unsigned>(std::min((pixels + share.here - 1) / share.here, most_columns));
+    return share;
+  }
+};
+
+// A thread's: pixels pixel, pixel + stride, ..., and channels channel, channel + step, ... below end.
+struct Part {
+  unsigned map, slice, pixel, stride;
+  int64_t channel, end;
+  int step;
+};
+
+template <class S>
+__device__ __forceinline__ Part part_of(const Problem<S>& p, const Share& share) {
+  const unsigned blocks = share.chunks * share.columns, map = blockIdx.x / blocks, slice = blockIdx.x % blocks;
+  const unsigned chunk = slice % share.chunks, lane = threadIdx.x % share.lanes;
+  const unsigned pixel = slice / share.chunks * share.here + threadIdx.x / share.lanes;
+  const unsigned stride = share.columns * share.here;
+  if (p.channels_last) return {map, slice, pixel, stride, lane, p.C, share.lanes};
+  const int64_t first = int64_t(chunk) * kChannelsOfAThread, last = first + kChannelsOfAThread;
+  return {map, slice, pixel, stride, first, last < p.C ? last : p.C, 1};
+}
+
+template <class S>
+__device__ __forceinline__ int64_t in_output(const Problem<S>& p, const Place& place, int64_t pixel, int64_t channel) {
+  return place.sample * p.C * p.pixels() + (p.channels_last ? pixel * p.C + channel : channel * p.pixels() + pixel);
+}
+
+// Sample number `index` of all, its picture's repeats one after another.
+template <class S>
+__device__ __forceinline__ Place place_of(const Problem<S>& p, unsigned index) {
+  const unsigned repeats = static_cast<unsigned>(p.repeats.size);
+  return p.repeats.at(index % repeats, p.pictures.at(index / repeats, {}));
+}
+
+template <class S>
+__global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S> p, const Share share) {
+  using T = typename Problem<S>::T;
+  const Part part = part_of(p, share);
+  if (part.pixel >= p.pixels()) return;
+  const Place place = place_of(p, part.map);
+  const Theta<T> theta(p.theta + place.theta);
+  const Corners<S> corners(p, locate(p, theta, part.pixel), p.input + place.picture);
+#pragma unroll 4
+  for (int64_t c = part.channel; c < part.end; c += part.step) {
+    T value = 0;
+    for (int k = 0; k < 4; ++k) value += corners.weight[k] * corners.value(k, c * p.channel_stride);
+    narrow(value, p.output[in_output(p, place, part.pixel, c)]);
+  }
+}
+
+// ---- gradient of theta ---------------------------------------------------------------------------------------------
+
+// A block has one slice of a sample, and writes six sums; adding those of the slices is left to the caller.
+template <class S>
+__global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Problem<S> p, const Share share) {
+  using T = typename Problem<S>::T;
+  __shared__ T of_warps[kThreads / kWarp][6];
+  const Part part = part_of(p, share);
+  const Place place = place_of(p, part.map);
+  const Theta<T> theta(p.theta + place.theta);
+  T sums[6] = {};
+  for (unsigned pixel = part.pixel; pixel < p.pixels(); pixel += part.stride) {
+    const Sample<T> s = locate(p, theta, pixel);
+    const Corners<S> corners(p, s, p.input + place.picture);
+    T dx = 0, dy = 0;
+    for (int64_t c = part.channel; c < part.end; c += part.step) {
+      const T g = widen(p.grad_output[in_output(p, place, pixel, c)]);
+      T v[4];
+      for (int k = 0; k < 4; ++k) v[k] = corners.value(k, c * p.channel_stride);
+      dx += g * ((v[1] - v[0]) * (1 - s.y.fraction) + (v[3] - v[2]) * s.y.fraction);
+      dy += g * ((v[2] - v[0]) * (1 - s.x.fraction) + (v[3] - v[1]) * s.x.fraction);
+    }
+    dx *= s.x.slope;
+    dy *= s.y.slope;
+    sums[0] += dx * s.base_x, sums[1] += dx * s.base_y, sums[2] += dx;
+    sums[3] += dy * s.base_x, sums[4] += dy * s.base_y, sums[5] += dy;
+  }
+  for (int i = 0; i < 6; ++i) {
+    const T sum = warp_sum(sums[i]);
+    if (lane_index() == 0) of_warps[warp_index()][i] = sum;
+  }
+  __syncthreads();
+  if (threadIdx.x < 6) {
+    T sum = 0;
+    for (int warp = 0; warp < kThreads / kWarp; ++warp) sum += of_warps[warp][threadIdx.x];
+    p.grad_theta[(place.sample * (share.chunks * share.columns) + part.slice) * 6 + threadIdx.x] = sum;
+  }
+}
+
+// ---- gradient of the input -----------------------------------------------------------------------------------------
+
+// One coordinate of the position as a linear function of output row i and column j, in pixels, and the positions that
+// touch a pixel of the picture: within one of it, or anywhere beyond it where border pixels stand for what is outside.
+template <class T>
+struct Line {
+  T by_row, by_column, start, low, high;
+
+  __device__ __forceinline__ Line(T of_x, T of_y, T of_one, int64_t pixel, int64_t size, int64_t h, int64_t w,
+                                  bool align_corners, Padding padding) {
+    const Axis<T> axis(size, align_corners);
+    const T first_x = base_coordinate<T>(0, w, align_corners), first_y = base_coordinate<T>(0, h, align_corners);
+    by_column = w > 1 ? of_x * (-2 * first_x / T(w - 1)) * axis.scale : T(0);
+    by_row = h > 1 ? of_y * (-2 * first_y / T(h - 1)) * axis.scale : T(0);
+    start = to_pixels(of_x * first_x + (of_y * first_y + of_one), axis);
+    // For what this form and the position's own, which decides, round differently.
+    const T epsilon = sizeof(T) == 4 ? T(1.2e-7) : T(2.3e-16);
+    const T slack = T(1e-3) + 32 * epsilon * (fabs(of_x) + fabs(of_y) + fabs(of_one) + 1) * T(size);
+    low = T(pixel) - 1 - slack;
+    high = T(pixel) + 1 + slack;
+    const T far = T(1e30);
+    if (padding == Padding::kBorder && pixel == 0) low = -far;
+    if (padding == Padding::kBorder && pixel == size - 1) high = far;
+    if (padding == Padding::kReflection || !(fabs(start) + fabs(by_row) + fabs(by_column) < far)) {
+      low = -far;
+      high = far;
+      start = by_row = by_column = 0;
+    }
+  }
+  __device__ __forceinline__ bool bounded() const { return high - low < T(1e20); }
+
+  // Narrows [first, last) to the columns of row i that may touch the pixel.
+  __device__ __forceinline__ void columns(int64_t i, int64_t& first, int64_t& last) const {
+    const T here = by_row * T(i) + start;
+    if (fabs(by_column) < T(1e-6)) {
+      const T reach = fabs(by_column) * T(last);
+      if (!(here + reach > low && here - reach < high)) last = first;
+      return;
+    }
+    const T a = (low - here) / by_column, b = (high - here) / by_column;
+    const T from = min(a, b) - 1, to = max(a, b) + 2;
+    if (from > T(first)) first = from < T(last) ? int64_t(from) : last;
+    if (to < T(last)) last = to > T(first) ? int64_t(to) + 1 : first;
+  }
+};
+
+// The rows whose samples may touch the pixel: those of the parallelogram that the map makes of its square.
+template <class T>
+__device__ __forceinline__ void rows_of(const Line<T>& x, const Line<T>& y, int64_t& first, int64_t& last) {
+  const T determinant = x.by_column * y.by_row - x.by_row * y.by_column;
+  const T columns = fabs(x.by_column) + fabs(y.by_column), rows = fabs(x.by_row) + fabs(y.by_row);
+  if (!x.bounded() || !y.bounded() || !(fabs(determinant) > T(1e-3) * columns * rows)) return;
+  const T px = (x.low + x.high) / 2 - x.start, py = (y.low + y.high) / 2 - y.start;
+  const T middle = (x.by_column * py - y.by_column * px) / determinant;
+  const T reach = (fabs(x.by_column) * (y.high - y.low) + fabs(y.by_column) * (x.high - x.low)) / 2 / fabs(determinant);
+  const T from = middle - reach - 2, to = middle + reach + 3;
+  if (from > T(first)) first = from < T(last) ? int64_t(from) : last;
+  if (to < T(last)) last = to > T(first) ? int64_t(to) : first;
+}
+
+// A thread owns a pixel of the picture for some channels, and gathers what its samples hand back, in their order.
+template <class S>
+__global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 ? 2 : 1)
+    affine_sample_input_kernel(const Problem<S> p, const Share share) {
+  using T = typename Problem<S>::T;
+  const Part part = part_of(p, share);
+  if (part.pixel >= p.H * p.W) return;
+  const int64_t y = part.pixel / static_cast<unsigned>(p.W), x = part.pixel % static_cast<unsigned>(p.W);
+  const Place picture = p.pictures.at(part.map, {});
+  const int64_t step = p.channels_last ? part.step : p.pixels();
+  for (int64_t begin = part.channel; begin < part.end; begin += int64_t(part.step) * kChannelsOfAThread) {
+    const int64_t left = (part.end - begin + part.step - 1) / part.step;
+    const int count = static_cast<int>(left < kChannelsOfAThread ? left : kChannelsOfAThread);
+    T sums[kChannelsOfAThread] = {};
+#pragma unroll 1
+    for (int r = 0; r < p.repeats.size; ++r) {
+      const Place place = p.repeats.at(r, picture);
+      const Theta<T> theta(p.theta + place.theta);
+      const Line<T> along_x(theta.xx, theta.xy, theta.x, x, p.W, p.h, p.w, p.align_corners, p.padding);
+      const Line<T> along_y(theta.yx, theta.yy, theta.y, y, p.H, p.h, p.w, p.align_corners, p.padding);
+      int64_t row = 0, rows = p.h;
+      rows_of(along_x, along_y, row, rows);
+#pragma unroll 1
+      for (; row < rows; ++row) {
+        int64_t column = 0, columns = p.w;
+        along_x.columns(row, column, columns);
+        along_y.columns(row, column, columns);
+#pragma unroll 1
+        for (; column < columns; ++column) {
+          const unsigned pixel = static_cast<unsigned>(row * p.w + column);
+          const Sample<T> s = locate(p, theta, pixel);
+          T weight;
+          if (p.mode == Mode::kNearest) {
+            if (nearest(s.x) != x || nearest(s.y) != y) continue;
+            weight = 1;
+          } else {
+            const int64_t right = x - s.x.low, down = y - s.y.low;
+            if (right < 0 || right > 1 || down < 0 || down > 1) continue;
+            weight = (right ? s.x.fraction : 1 - s.x.fraction) * (down ? s.y.fraction : 1 - s.y.fraction);
+          }
+          const S* grad = p.grad_output + in_output(p, place, pixel, begin);
+#pragma unroll
+          for (int k = 0; k < kChannelsOfAThread; ++k) {
+            if (k < count) sums[k] += weight * T(widen(*grad));
+            grad += k + 1 < count ? step : 0;  // never beyond the last channel
+          }
+        }
+      }
+    }
+    S* to = p.grad_input + picture.number * p.C * p.H * p.W +
+            (p.channels_last ? part.pixel * p.C + begin : begin * p.H * p.W + part.pixel);
+#pragma unroll
+    for (int k = 0; k < kChannelsOfAThread; ++k)
+      if (k < count) narrow(sums[k], to[k * (p.channels_last ? part.step : p.H * p.W)]);
+  }
+}
+
+// ---- launch --------------------------------------------------------------------------------------------------------
+
+template <class S>
+void launch_blocks(void (*kernel)(Problem<S>, Share), const Problem<S>& p, const Share& share, int64_t maps,
+                   Stream stream) {
+  const int64_t blocks = int64_t(share.blocks()) * maps;
+  if (blocks > 0) launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, p, share);
+}
+
+template <class S>
+void launch_forward(const Problem<S>& p, Stream stream) {
+  launch_blocks(affine_sample_kernel<S>, p, Share::of(p, p.pixels()), p.pictures.size * p.repeats.size, stream);
+}
+
+// Sums that a sample's gradient of theta is left in.
+template <class S>
+int64_t slices(const Problem<S>& p) {
+  return Share::of(p, p.pixels(), kColumnsOfSums).blocks();
+}
+
+// Bilinear only: the nearest pixel has no gradient by theta.
+template <class S>
+void launch_theta(const Problem<S>& p, Stream stream) {
+  launch_blocks(affine_sample_theta_kernel<S>, p, Share::of(p, p.pixels(), kColumnsOfSums),
+                p.pictures.size * p.repeats.size, stream);
+}
+
+template <class S>
+void launch_input(const Problem<S>& p, Stream stream) {
+  launch_blocks(affine_sample_input_kernel<S>, p, Share::of(p, p.H * p.W), p.pictures.size, stream);
+}
+
+}  // namespace reidops::affine_sample

@@ -1,0 +1,281 @@
+// affine_sample_cpu_kernel.h - the CPU kernel, compiled once for every instruction set.
+//
+// A picture is laid out with the channels of a pixel side by side, in the thread's own memory and only where it is
+// sampled, for all of its samples; then a bilinear sample is four loads and four multiplications for all channels of
+// a vector, and the samples are turned back into planes sixteen pixels at a time.
+#pragma once
+
+#include <cmath>
+
+#include "pixels.h"
+#include "problem.h"
+#include "taps.h"
+
+namespace reidops::REIDOPS_ISA {
+
+template <class S, int kLanes>
+class AffineSampler {
+  using Problem = affine_sample::Problem<S>;
+  using T = typename Problem::T;
+  using V = typename Several<T, kLanes>::Vector;
+
+ public:
+  explicit AffineSampler(const Problem& p)
+      : p_(p), blocks_(p), positions_(p), nearest_(p.mode == affine_sample::Mode::kNearest) {
+    stretch_ = stretch_memory_.reserve(kRoom * kLanes);
+    slopes_[0] = slopes_memory_.reserve(2 * kRoom * kLanes);
+    slopes_[1] = slopes_[0] + kRoom * kLanes;
+  }
+
+  void forward(int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t repeats = p_.repeats.size, owner = task / repeats;
+      if (task == begin || task % repeats == 0) {
+        const int64_t last = (owner + 1) * repeats < end ? repeats : end - owner * repeats;
+        lay_out(owner, task % repeats, last);
+      }
+      sample(p_.repeats.at(task % repeats, picture_));
+    }
+  }
+
+  void backward(int64_t begin, int64_t end) {
+    const int64_t parts = affine_sample::parts(p_), repeats = p_.repeats.size;
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t owner = task / parts, part = task % parts;
+      const int64_t first = part * repeats / parts, last = (part + 1) * repeats / parts;
+      if (p_.grad_theta && !nearest_) lay_out(owner, first, last);
+      else set_owner(owner, first, last);
+      T* gradient = nullptr;
+      if (p_.grad_input) {
+        const int64_t size = affine_sample::part_size(p_);
+        gradient = parts > 1 ? p_.grad_parts + task * size : gradient_memory_.reserve(size);
+        if (parts > 1) region_ = {0, 0, p_.H, p_.W};
+        std::memset(gradient, 0, size_t(vectors_ * plane()) * sizeof(T));
+      }
+      for (int64_t r = first; r < last; ++r) differentiate(p_.repeats.at(r, picture_), gradient);
+      if (gradient && parts == 1) write_gradient(gradient);
+    }
+  }
+
+  // The parts of a picture's gradient, added up in their order; a task has some of the picture's rows.
+  void add_parts(int64_t begin, int64_t end) {
+    const int64_t parts = affine_sample::parts(p_), size = affine_sample::part_size(p_);
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t owner = task / parts, share = task % parts;
+      const int64_t first = share * p_.H / parts, last = (share + 1) * p_.H / parts;
+      set_owner(owner, 0, 0);
+      T* total = p_.grad_parts + owner * parts * size;
+      for (int64_t v = 0; v < vectors_; ++v) {
+        const int64_t from = v * whole_plane() + first * p_.W * kLanes, to = from + (last - first) * p_.W * kLanes;
+        for (int64_t part = 1; part < parts; ++part)
+          for (int64_t i = from; i < to; ++i) total[i] += total[part * size + i];
+      }
+      region_ = {first, 0, last - first, p_.W};
+      for (int64_t v = 0; v < vectors_; ++v)
+        write_region(total + v * whole_plane() + first * p_.W * kLanes, v);
+    }
+  }
+
+ private:
+  // Elements of one vector of channels for all pixels of the region, the pixel of zeros, and room for a run.
+  int64_t plane() const { return (region_.pixels() + kRun<T>) * kLanes; }
+  int64_t whole_plane() const { return (p_.H * p_.W + kRun<T>) * kLanes; }
+  int64_t channels(int64_t v) const {
+    const int64_t left = p_.C - channel_ - v * kLanes;
+    return left < kLanes ? left : kLanes;
+  }
+
+  // Picture and channels of a task, and the region that samples [first, last) of it touch.
+  void set_owner(int64_t owner, int64_t first, int64_t last) {
+    picture_ = p_.pictures.at(owner / blocks_.count, {});
+    block_ = owner % blocks_.count;
+    channel_ = block_ * blocks_.vectors * kLanes;
+    const int64_t left = (p_.C - channel_ + kLanes - 1) / kLanes;
+    vectors_ = left < blocks_.vectors ? left : blocks_.vectors;
+    region_ = {};
+    for (int64_t r = first; r < last; ++r) {
+      positions_.set_theta(p_.theta + p_.repeats.at(r, picture_).theta);
+      positions_.extend(region_);
+    }
+  }
+
+  void lay_out(int64_t owner, int64_t first, int64_t last) {
+    set_owner(owner, first, last);
+    if (p_.grad_input && affine_sample::parts(p_) > 1) region_ = {0, 0, p_.H, p_.W};
+    pixels_ = pixel_memory_.reserve(vectors_ * plane());
+    const S* corner = p_.input + picture_.picture + region_.y * p_.row_stride + region_.x * p_.column_stride;
+    const bool run = region_.columns * p_.column_stride == p_.row_stride;  // the rows follow one another
+    const int64_t rows = run ? 1 : region_.rows, columns = run ? region_.pixels() : region_.columns;
+    for (int64_t v = 0; v < vectors_; ++v) {
+      T* plane_of = pixels_ + v * plane();
+      const S* from = corner + (channel_ + v * kLanes) * p_.channel_stride;
+      for (int64_t y = 0; y < rows; ++y)
+        gather_pixels<T, kLanes>(from + y * p_.row_stride, p_.channel_stride, p_.column_stride, channels(v), columns,
+                                 plane_of + y * columns * kLanes);
+      std::memset(plane_of + region_.pixels() * kLanes, 0, kLanes * sizeof(T));
+    }
+  }
+
+  void sample(const affine_sample::Place& place) {
+    positions_.set_theta(p_.theta + place.theta);
+    for (int64_t begin = 0; begin < p_.pixels(); begin += kStretch) {
+      const int64_t n = p_.pixels() - begin < kStretch ? p_.pixels() - begin : kStretch;
+      positions_.find(begin, n, region_, false, taps_);
+      for (int64_t v = 0; v < vectors_; ++v) {
+        if (nearest_) copy(pixels_ + v * plane(), n);
+        else interpolate(pixels_ + v * plane(), n);
+        scatter_pixels<T, kLanes>(stretch_, channels(v), n, samples(p_.output, place, v, begin), stride_of_channels(),
+                                  p_.C);
+      }
+    }
+  }
+
+  void copy(const T* plane, int64_t n) {
+    for (int64_t q = 0; q < n; ++q) put<kLanes>(stretch_ + q * kLanes, pixel(plane, 0, q));
+  }
+  void interpolate(const T* plane, int64_t n) {
+    for (int64_t q = 0; q < n; ++q) {
+      V value = taps_.weight[0][q] * pixel(plane, 0, q);
+      for (int k = 1; k < 4; ++k) value += taps_.weight[k][q] * pixel(plane, k, q);
+      put<kLanes>(stretch_ + q * kLanes, value);
+    }
+  }
+  REIDOPS_INLINE V pixel(const T* plane, int k, int64_t q) const {
+    return take<kLanes>(plane + taps_.pixel[k][q] * int64_t(kLanes));
+  }
+
+  // The output is linear in the picture, so its gradient goes back by the same weights; and by theta
+  //
+  //     d output / d X = (1 - f_y) (high x - low x) at low y + f_y (high x - low x) at high y
+  //
+  // times d X / d theta = slope (x_j, y_i, 1), and likewise for Y, summed over pixels and channels.
+  void differentiate(const affine_sample::Place& place, T* gradient) {
+    positions_.set_theta(p_.theta + place.theta);
+    const bool by_theta = p_.grad_theta != nullptr && !nearest_;
+    double sums[6] = {};
+    for (int64_t begin = 0; begin < p_.pixels(); begin += kStretch) {
+      const int64_t n = p_.pixels() - begin < kStretch ? p_.pixels() - begin : kStretch;
+      positions_.find(begin, n, region_, true, taps_);
+      for (int64_t v = 0; v < vectors_; ++v) {
+        gather_pixels<T, kLanes>(samples(p_.grad_output, place, v, begin), stride_of_channels(),
+                                 p_.channels_last ? p_.C : 1, channels(v), n, stretch_);
+        if (gradient) spread(gradient + v * plane(), n);
+        if (by_theta) add_slopes(pixels_ + v * plane(), n, v == 0);
+      }
+      if (by_theta) add_by_theta(n, sums);
+    }
+    if (!p_.grad_theta) return;
+    T* out = p_.grad_theta + (place.sample * blocks_.count + block_) * 6;
+    for (int i = 0; i < 6; ++i) out[i] = T(sums[i]);
+  }
+  // Neighbours on a row add to the same pixels, one waiting for the other: four places of the stretch take turns.
+  void spread(T* plane, int64_t n) {
+    constexpr int64_t kTurns = 4;
+    const int64_t length = (n + kTurns - 1) / kTurns;
+    for (int64_t i = 0; i < length; ++i) {
+      for (int64_t q = i; q < n; q += length) {
+        const V g = take<kLanes>(stretch_ + q * kLanes);
+        if (nearest_) add(plane + taps_.pixel[0][q] * int64_t(kLanes), g);
+        else
+          for (int k = 0; k < 4; ++k) add(plane + taps_.pixel[k][q] * int64_t(kLanes), g * taps_.weight[k][q]);
+      }
+    }
+  }
+  static REIDOPS_INLINE void add(T* to, V value) { put<kLanes>(to, take<kLanes>(to) + value); }
+
+  // d loss / d X and d Y of every pixel of the stretch, its channels still apart.
+  void add_slopes(const T* plane, int64_t n, bool first) {
+    for (int64_t q = 0; q < n; ++q) {
+      const V g = take<kLanes>(stretch_ + q * kLanes);
+      const V ll = pixel(plane, 0, q), lh = pixel(plane, 1, q), hl = pixel(plane, 2, q), hh = pixel(plane, 3, q);
+      const T fx = taps_.fraction_x[q], fy = taps_.fraction_y[q];
+      const V dx = g * ((lh - ll) * (1 - fy) + (hh - hl) * fy), dy = g * ((hl - ll) * (1 - fx) + (hh - lh) * fx);
+      T *x = slopes_[0] + q * kLanes, *y = slopes_[1] + q * kLanes;
+      put<kLanes>(x, first ? dx : dx + take<kLanes>(x));
+      put<kLanes>(y, first ? dy : dy + take<kLanes>(y));
+    }
+  }
+  void add_by_theta(int64_t n, double (&sums)[6]) {
+    const int64_t whole = (n + kRun<T> - 1) / kRun<T> * kRun<T>;
+    for (int i = 0; i < 6; ++i)
+      for (int64_t q = n; q < whole; ++q) taps_.by_theta[i][q] = 0;
+    for (int axis = 0; axis < 2; ++axis) {
+      std::memset(slopes_[axis] + n * kLanes, 0, size_t((whole - n) * kLanes) * sizeof(T));
+      Run<T> total[3] = {};
+      for (int64_t q = 0; q < whole; q += kRun<T>) {
+        Run<T> v[kLanes], slope{};
+        for (int c = 0; c < kLanes; ++c) v[c] = take<kRun<T>>(slopes_[axis] + q * kLanes + c * kRun<T>);
+        pixels_to_planes<T, kLanes>(v);
+        for (int c = 0; c < kLanes; ++c) slope += v[c];
+        for (int i = 0; i < 3; ++i) total[i] += slope * take<kRun<T>>(taps_.by_theta[3 * axis + i] + q);
+      }
+      for (int i = 0; i < 3; ++i)
+        for (int k = 0; k < kRun<T>; ++k) sums[3 * axis + i] += double(total[i][k]);
+    }
+  }
+
+  // Pixels of the region to where they belong in grad_input, and zeros around them.
+  void write_gradient(const T* gradient) {
+    for (int64_t v = 0; v < vectors_; ++v) {
+      if (region_.pixels() < p_.H * p_.W) clear(gradient_of(v), v);
+      write_region(gradient + v * plane(), v);
+    }
+  }
+  void write_region(const T* from, int64_t v) {
+    const bool run = region_.columns == p_.W;  // the rows follow one another
+    const int64_t rows = run ? region_.rows > 0 : region_.rows, columns = run ? region_.pixels() : region_.columns;
+    S* to = gradient_of(v) + (region_.y * p_.W + region_.x) * pixel_step();
+    for (int64_t y = 0; y < rows; ++y)
+      scatter_pixels<T, kLanes>(from + y * columns * kLanes, channels(v), columns, to + y * p_.W * pixel_step(),
+                                channel_step(), pixel_step());
+  }
+  S* gradient_of(int64_t v) const {
+    return p_.grad_input + picture_.number * p_.C * p_.H * p_.W + (channel_ + v * kLanes) * channel_step();
+  }
+  int64_t pixel_step() const { return p_.channels_last ? p_.C : 1; }
+  int64_t channel_step() const { return p_.channels_last ? 1 : p_.H * p_.W; }
+  void clear(S* to, int64_t v) const {
+    for (int64_t c = 0; c < channels(v); ++c) {
+      if (pixel_step() == 1) std::memset(to + c * channel_step(), 0, size_t(p_.H * p_.W) * sizeof(S));
+      else
+        for (int64_t i = 0; i < p_.H * p_.W; ++i) to[c + i * pixel_step()] = S{};
+    }
+  }
+
+  template <class P>
+  P* samples(P* start, const affine_sample::Place& place, int64_t v, int64_t pixel) const {
+    const int64_t channel = channel_ + v * kLanes;
+    return start + place.sample * p_.C * p_.pixels() +
+           (p_.channels_last ? pixel * p_.C + channel : channel * p_.pixels() + pixel);
+  }
+  int64_t stride_of_channels() const { return p_.channels_last ? 1 : p_.pixels(); }
+
+  const Problem& p_;
+  const affine_sample::Blocks<S> blocks_;
+  Positions<S> positions_;
+  const bool nearest_;
+  Taps<T> taps_;
+  Buffer<T> stretch_memory_, slopes_memory_, pixel_memory_, gradient_memory_;
+  T *stretch_ = nullptr, *slopes_[2] = {}, *pixels_ = nullptr;
+  affine_sample::Place picture_;
+  int64_t block_ = 0, channel_ = 0, vectors_ = 0;
+  Region region_;
+};
+
+namespace affine_sample_kernels {
+
+#define REIDOPS_DEFINE(S, name)                                                                                \
+  void name(const affine_sample::Problem<S>& p, int64_t begin, int64_t end) {                                  \
+    if (p.C <= affine_sample::kFewChannels) AffineSampler<S, affine_sample::kFewChannels>(p).name(begin, end); \
+    else AffineSampler<S, affine_sample::kManyChannels>(p).name(begin, end);                                   \
+  }
+#define REIDOPS_DEFINE_STORAGE(S) REIDOPS_DEFINE(S, forward) REIDOPS_DEFINE(S, backward) REIDOPS_DEFINE(S, add_parts)
+REIDOPS_DEFINE_STORAGE(float)
+REIDOPS_DEFINE_STORAGE(double)
+REIDOPS_DEFINE_STORAGE(Half)
+REIDOPS_DEFINE_STORAGE(BFloat16)
+#undef REIDOPS_DEFINE_STORAGE
+#undef REIDOPS_DEFINE
+
+}  // namespace affine_sample_kernels
+}  // namespace reidops::REIDOPS_ISA

@@ -1,0 +1,134 @@
+// problem.h - what the kernels are handed: pointers, sizes, strides; nothing of torch.
+#pragma once
+
+#include <cstdint>
+
+#include "../common/half.h"
+#include "affine_sample.h"
+
+namespace reidops::affine_sample {
+
+// Where something is: elements from the start of the pictures, elements from the start of the maps (theta), and the
+// number of the sample and of the picture, counted along their own tensors.
+struct Place {
+  int64_t picture = 0, theta = 0, sample = 0, number = 0;
+};
+
+// Some of the batch dimensions, and what a step along each of them moves.
+struct Walk {
+  static constexpr int kMostDims = 8;
+  int64_t extent[kMostDims];
+  Place step[kMostDims];
+  int dims = 0;
+  int64_t size = 1;
+
+  void add(int64_t count, const Place& one) {
+    extent[dims] = count;
+    step[dims++] = one;
+    size *= count;
+  }
+  // From `start`, the last dimension fastest.  There are fewer than 2^31 samples: a GPU divides 32 bits much faster.
+  REIDOPS_HOST_DEVICE Place at(int64_t index, Place start) const {
+    uint32_t rest = static_cast<uint32_t>(index);
+    for (int d = dims - 1; d >= 0; --d) {
+      const int64_t i = rest % static_cast<uint32_t>(extent[d]);
+      rest /= static_cast<uint32_t>(extent[d]);
+      start.picture += i * step[d].picture;
+      start.theta += i * step[d].theta;
+      start.sample += i * step[d].sample;
+      start.number += i * step[d].number;
+    }
+    return start;
+  }
+};
+
+// Pictures (C, H, W) of storage type S; every one of them is sampled once for each of `repeats`.
+template <class S>
+struct Problem {
+  using T = typename Computing<S>::Type;
+
+  const S* input;        // any strides
+  const S* theta;        // 6 side by side
+  S* output;             // forward: samples (C, h, w)
+  const S* grad_output;  // backward: the same
+  S* grad_input;         // backward: pictures (C, H, W); null: not wanted
+  T* grad_theta;         // backward: for each sample and block of channels 6 sums; null: not wanted
+  T* grad_parts;         // backward: see Backward; null: not needed
+  Walk pictures, repeats;
+  int64_t C, H, W, h, w;
+  int64_t channel_stride, row_stride, column_stride;  // of a picture, in elements
+  bool channels_last;                                 // of output, grad_output and grad_input
+  bool align_corners;
+  Mode mode;
+  Padding padding;
+
+  REIDOPS_HOST_DEVICE int64_t pixels() const { return h * w; }
+};
+
+// Channels side by side in a pixel as the CPU kernel lays it out: all of a colour picture, or some of a feature map.
+constexpr int64_t kFewChannels = 4, kManyChannels = 16;
+// Vectors of channels that share the positions once worked out, while what they sample fits into the cache.
+constexpr int64_t kMostVectors = 4;
+constexpr int64_t kCacheBytes = 512 << 10;
+
+template <class S>
+struct Blocks {
+  int64_t lanes, vectors, count;
+
+  explicit REIDOPS_HOST_DEVICE Blocks(const Problem<S>& p) {
+    lanes = p.C <= kFewChannels ? kFewChannels : kManyChannels;
+    const int64_t all = (p.C + lanes - 1) / lanes;
+    const int64_t bytes = (p.H * p.W + 1) * lanes * int64_t(sizeof(typename Problem<S>::T));
+    const int64_t fit = kCacheBytes / bytes;
+    vectors = fit < 1 ? 1 : fit < kMostVectors ? fit : kMostVectors;
+    count = (all + vectors - 1) / vectors;
+  }
+};
+
+// Backward adds up a picture's gradient in one place, sample by sample.  Where there are too few pictures and blocks of
+// channels to share out, the samples of each are cut into `parts`, which are added in their order: a number that
+// depends on sizes alone, so that no number of threads changes a result.
+template <class S>
+REIDOPS_HOST_DEVICE int64_t parts(const Problem<S>& p) {
+  constexpr int64_t kTasksWanted = 16;
+  const int64_t tasks = p.pictures.size * Blocks<S>(p).count;
+  if (tasks == 0) return 1;
+  const int64_t wanted = (kTasksWanted + tasks - 1) / tasks;
+  return wanted < p.repeats.size ? wanted : (p.repeats.size > 0 ? p.repeats.size : 1);
+}
+
+template <class S>
+REIDOPS_HOST_DEVICE int64_t forward_tasks(const Problem<S>& p) {
+  return p.pictures.size * Blocks<S>(p).count * p.repeats.size;
+}
+template <class S>
+REIDOPS_HOST_DEVICE int64_t backward_tasks(const Problem<S>& p) {
+  return p.pictures.size * Blocks<S>(p).count * parts(p);
+}
+// Elements of `grad_parts`: one picture, as the kernel lays it out, for each task of more than one part.
+template <class S>
+REIDOPS_HOST_DEVICE int64_t part_size(const Problem<S>& p) {
+  const Blocks<S> blocks(p);
+  return blocks.vectors * (p.H * p.W + kManyChannels) * blocks.lanes;
+}
+
+}  // namespace reidops::affine_sample
+
+// For every instruction set, compiled from affine_sample_cpu_kernel.h: each runs tasks [begin, end); `add_parts` has
+// as many, and comes after all of `backward` where there is more than one part.
+#define REIDOPS_DECLARE_STORAGE(S)                                                                 \
+  void forward(const affine_sample::Problem<S>& problem, int64_t begin, int64_t end);              \
+  void backward(const affine_sample::Problem<S>& problem, int64_t begin, int64_t end);             \
+  void add_parts(const affine_sample::Problem<S>& problem, int64_t begin, int64_t end);
+#define REIDOPS_DECLARE_AFFINE_SAMPLE(isa)                                                         \
+  namespace reidops::isa::affine_sample_kernels {                                                  \
+  REIDOPS_DECLARE_STORAGE(float)                                                                   \
+  REIDOPS_DECLARE_STORAGE(double)                                                                  \
+  REIDOPS_DECLARE_STORAGE(Half)                                                                    \
+  REIDOPS_DECLARE_STORAGE(BFloat16)                                                                \
+  }
+REIDOPS_DECLARE_AFFINE_SAMPLE(baseline)
+REIDOPS_DECLARE_AFFINE_SAMPLE(avx2)
+REIDOPS_DECLARE_AFFINE_SAMPLE(avx512)
+#undef REIDOPS_DECLARE_AFFINE_SAMPLE
+#undef REIDOPS_DECLARE_STORAGE

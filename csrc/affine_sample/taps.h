@@ -1,0 +1,169 @@
+// taps.h - the pixels that a stretch of output pixels is made of, worked out before any channel is looked at.
+#pragma once
+
+#include "pixels.h"
+#include "problem.h"
+
+namespace reidops::affine_sample {
+
+// affine_sample.h on a run of numbers at once.
+template <class T>
+struct RunNumbers {
+  using Element = T;
+  using Integer = typename REIDOPS_ISA::Several<T, REIDOPS_ISA::kRun<T>>::Index;
+  using V = REIDOPS_ISA::Run<T>;
+  static REIDOPS_HOST_DEVICE Integer integer(V v) { return __builtin_convertvector(v, Integer); }
+  static REIDOPS_HOST_DEVICE V number(Integer i) { return __builtin_convertvector(i, V); }
+};
+template <>
+struct Numbers<REIDOPS_ISA::Run<float>> : RunNumbers<float> {};
+template <>
+struct Numbers<REIDOPS_ISA::Run<double>> : RunNumbers<double> {};
+
+}  // namespace reidops::affine_sample
+
+namespace reidops::REIDOPS_ISA {
+
+template <class T>
+using RunIndex = typename Several<T, kRun<T>>::Index;
+template <class T>
+using RunInt = typename Several<int32_t, kRun<T>>::Vector;
+
+// A rectangle of the picture: what is laid out as pixels.
+struct Region {
+  int64_t y = 0, x = 0, rows = 0, columns = 0;
+  int64_t pixels() const { return rows * columns; }
+};
+
+constexpr int kStretch = 64;            // output pixels at a time
+constexpr int kRoom = kStretch + 16;    // their last run may reach beyond
+
+template <class T>
+struct Taps {
+  // Pixels of the region, numbered along its rows; `pixels()` of it stands for one of zeros.  In the order (low y, low
+  // x), (low y, high x), (high y, low x), (high y, high x).  Sampling the nearest pixel has the first alone.
+  alignas(64) int32_t pixel[4][kRoom];
+  alignas(64) T weight[4][kRoom];
+  alignas(64) T fraction_x[kRoom], fraction_y[kRoom];
+  // d position / d theta: slope times x_j, y_i and 1, for both rows of theta.
+  alignas(64) T by_theta[6][kRoom];
+};
+
+// Positions of the samples of one problem.
+template <class S>
+class Positions {
+  using T = typename affine_sample::Problem<S>::T;
+  using V = Run<T>;
+
+ public:
+  explicit Positions(const affine_sample::Problem<S>& p) : p_(p), x_(p.W, p.align_corners), y_(p.H, p.align_corners) {
+    base_ = buffer_.reserve(p.w + kRun<T>);
+    for (int64_t j = 0; j < p.w; ++j) base_[j] = affine_sample::base_coordinate<T>(j, p.w, p.align_corners);
+  }
+
+  void set_theta(const S* theta) {
+    for (int i = 0; i < 6; ++i) theta_[i] = widen(theta[i]);
+  }
+
+  // Extends the region by what this theta's samples may touch.  The image of the output's rectangle is a parallelogram,
+  // so its corners say how far it reaches; a pixel on every side is for rounding.
+  void extend(Region& region) const {
+    int64_t y, rows, x, columns;
+    reach(theta_, p_.W, x_, x, columns);
+    reach(theta_ + 3, p_.H, y_, y, rows);
+    if (rows == 0 || columns == 0) return;
+    if (region.pixels() == 0) {
+      region = {y, x, rows, columns};
+      return;
+    }
+    merge(region.y, region.rows, y, rows);
+    merge(region.x, region.columns, x, columns);
+  }
+
+  // Output pixels [begin, begin + count), count of up to kStretch; `derivatives`: what a gradient needs as well.
+  void find(int64_t begin, int64_t count, const Region& region, bool derivatives, Taps<T>& taps) const {
+    int64_t i = begin / p_.w, j = begin % p_.w, done = 0;
+    while (done < count) {  // what the stretch has of one row
+      const int64_t n = p_.w - j < count - done ? p_.w - j : count - done;
+      const T y = affine_sample::base_coordinate<T>(i, p_.h, p_.align_corners);
+      for (int64_t k = 0; k < n; k += kRun<T>) find_run(base_ + j + k, y, region, derivatives, taps, done + k);
+      done += n;
+      j = 0;
+      ++i;
+    }
+  }
+
+ private:
+  void reach(const T* theta, int64_t size, const affine_sample::Axis<T>& axis, int64_t& first, int64_t& count) const {
+    const T spread = std::fabs(theta[0]) + std::fabs(theta[1]);
+    const T low = affine_sample::to_pixels(theta[2] - spread, axis);
+    const T high = affine_sample::to_pixels(theta[2] + spread, axis);
+    const bool all = !(low > T(-1e9) && high < T(1e9)) ||
+                     (p_.padding == affine_sample::Padding::kReflection && !(low > T(0) && high < T(size - 1)));
+    first = 0, count = size;
+    if (all) return;
+    int64_t begin = int64_t(std::floor(low)) - 1, end = int64_t(std::floor(high)) + 3;
+    if (p_.padding == affine_sample::Padding::kBorder) {  // what lies outside is taken from the edge
+      begin = begin > size - 1 ? size - 1 : begin;
+      end = end < 1 ? 1 : end;
+    }
+    first = begin < 0 ? 0 : begin;
+    count = (end > size ? size : end) - first;
+    if (count < 0) first = count = 0;
+  }
+  static void merge(int64_t& first, int64_t& count, int64_t other, int64_t others) {
+    const int64_t end = first + count > other + others ? first + count : other + others;
+    first = first < other ? first : other;
+    count = end - first;
+  }
+
+  // The arrays have room for a whole run, of which what follows overwrites the rest.
+  static REIDOPS_INLINE void keep(int32_t* to, RunIndex<T> v) {
+    put<kRun<T>>(to, __builtin_convertvector(v, RunInt<T>));
+  }
+  static REIDOPS_INLINE void keep(T* to, V v) { put<kRun<T>>(to, v); }
+
+  REIDOPS_INLINE void find_run(const T* base, T y, const Region& region, bool derivatives, Taps<T>& taps,
+                               int64_t at) const {
+    using namespace affine_sample;
+    using I = RunIndex<T>;
+    const V x = take<kRun<T>>(base), one = V{} + T(1);
+    const Cell<V> cx = cell(V(theta_[0] * x + (theta_[1] * y + theta_[2])), x_, p_.padding);
+    const Cell<V> cy = cell(V(theta_[3] * x + (theta_[4] * y + theta_[5])), y_, p_.padding);
+    using Int = typename Lanes<T>::Bits;
+    const I nothing = I{} + Int(region.pixels()), width = I{} + Int(p_.W), height = I{} + Int(p_.H);
+    const auto number = [&](I row, I column) -> I {
+      const I pixel = (row - Int(region.y)) * Int(region.columns) + (column - Int(region.x));
+      return inside(row, height) & inside(column, width) ? pixel : nothing;
+    };
+    if (p_.mode == Mode::kNearest) {
+      keep(taps.pixel[0] + at, number(nearest(cy), nearest(cx)));
+      return;
+    }
+    keep(taps.pixel[0] + at, number(cy.low, cx.low));
+    keep(taps.pixel[1] + at, number(cy.low, cx.low + 1));
+    keep(taps.pixel[2] + at, number(cy.low + 1, cx.low));
+    keep(taps.pixel[3] + at, number(cy.low + 1, cx.low + 1));
+    keep(taps.weight[0] + at, (one - cx.fraction) * (one - cy.fraction));
+    keep(taps.weight[1] + at, cx.fraction * (one - cy.fraction));
+    keep(taps.weight[2] + at, (one - cx.fraction) * cy.fraction);
+    keep(taps.weight[3] + at, cx.fraction * cy.fraction);
+    if (!derivatives) return;
+    keep(taps.fraction_x + at, cx.fraction);
+    keep(taps.fraction_y + at, cy.fraction);
+    keep(taps.by_theta[0] + at, cx.slope * x);
+    keep(taps.by_theta[1] + at, cx.slope * y);
+    keep(taps.by_theta[2] + at, cx.slope);
+    keep(taps.by_theta[3] + at, cy.slope * x);
+    keep(taps.by_theta[4] + at, cy.slope * y);
+    keep(taps.by_theta[5] + at, cy.slope);
+  }
+
+  const affine_sample::Problem<S>& p_;
+  const affine_sample::Axis<T> x_, y_;
+  Buffer<T> buffer_;
+  T* base_;
+  T theta_[6];
+};
+
+}  // namespace reidops::REIDOPS_ISA
