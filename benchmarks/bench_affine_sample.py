@@ -1,0 +1,145 @@
+"""affine_sample against torch's affine_grid, expand and grid_sample, at the sizes of three papers.
+
+In each group the floor is a copy of the output's bytes (there and, with gradients, of the input's and the output's
+again); the rival is the same call written with torch. `only theta` has no gradient of the pictures, as where an STN
+learns to crop them.
+
+    pytest benchmarks/bench_affine_sample.py --benchmark-json=results.json
+    python -m benchmarks.table results.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import reidops
+
+
+class Case(NamedTuple):
+    pictures: int
+    maps: int  # affine maps of each picture
+    channels: int
+    size: tuple[int, int]
+    sampled: tuple[int, int]
+
+    @property
+    def samples(self) -> int:
+        return self.pictures * self.maps
+
+
+CASES = {
+    "STNReID, 1 picture x 32": Case(1, 32, 3, (256, 128), (256, 128)),
+    "CSN, 32 maps x 3": Case(32, 3, 96, (40, 15), (10, 10)),
+    "MGRe, 8 maps x 4": Case(8, 4, 256, (64, 32), (32, 16)),
+}
+Function = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
+
+
+def inputs(case: Case) -> tuple[Tensor, Tensor]:
+    """Pictures, and maps that zoom to about 0.6 of them, turned a little: ``(pictures, maps, 2, 3)``."""
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.rand(case.pictures, case.channels, *case.size, generator=generator)
+    noise = torch.randn(case.pictures, case.maps, 2, 3, generator=generator)
+    return pictures, 0.6 * torch.eye(2, 3) + 0.1 * noise
+
+
+def sampled(pictures: Tensor, theta: Tensor, size: tuple[int, int]) -> Tensor:
+    return reidops.affine_sample(pictures[:, None], theta, size)
+
+
+def sampled_by_torch(pictures: Tensor, theta: Tensor, size: tuple[int, int]) -> Tensor:
+    batch, channels = theta.shape[:2], pictures.shape[1]
+    expanded = pictures[:, None].expand(*batch, *pictures.shape[1:]).flatten(0, 1)
+    grid = F.affine_grid(theta.flatten(0, 1), [len(expanded), channels, *size], align_corners=False)
+    return F.grid_sample(expanded, grid, align_corners=False).unflatten(0, batch)
+
+
+def measure(benchmark: Any, group: str, run: Callable[[], Any]) -> None:
+    benchmark.group = group
+    benchmark.extra_info.update(calls=1, threads=torch.get_num_threads())
+    benchmark.pedantic(run, rounds=15, warmup_rounds=2)
+
+
+def forward(benchmark: Any, name: str, function: Function, pictures: Tensor, theta: Tensor) -> None:
+    with torch.no_grad():
+        measure(benchmark, f"{name}: forward", lambda: function(pictures, theta, CASES[name].sampled))
+
+
+def forward_and_backward(
+    benchmark: Any, name: str, function: Function, pictures: Tensor, theta: Tensor, *, of_pictures: bool = True
+) -> None:
+    case = CASES[name]
+    grad = torch.rand(case.pictures, case.maps, case.channels, *case.sampled)
+    pictures.requires_grad_(of_pictures)
+    theta.requires_grad_()
+
+    def run() -> None:
+        pictures.grad = theta.grad = None
+        function(pictures, theta, case.sampled).backward(grad)
+
+    measure(benchmark, f"{name}: forward and backward", run)
+
+
+every_case = pytest.mark.parametrize("name", CASES)
+
+
+@every_case
+def test_floor_copy(benchmark: Any, name: str) -> None:
+    output = sampled(*inputs(CASES[name]), CASES[name].sampled)
+    to = torch.empty_like(output)
+    measure(benchmark, f"{name}: forward", lambda: to.copy_(output))
+
+
+@every_case
+def test_affine_sample(benchmark: Any, name: str) -> None:
+    forward(benchmark, name, sampled, *inputs(CASES[name]))
+
+
+@every_case
+def test_affine_sample_channels_last(benchmark: Any, name: str) -> None:
+    pictures, theta = inputs(CASES[name])
+    forward(benchmark, name, sampled, pictures.contiguous(memory_format=torch.channels_last), theta)
+
+
+@every_case
+def test_torch(benchmark: Any, name: str) -> None:
+    forward(benchmark, name, sampled_by_torch, *inputs(CASES[name]))
+
+
+@every_case
+def test_floor_copies(benchmark: Any, name: str) -> None:
+    pictures, theta = inputs(CASES[name])
+    output = sampled(pictures, theta, CASES[name].sampled)
+    values = (output, output.clone(), pictures)
+    to = [torch.empty_like(value) for value in values]
+    measure(
+        benchmark,
+        f"{name}: forward and backward",
+        lambda: [one.copy_(value) for one, value in zip(to, values, strict=True)],
+    )
+
+
+@every_case
+def test_affine_sample_gradients(benchmark: Any, name: str) -> None:
+    forward_and_backward(benchmark, name, sampled, *inputs(CASES[name]))
+
+
+@every_case
+def test_affine_sample_only_theta(benchmark: Any, name: str) -> None:
+    forward_and_backward(benchmark, name, sampled, *inputs(CASES[name]), of_pictures=False)
+
+
+@every_case
+def test_torch_gradients(benchmark: Any, name: str) -> None:
+    forward_and_backward(benchmark, name, sampled_by_torch, *inputs(CASES[name]))
+
+
+@every_case
+def test_torch_only_theta(benchmark: Any, name: str) -> None:
+    forward_and_backward(benchmark, name, sampled_by_torch, *inputs(CASES[name]), of_pictures=False)
