@@ -56,7 +56,7 @@ class BlockGrid:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Reconstruction:
     """Which gallery blocks rebuilt which probe block, and how well.
 
     Attributes:
@@ -88,6 +88,44 @@ class Explanation:
     def gallery_box(self, index: int) -> Box:
         """Where gallery block `index` lies, as fractions of the gallery image."""
         return _box(self.gallery_grids, index)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which part of the gallery image was compared with the probe.
+
+    Attributes:
+        distance: the distance of the pair, as `Matcher.distances` gives it.
+        theta: (2, 3) from the affined image's coordinates to the gallery image's, both in [-1, 1].
+        probe: (3, H, W) the probe as it was compared, that is, resized.
+        affined: (3, H, W) what theta samples of the gallery image.
+        align_corners: whether -1 and 1 are the centres of the corner pixels, or their outer edges.
+    """
+
+    distance: float
+    theta: Tensor
+    probe: Tensor
+    affined: Tensor
+    align_corners: bool = False
+
+    def corners(self) -> list[tuple[float, float]]:
+        """(x, y) of the sampled part's corners as fractions of the gallery image, clockwise from the upper left.
+
+        Example:
+            >>> import torch
+            >>> image, theta = torch.zeros(3, 8, 4), torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+            >>> Alignment(0.0, theta, image, image).corners()
+            [(0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0)]
+        """
+        height, width = self.affined.shape[-2:]
+        # With aligned corners the outer edges lie half a pixel beyond -1 and 1.
+        x, y = ((size / (size - 1) if self.align_corners and size > 1 else 1.0) for size in (width, height))
+        places = self.theta.new_tensor([[-x, -y, 1], [x, -y, 1], [x, y, 1], [-x, y, 1]]) @ self.theta.mT
+        scale = self.theta.new_tensor([1 / x, 1 / y])
+        return [(u, v) for u, v in (places * scale / 2 + 0.5).tolist()]
+
+
+Explanation = Reconstruction | Alignment
 
 
 class Matcher(Protocol):

@@ -13,7 +13,7 @@ import reidops
 from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
 from reidops_models.embedding import embed_in_batches, rescale
-from reidops_models.matching import BlockGrid, Explanation, Role
+from reidops_models.matching import BlockGrid, Reconstruction, Role
 
 Size = tuple[int, int]
 
@@ -64,7 +64,7 @@ class ResizingMatcher:
             return (1 - left @ right.mT).cpu()
         return torch.cdist(left, right).cpu()
 
-    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
+    def explain(self, probe: Tensor, gallery: Tensor) -> Reconstruction | None:
         """None: the images are compared as wholes."""
         return None
 
@@ -134,7 +134,7 @@ class DsrMatcher:
         with torch.inference_mode():
             return reidops.dsr_distance(probes, gallery, self.beta, scales=self.scales, progress=progress).cpu()
 
-    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation:
+    def explain(self, probe: Tensor, gallery: Tensor) -> Reconstruction:
         """Error of every probe block and the coefficients that rebuilt it."""
         probe, gallery = self._scaled(probe, "probe"), self._scaled(gallery, "gallery")
         with torch.inference_mode():
@@ -142,7 +142,7 @@ class DsrMatcher:
             probe_blocks, probe_grids = block_set(self.network(probe[None].to(device))[0], self.scales)
             gallery_blocks, gallery_grids = block_set(self.network(gallery[None].to(device))[0], self.scales)
             rebuilt = reidops.sparse_reconstruct(probe_blocks, gallery_blocks, self.beta)
-        return Explanation(
+        return Reconstruction(
             distance=float(rebuilt.error.mean()),
             probe_grids=probe_grids,
             gallery_grids=gallery_grids,

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from reidops_models.matching import Explanation
+from reidops_models.matching import Alignment, Explanation, Reconstruction
+from reidops_models.report.alignment import draw_alignment
 from reidops_models.report.pictures import data_uri, png_uri
 from reidops_models.report.reconstruction import draw_reconstruction
 
@@ -30,9 +31,9 @@ class RankedImage:
 
 @dataclass(frozen=True)
 class RankedProbe:
-    """A probe, its top ranks, and how the best match rebuilt it.
+    """A probe, its top ranks, and how the best match was made.
 
-    `explanation` is of the first of `ranked`; one of more than `MOST_BLOCKS` probe blocks is not drawn.
+    `explanation` is of the first of `ranked`; a reconstruction of more than `MOST_BLOCKS` probe blocks is not drawn.
     `first_match` is the rank of the first image of the same person, None where that is not known.
     """
 
@@ -97,16 +98,21 @@ def write_report(
 
 def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
     """What the template needs of one probe."""
-    drawing = None
-    if probe.explanation and probe.ranked and len(probe.explanation.probe_grids[0]) <= MOST_BLOCKS:
-        drawing = draw_reconstruction(probe.image, probe.ranked[0].image, probe.explanation)
+    explanation, reconstruction, alignment = probe.explanation, None, None
+    if not probe.ranked:
+        explanation = None
+    if isinstance(explanation, Reconstruction) and len(explanation.probe_grids[0]) <= MOST_BLOCKS:
+        reconstruction = draw_reconstruction(probe.image, probe.ranked[0].image, explanation)
+    if isinstance(explanation, Alignment):
+        alignment = draw_alignment(probe.ranked[0].image, explanation)
     return {
         "number": number,
         "name": probe.name,
         "size": f"{probe.image.shape[2]} x {probe.image.shape[1]}",
         "picture": data_uri(probe.image, THUMBNAIL),
         "first_match": probe.first_match,
-        "drawing": drawing,
+        "reconstruction": reconstruction,
+        "alignment": alignment,
         "ranked": [
             {
                 "rank": match.rank,

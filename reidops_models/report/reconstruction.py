@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reidops_models.matching import BlockGrid, Explanation
+from reidops_models.matching import BlockGrid, Reconstruction
 from reidops_models.report.colours import css, error_colours, mixed_colours, position_colours
 from reidops_models.report.pictures import data_uri, pale
 
@@ -106,7 +106,7 @@ class Drawing:
     heat: list[tuple[str, float]]  # colours and opacities of the scale, from 0 to the largest error
 
 
-def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Explanation) -> Drawing:
+def draw_reconstruction(probe: Tensor, gallery: Tensor, explanation: Reconstruction) -> Drawing:
     """Lay out the drawing of one reconstruction.
 
     Args:
@@ -189,7 +189,7 @@ def _frames(probe: Tensor, gallery: Tensor, heat_maps: int) -> list[Frame]:
     ]
 
 
-def _heat_maps(frames: Sequence[Frame], explanation: Explanation, largest: float) -> list[HeatMap]:
+def _heat_maps(frames: Sequence[Frame], explanation: Reconstruction, largest: float) -> list[HeatMap]:
     maps = []
     for index, (frame, grid) in enumerate(zip(frames, explanation.probe_grids, strict=True)):
         errors = explanation.error_map(index).detach().double().cpu().numpy().reshape(-1)

@@ -16,12 +16,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset, Sample, load_market1501, read_image, write_synthetic
 from reidops_models.data.synthetic import SIZES
 from reidops_models.recipe import Recipe, load_recipe, parse_recipe
 
 GALLERY_IMAGES = 3  # a person, for multi-shot tables
+STAMP = "start.sha256"  # beside a network: the digest of what it was made from
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,29 @@ class Study:
             seed: of people and training.
             label: the name of its folder.
             recipe: as :func:`load_recipe` takes it.
-            changes: sections of the recipe with other values, {"fine_tuning": {"gradient": "implicit"}}.
+            changes: sections of the recipe with other values, {"fine_tuning": {"gradient": "implicit"}}; a list or
+                None takes the place of the whole section.
             start: gives the checkpoint that a fine-tuning starts from.
         """
         if (label, seed) not in self._networks:
             self._networks[label, seed] = self._trained(seed, label, self._recipe(recipe, seed, changes or {}), start)
         return self._networks[label, seed]
 
+    def derived(self, seed: int, label: str, sources: Sequence[Path], build: Callable[[], Checkpoint]) -> Checkpoint:
+        """A network made from trained ones, whose files `sources` are, unless it has been made from these before."""
+        if (label, seed) not in self._networks:
+            weights, digest = self.checkpoint(seed, label), _digest(sources)
+            kept = _load_kept(weights, digest)
+            if kept is None:
+                shutil.rmtree(weights.parent, ignore_errors=True)
+                save_checkpoint(weights, build())
+                weights.with_name(STAMP).write_text(digest)
+                kept = load_checkpoint(weights)
+            self._networks[label, seed] = kept
+        return self._networks[label, seed]
+
     def checkpoint(self, seed: int, label: str) -> Path:
-        """Where :meth:`trained` keeps a network."""
+        """Where :meth:`trained` and :meth:`derived` keep a network."""
         return self.folder / f"seed-{seed}" / label / "model.safetensors"
 
     def distances(self, seed: int, label: str, key: str, compute: Callable[[], Tensor]) -> Tensor:
@@ -114,7 +129,7 @@ class Study:
     def _recipe(self, name: str, seed: int, changes: dict[str, Any]) -> Recipe:
         values = load_recipe(name).model_dump(mode="json")
         for section, options in changes.items():
-            values[section] |= options
+            values[section] = {**(values.get(section) or {}), **options} if isinstance(options, dict) else options
         values["training"]["seed"] = seed
         if self.size == "tiny":
             values["training"]["epochs"] = 1
@@ -126,27 +141,37 @@ class Study:
     def _trained(self, seed: int, label: str, recipe: Recipe, start: Callable[[int], Path] | None) -> Checkpoint:
         weights = self.checkpoint(seed, label)
         source = start(seed) if start else None
-        stamp = weights.with_name("start.sha256")
-        digest = hashlib.sha256(source.read_bytes()).hexdigest() if source else ""
-        try:
-            kept = load_checkpoint(weights)
-            if kept.recipe == recipe and stamp.read_text() == digest:
-                return kept
-        except (CheckpointError, OSError):
-            pass
+        digest = _digest([source] if source else [])
+        kept = _load_kept(weights, digest)
+        if kept is not None and kept.recipe == recipe:
+            return kept
         shutil.rmtree(weights.parent, ignore_errors=True)  # with the distances of another network
         from reidops_models.training.run import train
 
         self.say(f"seed {seed}: training {label}")
         begun = time.monotonic()
         train(recipe, self.people(seed), weights.parent, start=source, progress=self.progress)
-        stamp.write_text(digest)
+        weights.with_name(STAMP).write_text(digest)
         self.say(f"seed {seed}: trained {label} ({time.monotonic() - begun:.0f} s)")
         return load_checkpoint(weights)
 
 
 def _read(samples: Sequence[Sample]) -> tuple[list[Tensor], np.ndarray]:
     return [read_image(sample.path) for sample in samples], np.array([sample.pid for sample in samples])
+
+
+def _digest(sources: Sequence[Path]) -> str:
+    """What a network was made from; empty where it started from nothing."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest() if sources else ""
+
+
+def _load_kept(weights: Path, digest: str) -> Checkpoint | None:
+    """A network that is there and was made from these sources."""
+    try:
+        kept = load_checkpoint(weights)
+        return kept if weights.with_name(STAMP).read_text() == digest else None
+    except (CheckpointError, OSError):
+        return None
 
 
 def _file_name(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import lightning as L
@@ -60,8 +61,12 @@ class ReidModule(L.LightningModule):
         self.log_dict(values, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the optimiser is given: parameters, or groups of them with rates of their own."""
+        return self.network.parameters()
+
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.network.parameters(), self.recipe.optimizer)
+        optimizer = build_optimizer(self.parameter_groups(), self.recipe.optimizer)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = build_schedule(optimizer, self.recipe.schedule, steps=steps, epochs=self.recipe.training.epochs)
         if schedule is None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from torch import nn, optim
+from torch import optim
 from torch.optim.lr_scheduler import LinearLR, LRScheduler, MultiStepLR, OneCycleLR, SequentialLR
 
 from reidops_models import recipe
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], options: recipe.Optimizer) -> optim.Optimizer:
-    """SGD (with momentum), Adam or AdamW."""
+def build_optimizer(parameters: Iterable[Any], options: recipe.Optimizer) -> optim.Optimizer:
+    """SGD (with momentum), Adam or AdamW, of parameters or of groups of them ({"params": ..., "lr": ...})."""
     if options.name == "sgd":
         return optim.SGD(parameters, options.lr, momentum=options.momentum, weight_decay=options.weight_decay)
     kind = optim.Adam if options.name == "adam" else optim.AdamW

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reidops_models.matching import BlockGrid, Explanation, probe_scale
+from reidops_models.matching import BlockGrid, Reconstruction, probe_scale
 
 
 def test_blocks_cover_the_map_row_by_row() -> None:
@@ -17,7 +17,7 @@ def test_blocks_cover_the_map_row_by_row() -> None:
 
 def test_explanations_split_blocks_by_scale() -> None:
     grids = (BlockGrid(2, 2), BlockGrid(2, 2, size=2))
-    explanation = Explanation(2.0, grids, grids, torch.arange(5.0), torch.zeros(5, 5), (32, 32), (32, 32))
+    explanation = Reconstruction(2.0, grids, grids, torch.arange(5.0), torch.zeros(5, 5), (32, 32), (32, 32))
     assert explanation.error_map().tolist() == [[0, 1], [2, 3]]
     assert explanation.error_map(1).tolist() == [[4]]
     assert explanation.probe_box(3) == (0.5, 0.5, 1.0, 1.0)

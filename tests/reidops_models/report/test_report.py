@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from reidops_models.matching import BlockGrid, Explanation
+from reidops_models.matching import BlockGrid, Reconstruction
 from reidops_models.report import MatchesWriter, RankedImage, RankedProbe, draw_cmc, draw_roc, write_report
 from reidops_models.report.colours import css, error_colours, mixed_colours, position_colours
 from reidops_models.report.pictures import data_uri
@@ -45,15 +45,15 @@ class WellFormed(HTMLParser):
 
 
 @pytest.fixture
-def explanation() -> Explanation:
+def explanation() -> Reconstruction:
     """A 3x2 probe in a 4x2 gallery map; block n is rebuilt from gallery block n alone, the last one from nothing."""
     coefficients = torch.zeros(8, 6)
     coefficients[torch.arange(5), torch.arange(5)] = 0.8
     error = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4, 1.0])
-    return Explanation(1 / 3, (BlockGrid(3, 2),), (BlockGrid(4, 2),), error, coefficients, (48, 32), (64, 32))
+    return Reconstruction(1 / 3, (BlockGrid(3, 2),), (BlockGrid(4, 2),), error, coefficients, (48, 32), (64, 32))
 
 
-def page(path: Path, explanation: Explanation | None, **options: object) -> tuple[str, WellFormed]:
+def page(path: Path, explanation: Reconstruction | None, **options: object) -> tuple[str, WellFormed]:
     images = [
         RankedImage(1, "a & b.jpg", torch.rand(3, 64, 32), 0.25, True),
         RankedImage(2, "c.jpg", torch.rand(3, 20, 30), 0.5, False),
@@ -66,7 +66,7 @@ def page(path: Path, explanation: Explanation | None, **options: object) -> tupl
     return html, parser
 
 
-def test_page_shows_probe_ranks_and_reconstruction(tmp_path: Path, explanation: Explanation) -> None:
+def test_page_shows_probe_ranks_and_reconstruction(tmp_path: Path, explanation: Reconstruction) -> None:
     html, parser = page(tmp_path / "deep" / "report.html", explanation, facts={"model": "dsr"}, notes=["x.jpg: broken"])
     pictures = [attributes["src"] for tag, attributes in parser.seen if tag == "img"]
     assert len(pictures) == 3  # the probe and two ranks
@@ -84,7 +84,7 @@ def test_page_shows_probe_ranks_and_reconstruction(tmp_path: Path, explanation: 
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_page_needs_nothing_from_outside(tmp_path: Path, explanation: Explanation) -> None:
+def test_page_needs_nothing_from_outside(tmp_path: Path, explanation: Reconstruction) -> None:
     html, _ = page(tmp_path / "report.html", explanation)
     links = re.findall(r'(?:src|href)="([^"]*)"', html) + re.findall(r"url\(([^)]*)\)", html)
     assert links
@@ -108,14 +108,14 @@ def test_page_holds_the_figures(tmp_path: Path) -> None:
 
 def test_a_photograph_is_not_drawn_block_by_block(tmp_path: Path) -> None:
     grid = BlockGrid(33, 32)
-    explanation = Explanation(
+    explanation = Reconstruction(
         0.5, (grid,), (BlockGrid(2, 1),), torch.rand(1056), torch.rand(2, 1056), (528, 512), (32, 16)
     )
     html, _ = page(tmp_path / "report.html", explanation)
     assert "<svg" not in html
 
 
-def test_drawing_keeps_the_pictures_relative_size(explanation: Explanation) -> None:
+def test_drawing_keeps_the_pictures_relative_size(explanation: Reconstruction) -> None:
     drawing = draw_reconstruction(torch.rand(3, 48, 32), torch.rand(3, 64, 32), explanation)
     assert drawing.probe.height / drawing.gallery.height == pytest.approx(48 / 64)
     assert drawing.probe.width == pytest.approx(drawing.gallery.width)
@@ -135,7 +135,7 @@ def test_every_block_size_has_its_heat_map() -> None:
     grids = (BlockGrid(4, 3), BlockGrid(4, 3, 2), BlockGrid(4, 3, 3))
     count = sum(map(len, grids))
     error = torch.linspace(0, 2, count)
-    explanation = Explanation(1.0, grids, grids, error, torch.rand(count, count), (64, 48), (64, 48))
+    explanation = Reconstruction(1.0, grids, grids, error, torch.rand(count, count), (64, 48), (64, 48))
     drawing = draw_reconstruction(torch.rand(3, 64, 48), torch.rand(3, 64, 48), explanation)
     assert [heat.caption for heat in drawing.heat_maps] == ["1x1", "2x2", "3x3"]
     assert [len(heat.cells) for heat in drawing.heat_maps] == [12, 6, 2]
@@ -155,7 +155,7 @@ def test_every_block_size_has_its_heat_map() -> None:
 )
 def test_drawing_of_unlike_sizes_stays_within_bounds(probe: tuple[int, int], gallery: tuple[int, int]) -> None:
     grids = (BlockGrid(2, 3), BlockGrid(2, 3, 2))
-    explanation = Explanation(1.0, grids, grids, torch.rand(8), torch.rand(8, 8), probe, gallery)
+    explanation = Reconstruction(1.0, grids, grids, torch.rand(8), torch.rand(8, 8), probe, gallery)
     drawing = draw_reconstruction(torch.rand(3, *probe), torch.rand(3, *gallery), explanation)
     frames = [*(heat.frame for heat in drawing.heat_maps), drawing.probe, drawing.gallery]
     for frame, (height, width) in zip(frames, [probe, probe, probe, gallery], strict=True):
@@ -185,7 +185,7 @@ def test_location_weights_are_the_poolings_transpose() -> None:
 
 def test_multi_scale_drawing_shows_the_finest_probe_blocks() -> None:
     grids = (BlockGrid(3, 3), BlockGrid(3, 3, 2))
-    explanation = Explanation(0.1, grids, grids, torch.rand(13), torch.rand(13, 13), (48, 48), (48, 48))
+    explanation = Reconstruction(0.1, grids, grids, torch.rand(13), torch.rand(13, 13), (48, 48), (48, 48))
     drawing = draw_reconstruction(torch.rand(3, 48, 48), torch.rand(3, 48, 48), explanation)
     assert len(drawing.probe_blocks) == 9
     assert len(drawing.gallery_cells) == 9

@@ -1,0 +1,87 @@
+"""STNReID: partial person re-identification with pairwise spatial transformer networks (Luo, Fan, Zhang, Jiang; IEEE
+Transactions on Multimedia 2020).
+
+An STN module crops each gallery image to the part that the probe shows, eq. 1 and 2, and a ReID module compares the
+two, eq. 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from reidops_models.matching import Matcher, probe_scale
+from reidops_models.registry import Paper
+from reidops_models.stnreid.matcher import ReconstructionMatcher, ReidMatcher, StnMatcher
+from reidops_models.stnreid.merge import merge
+from reidops_models.stnreid.network import StnreidNetwork
+from reidops_models.stnreid.recipe import StnreidRecipe
+
+
+def build_network(recipe: StnreidRecipe, identities: int) -> StnreidNetwork:
+    """The recipe's network with random weights."""
+    return StnreidNetwork(recipe.network, recipe.images.size, identities)
+
+
+def build_matchers(
+    network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+) -> list[Matcher]:
+    """The rows of table 3: without the STN module and with it. Both resize all images, whatever their sizes."""
+    metric = recipe.matching.metric
+    return [ReidMatcher(network, metric=metric), StnMatcher(network, metric=metric)]
+
+
+def build_rivals(
+    network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+) -> list[Matcher]:
+    """DSR on the same ReID module, table 4. Arguments as of :func:`build_matchers`; DSR needs the probes' scale."""
+    scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, recipe.images.size)
+    return [ReconstructionMatcher(network, beta=recipe.matching.beta, probe_scale=scale)]
+
+
+def build_module(network: StnreidNetwork, recipe: StnreidRecipe) -> Any:
+    """The LightningModule that trains the network; imports Lightning."""
+    from reidops_models.stnreid.training import build_module
+
+    return build_module(network, recipe)
+
+
+def build_data(images: Any, recipe: StnreidRecipe) -> Any:
+    """The LightningDataModule with the batches to train on: images or triples; imports Lightning."""
+    from reidops_models.stnreid.training import build_data
+
+    return build_data(images, recipe)
+
+
+def load_tables() -> Any:
+    """The tables and figures that can be made again, by name."""
+    from reidops_models.stnreid.ablations import TABLES
+
+    return TABLES
+
+
+PAPER = Paper(
+    name="stnreid",
+    recipe=StnreidRecipe,
+    build_network=build_network,
+    build_matchers=build_matchers,
+    build_module=build_module,
+    folder=Path(__file__).parent,
+    build_data=build_data,
+    build_rivals=build_rivals,
+    load_tables=load_tables,
+)
+
+__all__ = [
+    "PAPER",
+    "ReconstructionMatcher",
+    "ReidMatcher",
+    "StnMatcher",
+    "StnreidNetwork",
+    "StnreidRecipe",
+    "build_matchers",
+    "build_network",
+    "build_rivals",
+    "merge",
+]

@@ -1,0 +1,175 @@
+"""The matchers of STNReID's tables: with the STN module, without it, and DSR on the same ReID module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+import reidops
+from reidops_models.data import resize_image
+from reidops_models.embedding import embed_in_batches, rescale
+from reidops_models.matching import Alignment, Role
+from reidops_models.stnreid.network import StnreidNetwork
+from reidops_models.stnreid.one_to_many import MEMORY_BUDGET, Embedded, match_tiles
+
+Metric = Literal["euclidean", "cosine"]
+
+
+class ReidMatcher:
+    """The ReID module alone, "w/o STN": probes and gallery images are resized to one size and compared by f_p and f_h.
+
+    Args:
+        network: trained; put into evaluation mode by the caller.
+        metric: "euclidean", or "cosine" (one minus the cosine).
+        batch_size: images that pass the network together, at most.
+    """
+
+    name = "ReID module alone"
+    embedding = "image and feature"
+
+    def __init__(self, network: StnreidNetwork, *, metric: Metric = "euclidean", batch_size: int = 64) -> None:
+        self.network = network
+        self.metric = metric
+        self.batch_size = batch_size
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Embedded]:
+        """The image, resized, and its feature: all that later comparisons need."""
+        resized = [resize_image(image, *self.network.image_size) for image in images]
+        features = embed_in_batches(
+            self.network.embed, resized, batch_size=self.batch_size, progress=progress, device=_device(self.network)
+        )
+        return [Embedded(image, feature) for image, feature in zip(resized, features, strict=True)]
+
+    def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
+        """(P, G) distances of f_p and f_h."""
+        if not probes or not gallery:
+            return torch.zeros(len(probes), len(gallery))
+        left, right = (torch.stack([one.feature for one in side]) for side in (probes, gallery))
+        return distance(left[:, None], right, self.metric).cpu()
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Alignment | None:
+        """None: the images are compared as wholes."""
+        return None
+
+
+class StnMatcher(ReidMatcher):
+    """STNReID: each gallery image is cropped by the STN module to what the probe shows, then compared, f_p and f_a.
+
+    Args:
+        network, metric, batch_size: as of :class:`ReidMatcher`.
+        memory_budget: bytes to be held at a time beside network and images, about.
+
+    Example:
+        >>> from reidops_models.stnreid.recipe import Network
+        >>> network = StnreidNetwork(Network(backbone="resnet_slim"), (128, 64), identities=1).eval()
+        >>> matcher = StnMatcher(network)
+        >>> gallery = matcher.embed([torch.rand(3, 128, 64), torch.rand(3, 200, 90)])
+        >>> probes = matcher.embed([torch.rand(3, 70, 64)], role="probe")
+        >>> matcher.distances(probes, gallery).shape
+        torch.Size([1, 2])
+    """
+
+    name = "STNReID"
+
+    def __init__(
+        self,
+        network: StnreidNetwork,
+        *,
+        metric: Metric = "euclidean",
+        batch_size: int = 64,
+        memory_budget: int = MEMORY_BUDGET,
+    ) -> None:
+        super().__init__(network, metric=metric, batch_size=batch_size)
+        self.memory_budget = memory_budget
+
+    def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
+        """(P, G) distances of f_p and f_a."""
+        found = torch.zeros(len(probes), len(gallery))
+        tiles = match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
+        for tile in tiles:
+            features = torch.stack([one.feature for one in probes[tile.probes]])
+            found[tile.probes, tile.gallery] = distance(features[:, None], tile.affined, self.metric).cpu()
+        return found
+
+    def thetas(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
+        """(P, G, 2, 3) the theta of every pair."""
+        found = torch.zeros(len(probes), len(gallery), 2, 3)
+        for tile in match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress):
+            found[tile.probes, tile.gallery] = tile.theta.cpu()
+        return found
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Alignment:
+        """The part of the gallery image that the probe was compared with."""
+        left, right = self.embed([probe], role="probe"), self.embed([gallery])
+        theta = self.thetas(left, right)[0, 0]
+        with torch.inference_mode():
+            device = _device(self.network)
+            affined = self.network.affine(right[0].image.to(device), theta.to(device)).cpu()
+        return Alignment(
+            distance=float(self.distances(left, right)),
+            theta=theta,
+            probe=left[0].image,
+            affined=affined,
+            align_corners=self.network.align_corners,
+        )
+
+
+class ReconstructionMatcher:
+    """DSR on the same ReID module, "DSR(Our)" of table 4: the maps of a probe rebuilt from a gallery image's
+    (`reidops.dsr_distance`), the probe at its own size.
+
+    Args:
+        network: trained; put into evaluation mode by the caller.
+        beta: sparsity.
+        probe_scale: the factor by which probes are resized, `reidops_models.matching.probe_scale` of the gallery.
+        batch_size: images of one size that pass the network together, at most.
+    """
+
+    name = "DSR"
+    embedding = "map"
+
+    def __init__(
+        self, network: StnreidNetwork, *, beta: float = 0.4, probe_scale: float = 1.0, batch_size: int = 64
+    ) -> None:
+        self.network = network
+        self.beta = beta
+        self.probe_scale = probe_scale
+        self.batch_size = batch_size
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
+        """The map (C, h, w) of each image, each location of unit length; of its own size on the probe side."""
+        scaled = (
+            resize_image(image, *self.network.image_size) if role == "gallery" else rescale(image, self.probe_scale)
+            for image in images
+        )
+        return embed_in_batches(
+            lambda batch: F.normalize(self.network.backbone(batch), dim=1),
+            scaled,
+            batch_size=self.batch_size,
+            progress=progress,
+            device=_device(self.network),
+        )
+
+    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
+        """(P, G) mean reconstruction errors."""
+        with torch.inference_mode():
+            return reidops.dsr_distance(probes, gallery, self.beta, progress=progress).cpu()
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Alignment | None:
+        """None: this is a rival; its own package draws it."""
+        return None
+
+
+def distance(a: Tensor, b: Tensor, metric: Metric) -> Tensor:
+    """(p, g) distances of features that broadcast to (p, g, C)."""
+    if metric == "cosine":
+        return 1 - (F.normalize(a, dim=-1) * F.normalize(b, dim=-1)).sum(dim=-1)
+    return torch.linalg.vector_norm(a - b, dim=-1)
+
+
+def _device(network: StnreidNetwork) -> torch.device:
+    return next(network.parameters()).device

@@ -1,0 +1,129 @@
+"""One-to-many inference: P partial images against G holistic ones, in tiles that stay within a memory budget.
+
+Of a pair, only what depends on both images is computed for both: the localisation network behind its first layer, the
+sampling, and the ReID module on the affined image. What belongs to one image is computed once
+(`LocalisationNetwork.holistic_maps`), and no holistic image is copied (`reidops.affine_sample` broadcasts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from reidops_models.stnreid.network import StnreidNetwork
+
+MEMORY_BUDGET = 1 << 30  # bytes
+MOST_PAIRS = 64  # of a tile: more only leave the caches
+GALLERY_BLOCK = 1024  # images whose first layer is kept: the probes' is made again for each block, if it is not kept
+
+
+class Embedded(NamedTuple):
+    """An image (3, H, W) as the network takes it, and its global feature (C,)."""
+
+    image: Tensor
+    feature: Tensor
+
+
+class Tile(NamedTuple):
+    """Some probes and some gallery images: their places, and theta (p, g, 2, 3) and f_a (p, g, C) of all pairs."""
+
+    probes: slice
+    gallery: slice
+    theta: Tensor
+    affined: Tensor
+
+
+class Side:
+    """The images of one side as they are paired: (N, 3, H, W), and what they add to the first layer's maps."""
+
+    def __init__(self, network: StnreidNetwork, embedded: Sequence[Embedded], holistic: bool) -> None:
+        device = next(network.parameters()).device
+        self.images = torch.stack([one.image for one in embedded]).to(device)
+        half = network.localisation.holistic_maps if holistic else network.localisation.partial_maps
+        self.maps = half(network.normalised(self.images))
+
+
+@torch.inference_mode()
+def match_tiles(
+    network: StnreidNetwork,
+    probes: Sequence[Embedded],
+    gallery: Sequence[Embedded],
+    *,
+    memory_budget: int = MEMORY_BUDGET,
+    progress: bool = False,
+) -> Iterator[Tile]:
+    """All pairs of probes and gallery images, each in one tile.
+
+    Args:
+        network: in evaluation mode.
+        probes, gallery: partial and holistic images.
+        memory_budget: bytes to be held beside network and images, about. A tile has one pair at least.
+        progress: show a progress bar, of pairs.
+    """
+    per_pair, per_image = pair_bytes(network), image_bytes(network)
+    # A half for a tile's pairs, a quarter for the gallery block's first layer, a quarter for the probes'.
+    pairs = max(1, min(MOST_PAIRS, memory_budget // 2 // per_pair))
+    block = max(1, min(GALLERY_BLOCK, memory_budget // 4 // per_image))
+    wide = max(1, min(pairs, len(gallery)))
+    rows = _slices(0, len(probes), max(1, pairs // wide))
+    kept: dict[int, Side] | None = {} if len(probes) * per_image <= memory_budget // 4 else None
+    with tqdm(total=len(probes) * len(gallery), unit="pair", disable=not progress, leave=False) as bar:
+        for columns in _slices(0, len(gallery), block):
+            right = Side(network, gallery[columns], holistic=True)
+            for row in rows:
+                left = kept.get(row.start) if kept is not None else None
+                if left is None:
+                    left = Side(network, probes[row], holistic=False)
+                if kept is not None:
+                    kept[row.start] = left
+                for part in _slices(columns.start, columns.stop, wide):
+                    inner = slice(part.start - columns.start, part.stop - columns.start)
+                    yield Tile(row, part, *_pairs(network, left.maps, right.maps[inner], right.images[inner]))
+                    bar.update((row.stop - row.start) * (part.stop - part.start))
+
+
+def affined_features(network: StnreidNetwork, images: Tensor, theta: Tensor) -> Tensor:
+    """f_a (p, g, C) of holistic images (g, 3, H, W), each under p maps, theta (p, g, 2, 3)."""
+    affined = network.affine(images, theta)
+    return network.embed(affined.flatten(0, 1)).unflatten(0, theta.shape[:2])
+
+
+def _pairs(network: StnreidNetwork, partial: Tensor, holistic: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    """theta and f_a of all pairs, from the first layer's maps of both sides and the holistic images."""
+    maps = partial[:, None] + holistic
+    theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+    return theta, affined_features(network, images, theta)
+
+
+def image_bytes(network: StnreidNetwork) -> int:
+    """Of an image's first layer: 16 maps of half its height and width, and the image."""
+    height, width = network.image_size
+    channels = network.localisation.conv1.out_channels
+    return 4 * (channels * ((height + 1) // 2) * ((width + 1) // 2) + 3 * height * width)
+
+
+def pair_bytes(network: StnreidNetwork) -> int:
+    """Of a pair on its way: twice the input and output of the layer that has most of both, for a residual block keeps
+    its input beside them."""
+    largest = 0
+
+    def measure(layer: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
+        nonlocal largest
+        largest = max(largest, given[0].nbytes + result.nbytes)
+
+    layers = [layer for layer in network.backbone.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(measure) for layer in layers]
+    try:
+        network.embed(torch.zeros(1, 3, *network.image_size, device=next(network.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return image_bytes(network) + 2 * largest
+
+
+def _slices(start: int, stop: int, size: int) -> list[slice]:
+    return [slice(first, min(first + size, stop)) for first in range(start, stop, size)]

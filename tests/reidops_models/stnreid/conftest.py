@@ -1,0 +1,64 @@
+"""A tiny benchmark, recipes at its size, and networks as if they had been trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import torch
+from torch import nn
+
+from reidops_models.checkpoint import Checkpoint, save_checkpoint
+from reidops_models.data import ReidDataset, load_market1501, write_synthetic
+from reidops_models.recipe import load_recipe, parse_recipe
+from reidops_models.stnreid import StnreidNetwork, StnreidRecipe
+
+
+class Tiny(Protocol):
+    def __call__(self, name: str = "demo_stage1", **sections: Any) -> StnreidRecipe: ...
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
+    """The tiny benchmark. Read only."""
+    return load_market1501(write_synthetic(tmp_path_factory.mktemp("data") / "people", "tiny", workers=1))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Tiny:
+    """A packaged recipe at the size of the tiny set."""
+
+    def build(name: str = "demo_stage1", **sections: Any) -> StnreidRecipe:
+        values = load_recipe(f"stnreid/{name}").model_dump(mode="json")
+        values["images"]["size"] = [64, 32]
+        values["batches"]["size"] = 8
+        values["training"] |= {"epochs": 1, "accelerator": "cpu"}
+        for section, changes in sections.items():
+            both = isinstance(changes, dict) and isinstance(values[section], dict)
+            values[section] = values[section] | changes if both else changes
+        recipe = parse_recipe(values)
+        assert isinstance(recipe, StnreidRecipe)
+        return recipe
+
+    return build
+
+
+def trained(recipe: StnreidRecipe, identities: int = 8, seed: int = 0) -> Checkpoint:
+    """A network with random weights and statistics, whose theta differ from pair to pair."""
+    torch.manual_seed(seed)
+    network = StnreidNetwork(recipe.network, recipe.images.size, identities)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
+            layer.running_mean.normal_(std=0.1)
+            layer.running_var.uniform_(0.5, 1.5)
+    nn.init.normal_(network.localisation.last.weight, std=0.3)
+    return Checkpoint(network.eval(), recipe, identities)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
+    """Such a network as files."""
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", trained(tiny()))
