@@ -9,13 +9,9 @@ ceilings: a copy of device memory (bytes read and written), and matrix products 
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +22,7 @@ from reidops.reference import fista
 from reidops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 
 from .features import feature_maps
+from .gpu import Results, copy_rate, milliseconds, parser
 
 BETA = 0.4
 PRODUCT = "product, float16 to float32"
@@ -50,28 +47,12 @@ class Case(NamedTuple):
 CASES = (Case(16, 8, 2048, 32, 256), Case(16, 8, 2048, 16, 64, (1, 2, 3)), Case(8, 4, 512, 256, 512))
 
 
-def milliseconds(run: Callable[[], Any], repeats: int = 10) -> float:
-    for _ in range(2):
-        run()
-    times = []
-    for _ in range(repeats):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end))
-    return statistics.median(times)
-
-
 def maps(case: Case, count: int, seed: int) -> Tensor:
     return feature_maps(count, case.height, case.width, case.channels, seed).to("cuda")
 
 
 def ceilings() -> dict[str, float]:
-    size = 1 << 30
-    source, target = torch.rand(size, device="cuda"), torch.empty(size, device="cuda")
-    rates = {"copy, TB/s": 2 * 4 * size / milliseconds(lambda: target.copy_(source)) / 1e9}
+    rates = {"copy, TB/s": copy_rate()}
     for name, dtype in (("float16 to float32", torch.float16), ("float32", torch.float32)):
         left, right = (torch.rand(n, 2048, device="cuda").to(dtype) for n in (4096, 32768))
         took = milliseconds(lambda left=left, right=right: product(left, right))  # type: ignore[misc]
@@ -195,42 +176,18 @@ def market(us_a_pair: float) -> dict[str, Any]:
     return {"case": "Market-1501", "what": "all pairs", "seconds": seconds, "pairs": pairs, "largest gap": float(worst)}
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        figures = [f"{value:.4g} {key}" for key, value in row.items() if isinstance(value, float)]
-        print(f"{row['case']:<36} {row['what']:<30} {'   '.join(figures)}", flush=True)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for all figures")
-    parser.add_argument("--market", action="store_true", help="also time the whole table of Market-1501")
-    arguments = parser.parse_args()
-    if reidops.library.CUDA_MISSING is not None:
-        raise SystemExit(f"gpu_dsr: no CUDA kernels to time: {reidops.library.CUDA_MISSING}")
-
-    device = torch.cuda.get_device_properties(0)
-    results: dict[str, Any] = {
-        "device": device.name,
-        "multiprocessors": device.multi_processor_count,
-        "torch": torch.__version__,
-        "ceilings": ceilings(),
-        "rows": [],
-    }
-    print(device.name, results["ceilings"])
-
-    def add(rows: list[dict[str, Any]]) -> None:
-        show(rows)
-        results["rows"] += rows
-        arguments.out.write_text(json.dumps(results, indent=2))  # what there is, should a later part fail
-
+    options = parser(__doc__)
+    options.add_argument("--market", action="store_true", help="also time the whole table of Market-1501")
+    arguments = options.parse_args()
+    results = Results(arguments.out, ceilings())
     for case in CASES:
         if case.scales == (1,):
-            add(kernel(case))
-        add(whole(case))
+            results.add(kernel(case))
+        results.add(whole(case))
     if arguments.market:
-        first = results["rows"][: 2 + len(SOLVERS)]
-        add([market(sum(row["us a pair"] for row in first if row["what"] in (PRODUCT, SOLVERS[0])))])
+        first = results.rows[: 2 + len(SOLVERS)]
+        results.add([market(sum(row["us a pair"] for row in first if row["what"] in (PRODUCT, SOLVERS[0])))])
 
 
 if __name__ == "__main__":

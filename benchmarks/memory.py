@@ -1,8 +1,9 @@
-"""Peak memory of a table of distances beside its inputs: ``python -m benchmarks.memory``, a process for each row."""
+"""Peak memory beside the inputs: ``python -m benchmarks.memory``, a process for each row."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,13 @@ from torch import Tensor
 import reidops
 from reidops.reference import fista
 
+from .bench_affine_sample import CASES, sampled, sampled_by_torch
+from .bench_affine_sample import inputs as pictures_and_maps
 from .bench_dsr_distance import BETA, Case, maps, rows
 
-CASE = Case(32, 64, 16, 8, 2048)
+DISTANCES = Case(32, 64, 16, 8, 2048)
+SAMPLED = "STNReID, 1 picture x 32"
+Way = Callable[[Tensor, Tensor], Tensor]
 
 
 def with_matrix_product(probe: Tensor, gallery: Tensor) -> Tensor:
@@ -41,21 +46,48 @@ def with_fista_in_one_batch(probe: Tensor, gallery: Tensor) -> Tensor:
     return fista(y @ y.mT, x @ y.mT, BETA, iterations=2)
 
 
-WAYS: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
+def with_affine_sample(pictures: Tensor, theta: Tensor) -> Tensor:
+    return sampled(pictures, theta, CASES[SAMPLED].sampled)
+
+
+def with_affine_sample_and_backward(pictures: Tensor, theta: Tensor) -> Tensor:
+    output = with_affine_sample(pictures.requires_grad_(), theta.requires_grad_())
+    output.backward(output.detach())  # a gradient that is there already
+    return output
+
+
+def with_torch(pictures: Tensor, theta: Tensor) -> Tensor:
+    return sampled_by_torch(pictures, theta, CASES[SAMPLED].sampled)
+
+
+def with_torch_and_backward(pictures: Tensor, theta: Tensor) -> Tensor:
+    output = with_torch(pictures.requires_grad_(), theta.requires_grad_())
+    output.backward(output.detach())  # a gradient that is there already
+    return output
+
+
+DISTANCE_WAYS: tuple[Way, ...] = (
     with_matrix_product,
     with_dsr,
     with_dsr_in_64_megabytes,
     with_dsr_and_backward,
     with_fista_in_one_batch,
 )
+SAMPLING_WAYS: tuple[Way, ...] = (
+    with_affine_sample,
+    with_torch,
+    with_affine_sample_and_backward,
+    with_torch_and_backward,
+)
 
 
-def peak_megabytes(index: int, path: str) -> float:
-    probe, gallery = torch.load(path, weights_only=True)  # made elsewhere: making them takes more than matching them
-    WAYS[index](probe[:1].clone(), gallery[:1].clone())  # what is set up once is not counted
+def peak_megabytes(way: Way, path: str) -> float:
+    first, second = torch.load(path, weights_only=True)  # made elsewhere: making them takes more than working on them
+    one = slice(1) if way in DISTANCE_WAYS else (slice(1), slice(1))  # a gallery image, a map
+    way(first[:1].clone(), second[one].clone())  # what is set up once is not counted
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     before = status("VmRSS")
-    WAYS[index](probe, gallery)
+    way(first, second)
     return (status("VmHWM") - before) / 1024
 
 
@@ -65,16 +97,23 @@ def status(field: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
-def main() -> None:
-    sides = maps(CASE)
-    size = f"{CASE.height} x {CASE.width} x {CASE.channels}"
-    print(f"{CASE.pairs} pairs of {size}; inputs {sum(side.nbytes for side in sides) / 2**20:.0f} MiB")
+def measure(title: str, inputs: tuple[Tensor, Tensor], ways: tuple[Way, ...]) -> None:
+    print(f"{title}; inputs {sum(side.nbytes for side in inputs) / 2**20:.1f} MiB")
     with tempfile.NamedTemporaryFile(suffix=".pt") as file:
-        torch.save(sides, file.name)
-        for index, way in enumerate(WAYS):
+        torch.save(inputs, file.name)
+        for way in ways:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                megabytes = pool.apply(peak_megabytes, (index, file.name))
+                megabytes = pool.apply(peak_megabytes, (way, file.name))
             print(f"{megabytes:8.0f} MiB  {way.__name__.replace('_', ' ')}")
+
+
+def main() -> None:
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)  # in the processes below: what is freed is given back
+    case = DISTANCES
+    size = f"{case.height} x {case.width} x {case.channels}"
+    measure(f"{case.pairs} pairs of {size}", maps(case), DISTANCE_WAYS)
+    output = CASES[SAMPLED].samples * CASES[SAMPLED].channels * torch.Size(CASES[SAMPLED].sampled).numel() * 4
+    measure(f"{SAMPLED}, output {output / 2**20:.0f} MiB", pictures_and_maps(CASES[SAMPLED]), SAMPLING_WAYS)
 
 
 if __name__ == "__main__":

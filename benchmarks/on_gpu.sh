@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that needs a GPU, in one call of under nine minutes:
+# Everything that needs a GPU, in one call of under ten minutes:
 #
 #     benchmarks/on_gpu.sh RESULTS            RESULTS is a folder; it is made
 #
@@ -25,12 +25,19 @@ build() {  # for this GPU's architecture alone
 
 tests() { "$python" -m pytest -q -p no:cacheprovider -m cuda tests/reidops; }
 
-bench() { "$python" -m benchmarks.gpu_dsr --market --out "$results/gpu_dsr.json"; }
+bench() {
+  "$python" -m benchmarks.gpu_affine_sample --out "$results/gpu_affine_sample.json" &&
+    "$python" -m benchmarks.gpu_dsr --market --out "$results/gpu_dsr.json"
+}
 
 sanitize() {  # sanitize TOOL: small problems through every kernel; torch's own are not looked at
-  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --kernel-name kns=sparse_reconstruct \
-    --error-exitcode 1 "$python" -m pytest -q -p no:cacheprovider tests/reidops/test_sparse_reconstruct_cuda.py \
-    -k 'degenerate or certified_and_as_on_the_cpu'
+  sanitize_op "$1" sparse_reconstruct 'degenerate or certified_and_as_on_the_cpu' &&
+    sanitize_op "$1" affine_sample 'other_dtypes or (as_on_the_cpu and any)'
+}
+
+sanitize_op() {  # sanitize_op TOOL OP TESTS
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --kernel-name "kns=$2" --error-exitcode 1 \
+    "$python" -m pytest -q -p no:cacheprovider "tests/reidops/test_$2_cuda.py" -k "$3"
 }
 
 memcheck() { sanitize memcheck; }
@@ -64,9 +71,9 @@ part() {  # part NAME SECONDS: the output into NAME.log, its end onto the screen
 part machine 20
 part build 150
 part tests 90
-part bench 120
-part memcheck 75
-part racecheck 75
+part bench 140
+part memcheck 80
+part racecheck 80
 
 [ -z "$failed" ] || { echo "on_gpu: failed:$failed" >&2; exit 1; }
 echo "on_gpu: all is well; see $results"

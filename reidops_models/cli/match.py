@@ -32,11 +32,11 @@ examples:
   reidops match --probe crops/ --gallery people/ --out matches --top 10
   reidops match --probe crops/ --gallery people/ --scales 1 --compare histogram
   reidops match --probe crops/ --gallery people/ --checkpoint runs/demo/model
+  reidops match --probe crops/ --gallery people/ --model stnreid
 
 In --out: matches.csv (columns probe, rank, gallery, distance; one line a
 match), matches.json (the same), and report.html (pictures, and how the best
-match rebuilt the probe). The exit code is 1 where a result is missing, 2 where
-all are.
+match was made). The exit code is 1 where a result is missing, 2 where all are.
 """
 
 SHOWN_RANKS = 3  # in the table on the terminal

@@ -36,7 +36,7 @@ def ranked_probe(
     *,
     market_rule: bool = False,
 ) -> RankedProbe:
-    """A probe's part of the report: its first ranks, and how the best of them rebuilt it.
+    """A probe's part of the report: its first ranks, and how the best of them was matched.
 
     Args:
         matcher: what made the distances.

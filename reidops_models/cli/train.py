@@ -19,6 +19,7 @@ examples:
   reidops train --recipe dsr/demo --data people --out runs/demo
   reidops train --recipe dsr/demo --data people --out runs/demo --resume
   reidops train --recipe dsr/demo_finetune --start runs/demo/model.safetensors --data people --out runs/tuned
+  reidops train --recipe stnreid/demo_stage1 --data people --out runs/stage1
   reidops train --recipe mine.yaml --data Market-1501-v15.09.15 --out runs/mine
 """
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from reidops_models.checkpoint import Checkpoint
 from reidops_models.evaluation import evaluate_ranking, evaluate_verification
 from reidops_models.reproduction import Claim, Row, Study, Table, judge
 
@@ -113,3 +115,23 @@ def test_fine_tuning_starts_from_the_network_of_its_seed(folder: Path) -> None:
     again = Study(folder, (4,), "tiny", say=said.append)
     again.trained(4, "tuned", "dsr/demo_finetune", {"fine_tuning": {"gradient": "implicit"}}, start=lambda _: weights)
     assert said[-1].startswith("seed 4: trained tuned")
+
+
+def test_a_network_made_from_others_follows_them(folder: Path) -> None:
+    study = Study(folder, (4,), "tiny", say=lambda _: None)
+    source = study.trained(4, "network", "dsr/demo")
+    made: list[str] = []
+
+    def build() -> Checkpoint:
+        made.append("made")
+        return replace(source, notes={"made": len(made)})
+
+    for _ in range(2):
+        again = Study(folder, (4,), "tiny", say=lambda _: None)
+        paths = [study.checkpoint(4, "network")]
+        assert again.derived(4, "derived", paths, build).notes == {"made": 1}
+    again.distances(4, "derived", "key", lambda: torch.ones(1, 1))
+    paths[0].write_bytes(paths[0].read_bytes() + b" ")
+    last = Study(folder, (4,), "tiny", say=lambda _: None)
+    assert last.derived(4, "derived", paths, build).notes == {"made": 2}
+    assert last.distances(4, "derived", "key", lambda: torch.zeros(1, 1)).item() == 0  # those of the old one are gone
