@@ -15,7 +15,9 @@ namespace reidops::affine_sample {
 
 inline constexpr int kThreads = 256;
 inline constexpr int kChannelsOfAThread = 16;  // planes that share a position
-inline constexpr int kColumnsOfSums = 16;      // of pixels, for the sums of theta
+inline constexpr int kMostOfAThread = 4;       // times as many channels and pixels, where there is enough to do
+inline constexpr int64_t kEnoughBlocks = 4096;
+inline constexpr int kColumnsOfSums = 16;  // of pixels, for the sums of theta
 
 // Six numbers, in the type that sums are made in.
 template <class T>
@@ -64,26 +66,52 @@ struct Corners {
       if (nearest_only && k > 0) weight[k] = 0;
     }
   }
-  __device__ __forceinline__ T value(int k, int64_t channel) const {
-    return at[k] == nullptr ? T(0) : T(widen(at[k][channel]));
+  __device__ __forceinline__ T value(int k, int64_t offset) const {
+    return at[k] == nullptr ? T(0) : T(widen(at[k][offset]));
   }
 };
 
 // How blocks and their threads share out the pixels and channels of one map.
+//
+// Where channels are planes a thread has some planes of a pixel, and a block with more threads than the map has pixels
+// takes further planes with them.  Where a pixel's channels are side by side, so are the threads that share them.
 struct Share {
   int lanes;                 // threads that have a pixel together, side by side: 1 where channels are planes
   int here;                  // pixels of a block
+  int channels;              // planes of a thread
   unsigned chunks, columns;  // blocks of a map: chunks of channels times columns of pixels
   unsigned blocks() const { return chunks * columns; }
 
   template <class S>
   static Share of(const Problem<S>& p, int64_t pixels, int64_t most_columns = int64_t(1) << 30) {
-    Share share{1, kThreads, 1, 0};
-    if (p.channels_last)
+    Share share{1, kThreads, kChannelsOfAThread, 1, 0};
+    if (p.channels_last) {
       while (share.lanes < kWarp && share.lanes < p.C) share.lanes *= 2;
-    else share.chunks = static_cast<unsigned>((p.C + kChannelsOfAThread - 1) / kChannelsOfAThread);
-    share.here = kThreads / share.lanes;
+      share.here = kThreads / share.lanes;
+    } else {
+      while (share.here > kWarp && share.here / 2 >= pixels) share.here /= 2;
+      share.set_channels(p.C, kChannelsOfAThread);
+    }
     share.columns = static_cast<unsigned>(std::min((pixels + share.here - 1) / share.here, most_columns));
+    return share;
+  }
+
+  void set_channels(int64_t all, int of_a_thread) {
+    const int64_t of_a_block = int64_t(of_a_thread) * (kThreads / here);
+    channels = of_a_thread;
+    chunks = static_cast<unsigned>((all + of_a_block - 1) / of_a_block);
+  }
+
+  // The same with more work for a thread, which pays once for its map and its position, while `enough` blocks are left.
+  template <class S>
+  Share thicker(const Problem<S>& p, int64_t maps, int64_t enough) const {
+    Share share = *this;
+    while (!p.channels_last && share.channels < kMostOfAThread * kChannelsOfAThread && share.chunks > 1 &&
+           int64_t(share.blocks()) / 2 * maps >= enough)
+      share.set_channels(p.C, 2 * share.channels);
+    while (share.columns > 1 && share.columns * kMostOfAThread > columns &&
+           int64_t(share.blocks()) / 2 * maps >= enough)
+      share.columns = (share.columns + 1) / 2;
     return share;
   }
 };
@@ -98,12 +126,14 @@ struct Part {
 template <class S>
 __device__ __forceinline__ Part part_of(const Problem<S>& p, const Share& share) {
   const unsigned blocks = share.chunks * share.columns, map = blockIdx.x / blocks, slice = blockIdx.x % blocks;
-  const unsigned chunk = slice % share.chunks, lane = threadIdx.x % share.lanes;
-  const unsigned pixel = slice / share.chunks * share.here + threadIdx.x / share.lanes;
-  const unsigned stride = share.columns * share.here;
-  if (p.channels_last) return {map, slice, pixel, stride, lane, p.C, share.lanes};
-  const int64_t first = int64_t(chunk) * kChannelsOfAThread, last = first + kChannelsOfAThread;
-  return {map, slice, pixel, stride, first, last < p.C ? last : p.C, 1};
+  const unsigned chunk = slice % share.chunks, column = slice / share.chunks, stride = share.columns * share.here;
+  if (p.channels_last) {
+    const unsigned lane = threadIdx.x % share.lanes;
+    return {map, slice, column * share.here + threadIdx.x / share.lanes, stride, lane, p.C, share.lanes};
+  }
+  const unsigned group = threadIdx.x / share.here, groups = kThreads / share.here;
+  const int64_t first = int64_t(chunk * groups + group) * share.channels, last = first + share.channels;
+  return {map, slice, column * share.here + threadIdx.x % share.here, stride, first, last < p.C ? last : p.C, 1};
 }
 
 template <class S>
@@ -118,19 +148,35 @@ __device__ __forceinline__ Place place_of(const Problem<S>& p, unsigned index) {
   return p.repeats.at(index % repeats, p.pictures.at(index / repeats, {}));
 }
 
+// From a channel of a thread to its next, in the input and in the output.
+template <class S>
+struct Steps {
+  int64_t in, out;
+  __device__ __forceinline__ Steps(const Problem<S>& p, const Part& part)
+      : in(part.step * p.channel_stride), out(p.channels_last ? part.step : p.pixels()) {}
+};
+
 template <class S>
 __global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S> p, const Share share) {
   using T = typename Problem<S>::T;
   const Part part = part_of(p, share);
-  if (part.pixel >= p.pixels()) return;
   const Place place = place_of(p, part.map);
   const Theta<T> theta(p.theta + place.theta);
-  const Corners<S> corners(p, locate(p, theta, part.pixel), p.input + place.picture);
+  const Steps<S> steps(p, part);
+  const S* const picture = p.input + place.picture + part.channel * p.channel_stride;
+#pragma unroll 1
+  for (unsigned pixel = part.pixel; pixel < p.pixels(); pixel += part.stride) {
+    const Corners<S> corners(p, locate(p, theta, pixel), picture);
+    S* to = p.output + in_output(p, place, pixel, part.channel);
+    int64_t from = 0;
 #pragma unroll 4
-  for (int64_t c = part.channel; c < part.end; c += part.step) {
-    T value = 0;
-    for (int k = 0; k < 4; ++k) value += corners.weight[k] * corners.value(k, c * p.channel_stride);
-    narrow(value, p.output[in_output(p, place, part.pixel, c)]);
+    for (int64_t c = part.channel; c < part.end; c += part.step) {
+      T value = 0;
+      for (int k = 0; k < 4; ++k) value += corners.weight[k] * corners.value(k, from);
+      narrow(value, *to);
+      from += steps.in;
+      to += steps.out;
+    }
   }
 }
 
@@ -144,15 +190,21 @@ __global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Pro
   const Part part = part_of(p, share);
   const Place place = place_of(p, part.map);
   const Theta<T> theta(p.theta + place.theta);
+  const Steps<S> steps(p, part);
+  const S* const picture = p.input + place.picture + part.channel * p.channel_stride;
   T sums[6] = {};
   for (unsigned pixel = part.pixel; pixel < p.pixels(); pixel += part.stride) {
     const Sample<T> s = locate(p, theta, pixel);
-    const Corners<S> corners(p, s, p.input + place.picture);
+    const Corners<S> corners(p, s, picture);
+    const S* grad = p.grad_output + in_output(p, place, pixel, part.channel);
+    int64_t from = 0;
     T dx = 0, dy = 0;
     for (int64_t c = part.channel; c < part.end; c += part.step) {
-      const T g = widen(p.grad_output[in_output(p, place, pixel, c)]);
+      const T g = widen(*grad);
       T v[4];
-      for (int k = 0; k < 4; ++k) v[k] = corners.value(k, c * p.channel_stride);
+      for (int k = 0; k < 4; ++k) v[k] = corners.value(k, from);
+      from += steps.in;
+      grad += steps.out;
       dx += g * ((v[1] - v[0]) * (1 - s.y.fraction) + (v[3] - v[2]) * s.y.fraction);
       dy += g * ((v[2] - v[0]) * (1 - s.x.fraction) + (v[3] - v[1]) * s.x.fraction);
     }
@@ -300,8 +352,9 @@ void launch_blocks(void (*kernel)(Problem<S>, Share), const Problem<S>& p, const
 }
 
 template <class S>
-void launch_forward(const Problem<S>& p, Stream stream) {
-  launch_blocks(affine_sample_kernel<S>, p, Share::of(p, p.pixels()), p.pictures.size * p.repeats.size, stream);
+void launch_forward(const Problem<S>& p, Stream stream, int64_t enough = kEnoughBlocks) {
+  const int64_t maps = p.pictures.size * p.repeats.size;
+  launch_blocks(affine_sample_kernel<S>, p, Share::of(p, p.pixels()).thicker(p, maps, enough), maps, stream);
 }
 
 // Sums that a sample's gradient of theta is left in.

@@ -50,7 +50,9 @@ def _whole_number(text: str, least: int) -> int:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which network, and how it matches."""
     parser.add_argument("--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped)")
-    parser.add_argument("--model", help=f"dsr or stnreid: whose shipped checkpoint, or refuse one of another (default: {DEFAULT_MODEL})")
+    parser.add_argument(
+        "--model", help=f"dsr, stnreid: whose shipped checkpoint to take, or to accept (default: {DEFAULT_MODEL})"
+    )
     parser.add_argument("--scales", type=int_list, metavar="1,2,3", help="DSR's block sizes (default: the recipe's)")
     parser.add_argument("--beta", type=float, help="sparsity of DSR's reconstruction (default: the recipe's)")
 

@@ -41,15 +41,15 @@ Problem<T> problem_of(GlobalMemory& memory, const Array<T>& input, const Array<T
   return problem;
 }
 
-// (P, K, C, h, w), or (P, K, h, w, C).
+// (P, K, C, h, w), or (P, K, h, w, C). `enough` blocks: fewer give a thread more to do.
 template <class T>
-Array<T> forward(const Array<T>& input, const Array<T>& theta, const Options& options) {
+Array<T> forward(const Array<T>& input, const Array<T>& theta, const Options& options, int64_t enough) {
   GlobalMemory memory;
   Problem<T> problem = problem_of(memory, input, theta, options);
   const py::ssize_t P = input.shape(0), C = input.shape(1), K = theta.shape(1), h = options.h, w = options.w;
   Array<T> output = options.channels_last ? memory.output<T>({P, K, h, w, C}) : memory.output<T>({P, K, C, h, w});
   problem.output = memory.data(output);
-  launch_forward(problem, nullptr);
+  launch_forward(problem, nullptr, enough);
   return output;
 }
 
@@ -71,7 +71,8 @@ py::tuple backward(const Array<T>& grad, const Array<T>& input, const Array<T>& 
 
 template <class T>
 void define(py::module_& module) {
-  module.def("forward", &forward<T>, py::arg("input").noconvert(), py::arg("theta").noconvert(), py::arg("options"));
+  module.def("forward", &forward<T>, py::arg("input").noconvert(), py::arg("theta").noconvert(), py::arg("options"),
+             py::arg("enough") = kEnoughBlocks);
   module.def("backward", &backward<T>, py::arg("grad").noconvert(), py::arg("input").noconvert(),
              py::arg("theta").noconvert(), py::arg("options"));
 }

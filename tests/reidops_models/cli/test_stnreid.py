@@ -77,3 +77,12 @@ def test_a_checkpoint_of_another_model_is_refused(run: Run, people: Path, stnrei
     code, _, complaints = run("evaluate", "--data", people, "--checkpoint", stnreid, "--model", "dsr")
     assert code == 2
     assert complaints == [f"reidops: {stnreid}: a checkpoint of 'stnreid', expected one of 'dsr'"]
+
+
+def test_the_shipped_model(run: Run, people: Path, tmp_path: Path) -> None:
+    probe = sorted((people / "partial_query").iterdir())[0]
+    code, printed, complaints = run(
+        "match", "--probe", probe, "--gallery", people / "bounding_box_test", "--model", "stnreid", "--top", 3
+    )
+    assert (code, complaints) == (0, [])
+    assert probe.name in printed
