@@ -135,10 +135,26 @@ class AffineSampler {
   }
   void interpolate(const T* plane, int64_t n) {
     for (int64_t q = 0; q < n; ++q) {
-      V value = taps_.weight[0][q] * pixel(plane, 0, q);
-      for (int k = 1; k < 4; ++k) value += taps_.weight[k][q] * pixel(plane, k, q);
+      V value;
+      if (taps_.square[q]) {
+        const Square s = square(plane, q);
+        const Pair<T, kLanes> row = s.low + taps_.fraction_y[q] * (s.high - s.low);
+        const V left = low_half<T, kLanes>(row), right = high_half<T, kLanes>(row);
+        value = left + taps_.fraction_x[q] * (right - left);
+      } else {
+        value = taps_.weight[0][q] * pixel(plane, 0, q);
+        for (int k = 1; k < 4; ++k) value += taps_.weight[k][q] * pixel(plane, k, q);
+      }
       put<kLanes>(stretch_ + q * kLanes, value);
     }
+  }
+  // The four pixels of a sample, two rows of two neighbours.
+  struct Square {
+    Pair<T, kLanes> low, high;
+  };
+  REIDOPS_INLINE Square square(const T* plane, int64_t q) const {
+    const T* at = plane + taps_.pixel[0][q] * int64_t(kLanes);
+    return {take<2 * kLanes>(at), take<2 * kLanes>(at + region_.columns * kLanes)};
   }
   REIDOPS_INLINE V pixel(const T* plane, int k, int64_t q) const {
     return take<kLanes>(plane + taps_.pixel[k][q] * int64_t(kLanes));
@@ -168,16 +184,26 @@ class AffineSampler {
     T* out = p_.grad_theta + (place.sample * blocks_.count + block_) * 6;
     for (int i = 0; i < 6; ++i) out[i] = T(sums[i]);
   }
-  // Neighbours on a row add to the same pixels, one waiting for the other: four places of the stretch take turns.
+  // Neighbours on a row add to the same pixels, one waiting for the other: places of the stretch take turns.
   void spread(T* plane, int64_t n) {
     constexpr int64_t kTurns = 4;
-    const int64_t length = (n + kTurns - 1) / kTurns;
+    const int64_t length = (n + kTurns - 1) / kTurns, row = region_.columns * kLanes;
     for (int64_t i = 0; i < length; ++i) {
       for (int64_t q = i; q < n; q += length) {
         const V g = take<kLanes>(stretch_ + q * kLanes);
-        if (nearest_) add(plane + taps_.pixel[0][q] * int64_t(kLanes), g);
-        else
+        T* at = plane + taps_.pixel[0][q] * int64_t(kLanes);
+        if (nearest_) {
+          add(at, g);
+        } else if (taps_.square[q]) {
+          const V right = g * taps_.fraction_x[q], left = g - right;
+          const V high_left = left * taps_.fraction_y[q], high_right = right * taps_.fraction_y[q];
+          add(at, left - high_left);
+          add(at + kLanes, right - high_right);
+          add(at + row, high_left);
+          add(at + row + kLanes, high_right);
+        } else {
           for (int k = 0; k < 4; ++k) add(plane + taps_.pixel[k][q] * int64_t(kLanes), g * taps_.weight[k][q]);
+        }
       }
     }
   }
@@ -187,30 +213,43 @@ class AffineSampler {
   void add_slopes(const T* plane, int64_t n, bool first) {
     for (int64_t q = 0; q < n; ++q) {
       const V g = take<kLanes>(stretch_ + q * kLanes);
-      const V ll = pixel(plane, 0, q), lh = pixel(plane, 1, q), hl = pixel(plane, 2, q), hh = pixel(plane, 3, q);
       const T fx = taps_.fraction_x[q], fy = taps_.fraction_y[q];
-      const V dx = g * ((lh - ll) * (1 - fy) + (hh - hl) * fy), dy = g * ((hl - ll) * (1 - fx) + (hh - lh) * fx);
+      V dx, dy;
+      if (taps_.square[q]) {
+        const Square s = square(plane, q);
+        const Pair<T, kLanes> down = s.high - s.low, row = s.low + fy * down;
+        const V left = low_half<T, kLanes>(down);
+        dx = g * (high_half<T, kLanes>(row) - low_half<T, kLanes>(row));
+        dy = g * (left + fx * (high_half<T, kLanes>(down) - left));
+      } else {
+        const V ll = pixel(plane, 0, q), lh = pixel(plane, 1, q), hl = pixel(plane, 2, q), hh = pixel(plane, 3, q);
+        dx = g * ((lh - ll) * (1 - fy) + (hh - hl) * fy);
+        dy = g * ((hl - ll) * (1 - fx) + (hh - lh) * fx);
+      }
       T *x = slopes_[0] + q * kLanes, *y = slopes_[1] + q * kLanes;
       put<kLanes>(x, first ? dx : dx + take<kLanes>(x));
       put<kLanes>(y, first ? dy : dy + take<kLanes>(y));
     }
   }
   void add_by_theta(int64_t n, double (&sums)[6]) {
-    const int64_t whole = (n + kRun<T> - 1) / kRun<T> * kRun<T>;
-    for (int i = 0; i < 6; ++i)
-      for (int64_t q = n; q < whole; ++q) taps_.by_theta[i][q] = 0;
+    constexpr int kAtOnce = kRun<T>;
+    const int64_t whole = (n + kAtOnce - 1) / kAtOnce * kAtOnce;
     for (int axis = 0; axis < 2; ++axis) {
+      for (int64_t q = n; q < whole; ++q) taps_.slope[axis][q] = taps_.base_x[q] = taps_.base_y[q] = 0;
       std::memset(slopes_[axis] + n * kLanes, 0, size_t((whole - n) * kLanes) * sizeof(T));
       Run<T> total[3] = {};
-      for (int64_t q = 0; q < whole; q += kRun<T>) {
+      for (int64_t q = 0; q < whole; q += kAtOnce) {
         Run<T> v[kLanes], slope{};
-        for (int c = 0; c < kLanes; ++c) v[c] = take<kRun<T>>(slopes_[axis] + q * kLanes + c * kRun<T>);
+        for (int c = 0; c < kLanes; ++c) v[c] = take<kAtOnce>(slopes_[axis] + q * kLanes + c * kAtOnce);
         pixels_to_planes<T, kLanes>(v);
         for (int c = 0; c < kLanes; ++c) slope += v[c];
-        for (int i = 0; i < 3; ++i) total[i] += slope * take<kRun<T>>(taps_.by_theta[3 * axis + i] + q);
+        slope *= take<kAtOnce>(taps_.slope[axis] + q);
+        total[0] += slope * take<kAtOnce>(taps_.base_x + q);
+        total[1] += slope * take<kAtOnce>(taps_.base_y + q);
+        total[2] += slope;
       }
       for (int i = 0; i < 3; ++i)
-        for (int k = 0; k < kRun<T>; ++k) sums[3 * axis + i] += double(total[i][k]);
+        for (int k = 0; k < kAtOnce; ++k) sums[3 * axis + i] += double(total[i][k]);
     }
   }
 

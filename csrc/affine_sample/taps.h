@@ -41,12 +41,14 @@ constexpr int kRoom = kStretch + 16;    // their last run may reach beyond
 template <class T>
 struct Taps {
   // Pixels of the region, numbered along its rows; `pixels()` of it stands for one of zeros.  In the order (low y, low
-  // x), (low y, high x), (high y, low x), (high y, high x).  Sampling the nearest pixel has the first alone.
+  // x), (low y, high x), (high y, low x), (high y, high x).  Sampling the nearest pixel has the first alone, and so has
+  // a square: all four lie in the region, which is nearly always.
   alignas(64) int32_t pixel[4][kRoom];
   alignas(64) T weight[4][kRoom];
   alignas(64) T fraction_x[kRoom], fraction_y[kRoom];
-  // d position / d theta: slope times x_j, y_i and 1, for both rows of theta.
-  alignas(64) T by_theta[6][kRoom];
+  bool square[kRoom];
+  // d position / d theta = slope times x_j, y_i and 1, for both rows of theta.
+  alignas(64) T slope[2][kRoom], base_x[kRoom], base_y[kRoom];
 };
 
 // Positions of the samples of one problem.
@@ -140,7 +142,18 @@ class Positions {
       keep(taps.pixel[0] + at, number(nearest(cy), nearest(cx)));
       return;
     }
+    keep(taps.fraction_x + at, cx.fraction);
+    keep(taps.fraction_y + at, cy.fraction);
+    if (derivatives) {
+      keep(taps.slope[0] + at, cx.slope);
+      keep(taps.slope[1] + at, cy.slope);
+      keep(taps.base_x + at, x);
+      keep(taps.base_y + at, V{} + y);
+    }
     keep(taps.pixel[0] + at, number(cy.low, cx.low));
+    const bool square = all(inside(cy.low, height - 1) & inside(cx.low, width - 1));
+    for (int k = 0; k < kRun<T>; ++k) taps.square[at + k] = square;
+    if (square) return;
     keep(taps.pixel[1] + at, number(cy.low, cx.low + 1));
     keep(taps.pixel[2] + at, number(cy.low + 1, cx.low));
     keep(taps.pixel[3] + at, number(cy.low + 1, cx.low + 1));
@@ -148,15 +161,11 @@ class Positions {
     keep(taps.weight[1] + at, cx.fraction * (one - cy.fraction));
     keep(taps.weight[2] + at, (one - cx.fraction) * cy.fraction);
     keep(taps.weight[3] + at, cx.fraction * cy.fraction);
-    if (!derivatives) return;
-    keep(taps.fraction_x + at, cx.fraction);
-    keep(taps.fraction_y + at, cy.fraction);
-    keep(taps.by_theta[0] + at, cx.slope * x);
-    keep(taps.by_theta[1] + at, cx.slope * y);
-    keep(taps.by_theta[2] + at, cx.slope);
-    keep(taps.by_theta[3] + at, cy.slope * x);
-    keep(taps.by_theta[4] + at, cy.slope * y);
-    keep(taps.by_theta[5] + at, cy.slope);
+  }
+  static REIDOPS_INLINE bool all(RunIndex<T> truths) {  // -1 where true
+    const auto both = [](auto a, auto b) { return a & b; };
+    if constexpr (kRun<T> == 2) return both(truths[0], truths[1]) != 0;
+    else return reduce<typename Lanes<T>::Bits>(truths, both, std::make_integer_sequence<int, kRun<T> / 2>()) != 0;
   }
 
   const affine_sample::Problem<S>& p_;
