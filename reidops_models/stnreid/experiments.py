@@ -43,7 +43,8 @@ LOCALISERS = {
     "Ep1": ("eq. 6", "end to end, L_STN with weight 0.02: Ep1 of table 2"),
     "unweighted": ("eq. 6, unweighted", "the same with weight 1, as printed"),
     "features": ("eq. 5", "L_STN alone, the ReID module of whole images frozen"),
-    "features-two": ("eq. 5, two pictures", "the same, the partial image cut from another picture of the person"),
+    "features-long": ("eq. 5, longer", "the same, three times as long"),
+    "features-two": ("eq. 5, two pictures", "eq. 5, the partial image cut from another picture of the person"),
     "boxes": ("boxes", "ours: the true theta, the partial image cut from the holistic one"),
     "boxes-two": ("boxes, two pictures", "ours: the true theta, the partial image cut from another picture"),
 }
@@ -91,6 +92,7 @@ class Experiments:
             STRONG: ("demo_strong", {}, self._pre_trained),
             "unweighted": ("demo_stage1", {"stn": {"weight": 1.0}}, None),
             "features": ("demo_features", {}, self._saved(WHOLE)),
+            "features-long": ("demo_features", {"training": {"epochs": 48}}, self._saved(WHOLE)),
             "features-two": ("demo_features", TWO_PICTURES, self._saved(WHOLE)),
             "boxes": ("demo_boxes", ONE_PICTURE, None),
             "boxes-two": ("demo_boxes", {}, None),
