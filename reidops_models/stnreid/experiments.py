@@ -192,10 +192,9 @@ class Experiments:
             probes, gallery = self._sides(seed, StnMatcher(network))
             images = torch.stack([one.image for one in gallery])
             rows = []
-            with torch.inference_mode():
-                for probe, boxes in zip(probes, self.true_boxes(seed), strict=True):
-                    affined = affined_features(network, images, reidops.boxes_to_theta(boxes)[None])
-                    rows.append(distance(probe.feature, affined[0], "euclidean"))
+            for probe, boxes in zip(probes, self.true_boxes(seed), strict=True):
+                affined = affined_features(network, images, reidops.boxes_to_theta(boxes)[None])
+                rows.append(distance(probe.feature, affined[0], "euclidean"))
             return torch.stack(rows)
 
         return self.study.distances(seed, label, "true boxes", compute)

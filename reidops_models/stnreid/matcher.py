@@ -14,7 +14,7 @@ from reidops_models.data import resize_image
 from reidops_models.embedding import embed_in_batches, rescale
 from reidops_models.matching import Alignment, Role
 from reidops_models.stnreid.network import StnreidNetwork
-from reidops_models.stnreid.one_to_many import MEMORY_BUDGET, Embedded, match_tiles
+from reidops_models.stnreid.one_to_many import MEMORY_BUDGET, Embedded, affined_features, match_tiles
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -37,7 +37,7 @@ class ReidMatcher:
         self.batch_size = batch_size
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Embedded]:
-        """The image, resized, and its feature: all that later comparisons need."""
+        """The image, resized, and its feature: all that later comparisons need; 0.4 MB an image of 256x128."""
         resized = [resize_image(image, *self.network.image_size) for image in images]
         features = embed_in_batches(
             self.network.embed, resized, batch_size=self.batch_size, progress=progress, device=_device(self.network)
@@ -92,7 +92,8 @@ class StnMatcher(ReidMatcher):
         tiles = match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
         for tile in tiles:
             features = torch.stack([one.feature for one in probes[tile.probes]])
-            found[tile.probes, tile.gallery] = distance(features[:, None], tile.affined, self.metric).cpu()
+            affined = affined_features(self.network, tile.images, tile.theta)
+            found[tile.probes, tile.gallery] = distance(features[:, None], affined, self.metric).cpu()
         return found
 
     def thetas(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:

@@ -29,12 +29,13 @@ class Embedded(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """Some probes and some gallery images: their places, and theta (p, g, 2, 3) and f_a (p, g, C) of all pairs."""
+    """Some probes and some gallery images: their places, the holistic images (g, 3, H, W), and theta (p, g, 2, 3) of
+    all pairs. :func:`affined_features` goes on from there."""
 
     probes: slice
     gallery: slice
+    images: Tensor
     theta: Tensor
-    affined: Tensor
 
 
 class Side:
@@ -62,7 +63,8 @@ def match_tiles(
     Args:
         network: in evaluation mode.
         probes, gallery: partial and holistic images.
-        memory_budget: bytes to be held beside network and images, about. A tile has one pair at least.
+        memory_budget: bytes to be held beside network and images, about, also by :func:`affined_features` of a tile.
+            A tile has one pair at least.
         progress: show a progress bar, of pairs.
     """
     per_pair, per_image = pair_bytes(network), image_bytes(network)
@@ -84,21 +86,17 @@ def match_tiles(
                     kept[row.start] = left
                 for part in _slices(columns.start, columns.stop, wide):
                     inner = slice(part.start - columns.start, part.stop - columns.start)
-                    yield Tile(row, part, *_pairs(network, left.maps, right.maps[inner], right.images[inner]))
+                    maps = left.maps[:, None] + right.maps[inner]
+                    theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+                    yield Tile(row, part, right.images[inner], theta)
                     bar.update((row.stop - row.start) * (part.stop - part.start))
 
 
+@torch.inference_mode()
 def affined_features(network: StnreidNetwork, images: Tensor, theta: Tensor) -> Tensor:
     """f_a (p, g, C) of holistic images (g, 3, H, W), each under p maps, theta (p, g, 2, 3)."""
     affined = network.affine(images, theta)
     return network.embed(affined.flatten(0, 1)).unflatten(0, theta.shape[:2])
-
-
-def _pairs(network: StnreidNetwork, partial: Tensor, holistic: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """theta and f_a of all pairs, from the first layer's maps of both sides and the holistic images."""
-    maps = partial[:, None] + holistic
-    theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-    return theta, affined_features(network, images, theta)
 
 
 def image_bytes(network: StnreidNetwork) -> int:

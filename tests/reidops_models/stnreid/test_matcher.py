@@ -77,7 +77,7 @@ def test_the_budget_changes_nothing_but_the_tiles(
     budget = 2 * pairs * pair_bytes(network)
     seen = torch.zeros(5, 7)
     for tile in match_tiles(network, left, right, memory_budget=budget):
-        assert tile.affined.shape[:2].numel() <= pairs
+        assert tile.theta.shape[:2].numel() <= pairs
         seen[tile.probes, tile.gallery] += 1
     assert (seen == 1).all()
     found = StnMatcher(network, memory_budget=budget).distances(left, right)
