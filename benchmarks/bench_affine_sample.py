@@ -108,6 +108,16 @@ def test_affine_sample_channels_last(benchmark: Any, name: str) -> None:
 
 
 @every_case
+def test_affine_sample_nearest(benchmark: Any, name: str) -> None:
+    """One pixel for each sample: what any cleverer way to read four could come to."""
+
+    def nearest(pictures: Tensor, theta: Tensor, size: tuple[int, int]) -> Tensor:
+        return reidops.affine_sample(pictures[:, None], theta, size, mode="nearest")
+
+    forward(benchmark, name, nearest, *inputs(CASES[name]))
+
+
+@every_case
 def test_torch(benchmark: Any, name: str) -> None:
     forward(benchmark, name, sampled_by_torch, *inputs(CASES[name]))
 
