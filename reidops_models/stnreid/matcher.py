@@ -49,7 +49,9 @@ class ReidMatcher:
         if not probes or not gallery:
             return torch.zeros(len(probes), len(gallery))
         left, right = (torch.stack([one.feature for one in side]) for side in (probes, gallery))
-        return distance(left[:, None], right, self.metric).cpu()
+        if self.metric == "cosine":
+            return (1 - F.normalize(left, dim=1) @ F.normalize(right, dim=1).mT).cpu()
+        return torch.cdist(left, right).cpu()
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Alignment | None:
         """None: the images are compared as wholes."""
@@ -166,7 +168,7 @@ class ReconstructionMatcher:
 
 
 def distance(a: Tensor, b: Tensor, metric: Metric) -> Tensor:
-    """(p, g) distances of features that broadcast to (p, g, C)."""
+    """(*B) distances of features (*B, C), a pair each; batch dimensions broadcast."""
     if metric == "cosine":
         return 1 - (F.normalize(a, dim=-1) * F.normalize(b, dim=-1)).sum(dim=-1)
     return torch.linalg.vector_norm(a - b, dim=-1)

@@ -101,15 +101,22 @@ def test_the_first_layer_costs_p_plus_g(
     assert sum(convolved) == len(probes) + len(gallery)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_without_the_stn_module_features_are_compared(
-    network: StnreidNetwork, probes: list[Tensor], gallery: list[Tensor]
+    network: StnreidNetwork, probes: list[Tensor], gallery: list[Tensor], metric: str
 ) -> None:
-    matcher = ReidMatcher(network)
+    matcher = ReidMatcher(network, metric=metric)  # type: ignore[arg-type]
     left, right = matcher.embed(probes, role="probe"), matcher.embed(gallery)
-    expected = torch.cdist(
-        torch.stack([one.feature for one in left]), torch.stack([network.embed(one[None])[0] for one in gallery])
-    )
-    torch.testing.assert_close(matcher.distances(left, right), expected.detach(), rtol=1e-4, atol=1e-4)
+    found = matcher.distances(left, right)
+    for i, probe in enumerate(left):
+        for j, image in enumerate(gallery):
+            with torch.no_grad():
+                f_h = network.embed(image[None])[0]
+            if metric == "cosine":
+                expected = 1 - F.cosine_similarity(probe.feature, f_h, dim=0)
+            else:
+                expected = (probe.feature - f_h).norm()
+            torch.testing.assert_close(found[i, j], expected, rtol=1e-4, atol=1e-4)
     assert matcher.explain(probes[0], gallery[0]) is None
 
 
