@@ -122,6 +122,8 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
         recipe = parse_recipe(recipe_values, origin=str(description))
     except RecipeError as error:
         raise CheckpointError(str(error)) from error
+    if recipe.model != found:
+        raise CheckpointError(f"{path}: not a checkpoint: it is of {found!r}, and its recipe of {recipe.model!r}")
 
     network = get_paper(found).build_network(recipe, identities)
     if complaint := misfits(network.state_dict(), state):

@@ -177,7 +177,8 @@ def test_a_probe_that_cannot_be_matched_does_not_take_the_others_along(
         ({"--probe": "empty"}, "empty: no picture files in this folder"),
         ({"--gallery": "unreadable"}, "unreadable: not one picture in it can be read"),
         ({"--checkpoint": "nowhere.safetensors"}, "nowhere"),
-        ({"--checkpoint": "other"}, "'stnreid'"),
+        ({"--checkpoint": "other"}, "'nobody'"),
+        ({"--checkpoint": "mixed"}, "it is of 'stnreid', and its recipe of 'dsr'"),
         ({"--checkpoint": "damaged"}, "damaged"),
         ({"--model": "nothing"}, "--model: unknown 'nothing'"),
         ({"--beta": "-1"}, "matching.beta"),
@@ -198,7 +199,8 @@ def test_what_cannot_be_done_is_said_in_one_line(
     Path("unreadable").mkdir()
     Path("unreadable", "zero.jpg").write_bytes(b"")
     values = json.loads(checkpoint.with_suffix(".json").read_text())
-    for name, content in (("other", {**values, "model": "stnreid"}), ("damaged", values)):
+    other, mixed = ({**values, "model": model} for model in ("nobody", "stnreid"))
+    for name, content in (("other", other), ("mixed", mixed), ("damaged", values)):
         Path(f"{name}.json").write_text(json.dumps(content))
         shutil.copy(checkpoint, f"{name}.safetensors")
     Path("damaged.safetensors").write_bytes(checkpoint.read_bytes()[:1000])
