@@ -14,7 +14,6 @@ from typing import Any
 from reidops_models.matching import Matcher, probe_scale
 from reidops_models.registry import Paper
 from reidops_models.stnreid.matcher import ReconstructionMatcher, ReidMatcher, StnMatcher
-from reidops_models.stnreid.merge import merge
 from reidops_models.stnreid.network import StnreidNetwork
 from reidops_models.stnreid.recipe import StnreidRecipe
 
@@ -83,5 +82,4 @@ __all__ = [
     "build_matchers",
     "build_network",
     "build_rivals",
-    "merge",
 ]
