@@ -51,9 +51,7 @@ def with_affine_sample(pictures: Tensor, theta: Tensor) -> Tensor:
 
 
 def with_affine_sample_and_backward(pictures: Tensor, theta: Tensor) -> Tensor:
-    output = with_affine_sample(pictures.requires_grad_(), theta.requires_grad_())
-    output.backward(output.detach())  # a gradient that is there already
-    return output
+    return and_backward(with_affine_sample, pictures, theta)
 
 
 def with_torch(pictures: Tensor, theta: Tensor) -> Tensor:
@@ -61,7 +59,11 @@ def with_torch(pictures: Tensor, theta: Tensor) -> Tensor:
 
 
 def with_torch_and_backward(pictures: Tensor, theta: Tensor) -> Tensor:
-    output = with_torch(pictures.requires_grad_(), theta.requires_grad_())
+    return and_backward(with_torch, pictures, theta)
+
+
+def and_backward(way: Way, pictures: Tensor, theta: Tensor) -> Tensor:
+    output = way(pictures.requires_grad_(), theta.requires_grad_())
     output.backward(output.detach())  # a gradient that is there already
     return output
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from reidops_models.data import resize_image
@@ -20,6 +20,11 @@ def rescale(image: Tensor, factor: float) -> Tensor:
     """An image `(3, H, W)` resized by `factor`, to one pixel at least."""
     height, width = image.shape[-2:]
     return resize_image(image, max(1, round(height * factor)), max(1, round(width * factor)))
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's weights are."""
+    return next(network.parameters()).device
 
 
 @torch.inference_mode()

@@ -53,6 +53,15 @@ class Paper:
     build_rivals: Callable[[Any, Any, Iterable[tuple[int, int]] | None], list[Matcher]] | None = None
 
 
+def deferred(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that is imported when it is called, and not before: Lightning takes seconds."""
+
+    def call(*arguments: Any) -> Any:
+        return getattr(import_module(module), name)(*arguments)
+
+    return call
+
+
 def get_paper(name: str) -> Paper:
     """The paper called `name`.
 

@@ -50,7 +50,11 @@ class Backbone(nn.Module):
         right = max(0, self.minimum_size - images.shape[-1])
         if down or right:
             images = F.pad(images, (0, right, 0, down), mode="replicate")
-        return self.trunk((images - self.mean) / self.deviation)
+        return self.trunk(self.normalise(images))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images (*B, 3, H, W) in [0, 1] as the trunk takes them."""
+        return (images - self.mean) / self.deviation
 
     def trunk(self, images: Tensor) -> Tensor:
         """The maps of normalised images."""

@@ -17,7 +17,7 @@ from reidops_models.dsr.patch_classifier import PatchClassifier
 from reidops_models.dsr.recipe import DsrRecipe
 from reidops_models.dsr.sliding_window import SlidingWindowMatcher
 from reidops_models.matching import Matcher, probe_scale
-from reidops_models.registry import Paper
+from reidops_models.registry import Paper, deferred
 
 
 def build_network(recipe: DsrRecipe, identities: int) -> DsrNetwork:
@@ -56,20 +56,6 @@ def build_rivals(
     return [swm, amc, FusedMatcher(amc, swm, weight=options.amc_weight)]
 
 
-def build_module(network: DsrNetwork, recipe: DsrRecipe) -> Any:
-    """The LightningModule that trains the network; imports Lightning."""
-    from reidops_models.dsr.training import build_module
-
-    return build_module(network, recipe)
-
-
-def build_data(images: Any, recipe: DsrRecipe) -> Any:
-    """The LightningDataModule with the batches to train on: images, or pairs to fine-tune on; imports Lightning."""
-    from reidops_models.dsr.training import build_data
-
-    return build_data(images, recipe)
-
-
 def load_tables() -> Any:
     """The tables and figures that can be made again, by name."""
     from reidops_models.dsr.ablations import TABLES
@@ -82,9 +68,9 @@ PAPER = Paper(
     recipe=DsrRecipe,
     build_network=build_network,
     build_matchers=build_matchers,
-    build_module=build_module,
+    build_module=deferred(f"{__name__}.training", "build_module"),
     folder=Path(__file__).parent,
-    build_data=build_data,
+    build_data=deferred(f"{__name__}.training", "build_data"),
     build_rivals=build_rivals,
     load_tables=load_tables,
 )

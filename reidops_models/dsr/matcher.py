@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import reidops
 from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.embedding import embed_in_batches, rescale
+from reidops_models.embedding import device_of, embed_in_batches, rescale
 from reidops_models.matching import BlockGrid, Reconstruction, Role
 
 Size = tuple[int, int]
@@ -52,7 +52,7 @@ class ResizingMatcher:
         """One vector for each image; of unit length for the cosine."""
         resized = (resize_image(image, *self.image_size) for image in images)
         return embed_in_batches(
-            self._features, resized, batch_size=self.batch_size, progress=progress, device=_device(self.network)
+            self._features, resized, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )
 
     def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
@@ -126,7 +126,7 @@ class DsrMatcher:
         """The map (C, h, w) of each image, of its own size on the probe side."""
         scaled = (self._scaled(image, role) for image in images)
         return embed_in_batches(
-            self.network, scaled, batch_size=self.batch_size, progress=progress, device=_device(self.network)
+            self.network, scaled, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )
 
     def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
@@ -138,7 +138,7 @@ class DsrMatcher:
         """Error of every probe block and the coefficients that rebuilt it."""
         probe, gallery = self._scaled(probe, "probe"), self._scaled(gallery, "gallery")
         with torch.inference_mode():
-            device = _device(self.network)
+            device = device_of(self.network)
             probe_blocks, probe_grids = block_set(self.network(probe[None].to(device))[0], self.scales)
             gallery_blocks, gallery_grids = block_set(self.network(gallery[None].to(device))[0], self.scales)
             rebuilt = reidops.sparse_reconstruct(probe_blocks, gallery_blocks, self.beta)
@@ -180,7 +180,3 @@ def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockG
 def _size(image: Tensor) -> Size:
     height, width = image.shape[-2:]
     return int(height), int(width)
-
-
-def _device(network: DsrNetwork) -> torch.device:
-    return next(network.parameters()).device

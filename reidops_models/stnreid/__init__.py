@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reidops_models.matching import Matcher, probe_scale
-from reidops_models.registry import Paper
+from reidops_models.registry import Paper, deferred
 from reidops_models.stnreid.matcher import ReconstructionMatcher, ReidMatcher, StnMatcher
 from reidops_models.stnreid.network import StnreidNetwork
 from reidops_models.stnreid.recipe import StnreidRecipe
@@ -39,20 +39,6 @@ def build_rivals(
     return [ReconstructionMatcher(network, beta=recipe.matching.beta, probe_scale=scale)]
 
 
-def build_module(network: StnreidNetwork, recipe: StnreidRecipe) -> Any:
-    """The LightningModule that trains the network; imports Lightning."""
-    from reidops_models.stnreid.training import build_module
-
-    return build_module(network, recipe)
-
-
-def build_data(images: Any, recipe: StnreidRecipe) -> Any:
-    """The LightningDataModule with the batches to train on: images or triples; imports Lightning."""
-    from reidops_models.stnreid.training import build_data
-
-    return build_data(images, recipe)
-
-
 def load_tables() -> Any:
     """The tables and figures that can be made again, by name."""
     from reidops_models.stnreid.ablations import TABLES
@@ -65,9 +51,9 @@ PAPER = Paper(
     recipe=StnreidRecipe,
     build_network=build_network,
     build_matchers=build_matchers,
-    build_module=build_module,
+    build_module=deferred(f"{__name__}.training", "build_module"),
     folder=Path(__file__).parent,
-    build_data=build_data,
+    build_data=deferred(f"{__name__}.training", "build_data"),
     build_rivals=build_rivals,
     load_tables=load_tables,
 )

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.data import resize_image
-from reidops_models.embedding import embed_in_batches, rescale
+from reidops_models.embedding import device_of, embed_in_batches, rescale
 from reidops_models.matching import Alignment, Role
 from reidops_models.stnreid.network import StnreidNetwork
 from reidops_models.stnreid.one_to_many import MEMORY_BUDGET, Embedded, affined_features, match_tiles
@@ -40,7 +40,7 @@ class ReidMatcher:
         """The image, resized, and its feature: all that later comparisons need; 0.4 MB an image of 256x128."""
         resized = [resize_image(image, *self.network.image_size) for image in images]
         features = embed_in_batches(
-            self.network.embed, resized, batch_size=self.batch_size, progress=progress, device=_device(self.network)
+            self.network.embed, resized, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )
         return [Embedded(image, feature) for image, feature in zip(resized, features, strict=True)]
 
@@ -108,15 +108,15 @@ class StnMatcher(ReidMatcher):
     def explain(self, probe: Tensor, gallery: Tensor) -> Alignment:
         """The part of the gallery image that the probe was compared with."""
         left, right = self.embed([probe], role="probe"), self.embed([gallery])
-        theta = self.thetas(left, right)[0, 0]
+        (tile,) = match_tiles(self.network, left, right, memory_budget=self.memory_budget)
         with torch.inference_mode():
-            device = _device(self.network)
-            affined = self.network.affine(right[0].image.to(device), theta.to(device)).cpu()
+            affined = self.network.affine(tile.images, tile.theta)[0]
+            far = distance(left[0].feature, self.network.embed(affined), self.metric)
         return Alignment(
-            distance=float(self.distances(left, right)),
-            theta=theta,
+            distance=float(far),
+            theta=tile.theta[0, 0].cpu(),
             probe=left[0].image,
-            affined=affined,
+            affined=affined[0].cpu(),
             align_corners=self.network.align_corners,
         )
 
@@ -154,7 +154,7 @@ class ReconstructionMatcher:
             scaled,
             batch_size=self.batch_size,
             progress=progress,
-            device=_device(self.network),
+            device=device_of(self.network),
         )
 
     def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
@@ -172,7 +172,3 @@ def distance(a: Tensor, b: Tensor, metric: Metric) -> Tensor:
     if metric == "cosine":
         return 1 - (F.normalize(a, dim=-1) * F.normalize(b, dim=-1)).sum(dim=-1)
     return torch.linalg.vector_norm(a - b, dim=-1)
-
-
-def _device(network: StnreidNetwork) -> torch.device:
-    return next(network.parameters()).device

@@ -74,4 +74,4 @@ class StnreidNetwork(nn.Module):
 
     def normalised(self, images: Tensor) -> Tensor:
         """Images in [0, 1] as both modules see them."""
-        return (images - self.backbone.mean) / self.backbone.deviation
+        return self.backbone.normalise(images)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from reidops_models.embedding import device_of
 from reidops_models.stnreid.network import StnreidNetwork
 
 MEMORY_BUDGET = 1 << 30  # bytes
@@ -42,7 +43,7 @@ class Side:
     """The images of one side as they are paired: (N, 3, H, W), and what they add to the first layer's maps."""
 
     def __init__(self, network: StnreidNetwork, embedded: Sequence[Embedded], holistic: bool) -> None:
-        images = torch.stack([one.image for one in embedded]).to(_device(network))
+        images = torch.stack([one.image for one in embedded]).to(device_of(network))
         # So are the affined images laid out, then, and so the trunk is faster.
         self.images = images.contiguous(memory_format=torch.channels_last)
         half = network.localisation.holistic_maps if holistic else network.localisation.partial_maps
@@ -69,7 +70,7 @@ def match_tiles(
     """
     per_pair, per_image = pair_bytes(network), image_bytes(network)
     # A half for a tile's pairs, a quarter for the gallery block's first layer, a quarter for the probes'.
-    tile = memory_budget // 2 if _device(network).type != "cpu" else min(memory_budget // 2, CACHED)
+    tile = memory_budget // 2 if device_of(network).type != "cpu" else min(memory_budget // 2, CACHED)
     pairs = max(1, tile // per_pair)
     block = max(1, min(GALLERY_BLOCK, memory_budget // 4 // per_image))
     wide = max(1, min(pairs, len(gallery)))
@@ -118,15 +119,11 @@ def pair_bytes(network: StnreidNetwork) -> int:
     layers = [layer for layer in network.backbone.modules() if not list(layer.children())]
     hooks = [layer.register_forward_hook(measure) for layer in layers]
     try:
-        network.embed(torch.zeros(1, 3, *network.image_size, device=_device(network)))
+        network.embed(torch.zeros(1, 3, *network.image_size, device=device_of(network)))
     finally:
         for hook in hooks:
             hook.remove()
     return image_bytes(network) + 2 * largest
-
-
-def _device(network: StnreidNetwork) -> torch.device:
-    return next(network.parameters()).device
 
 
 def _slices(start: int, stop: int, size: int) -> list[slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CROPPED = (0.2, 0.6)
+from reidops_models.training.augment import CROPPED
 
 
 def draw_crops(count: int, *, device: torch.device | None = None) -> Tensor:
