@@ -2,7 +2,8 @@
 
 In each group the floor is a copy of the output's bytes (there and, with gradients, of the input's and the output's
 again); the rival is the same call written with torch. `only theta` has no gradient of the pictures, as where an STN
-learns to crop them.
+learns to crop them. `unshared` has as many pictures as the one picture's gradient has parts, each with its share of the
+maps: the same work, but for the ordered addition of the parts that makes gradients the same in every run.
 
     pytest benchmarks/bench_affine_sample.py --benchmark-json=results.json
     python -m benchmarks.table results.json
@@ -138,6 +139,20 @@ def test_floor_copies(benchmark: Any, name: str) -> None:
 @every_case
 def test_affine_sample_gradients(benchmark: Any, name: str) -> None:
     forward_and_backward(benchmark, name, sampled, *inputs(CASES[name]))
+
+
+def test_affine_sample_gradients_unshared(benchmark: Any) -> None:
+    name, parts = "STNReID, 1 picture x 32", 16
+    pictures, theta = inputs(CASES[name])
+    pictures = pictures.repeat(parts, 1, 1, 1).requires_grad_()
+    theta = theta.reshape(parts, -1, 2, 3).requires_grad_()
+    grad = torch.rand(*theta.shape[:2], *pictures.shape[1:])
+
+    def run() -> None:
+        pictures.grad = theta.grad = None
+        sampled(pictures, theta, CASES[name].sampled).backward(grad)
+
+    measure(benchmark, f"{name}: forward and backward", run)
 
 
 @every_case

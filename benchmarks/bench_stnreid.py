@@ -72,8 +72,8 @@ class Search:
     def trunk(self) -> None:
         count = min(self.case.gallery, CACHED // pair_bytes(self.network))
         images = torch.rand(count, 3, *self.case.size).contiguous(memory_format=torch.channels_last)
-        for _ in range(self.pairs // count):
-            self.network.embed(images)
+        for start in range(0, self.pairs, count):
+            self.network.embed(images[: self.pairs - start])
 
 
 def naive_affined(network: StnreidNetwork, probe: Embedded, gallery: list[Embedded]) -> Tensor:
