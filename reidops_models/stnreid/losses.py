@@ -23,10 +23,7 @@ def stn_loss(partial: Tensor, affined: Tensor) -> Tensor:
         >>> stn_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 0.0]]))
         tensor(5.)
     """
-    if partial.shape != affined.shape:
-        raise ValueError(
-            f"stn_loss: affined must have partial's shape {tuple(partial.shape)}, got {tuple(affined.shape)}"
-        )
+    _check_shapes("stn_loss: affined must have partial's", partial, affined)
     return (partial - affined).square().sum(dim=1).mean()
 
 
@@ -37,9 +34,18 @@ def box_loss(theta: Tensor, truth: Tensor) -> Tensor:
         theta: (B, 2, 3) predicted.
         truth: (B, 2, 3), `reidops.boxes_to_theta` of the box that the partial image shows.
 
+    Raises:
+        ValueError: shapes that do not match.
+
     Example:
         >>> import torch
         >>> box_loss(torch.zeros(1, 2, 3), torch.eye(2, 3)[None])
         tensor(0.3333)
     """
+    _check_shapes("box_loss: truth must have theta's", theta, truth)
     return F.l1_loss(theta, truth)
+
+
+def _check_shapes(expected: str, one: Tensor, other: Tensor) -> None:
+    if one.shape != other.shape:
+        raise ValueError(f"{expected} shape {tuple(one.shape)}, got {tuple(other.shape)}")

@@ -117,6 +117,8 @@ def test_boxes_teach_theta_and_nothing_else(tiny: Tiny) -> None:
     theta = torch.eye(2, 3).repeat(4, 1, 1)
     truth = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.7, 0.3]]).repeat(4, 1, 1)
     assert box_loss(theta, truth).item() == pytest.approx(0.6 / 6)
+    with pytest.raises(ValueError, match=r"box_loss: truth must have theta's shape \(4, 2, 3\), got \(1, 2, 3\)"):
+        box_loss(theta, truth[:1])
     with pytest.raises(TrainingError, match="boxes need person frames"):
         module.training_step(batch_of(boxes=False), 0)
 
