@@ -26,6 +26,13 @@ STABLE_TORCH_LIBRARY(reidops, m) {
       "affine_sample_backward(Tensor grad, Tensor input, Tensor theta, int mode, int padding_mode, bool align_corners, "
       "bool of_input, bool of_theta) -> (Tensor grad_input, Tensor grad_theta)");
 
+  // Depthwise cross-correlation (CSN, eq. 2): search (*B, C, H, W), template (*B, C, kh, kw) -> (*batch, C, h, w).  The
+  // batch dimensions broadcast and are summed down to `batch`; the template is turned by 180 degrees where `turned`.
+  // Output pixel (y, x) has the template's first element over pixel (y - top, x - left).
+  m.def(
+      "depthwise_xcorr(Tensor search, Tensor template, int top, int left, int h, int w, bool turned, int[] batch) "
+      "-> Tensor");
+
   // The CPU instruction set in use: baseline, avx2 or avx512.
   m.def("cpu_isa() -> str");
 }

@@ -11,6 +11,7 @@ from torch.autograd import forward_ad
 
 from . import library  # noqa: F401  (loads the schema and the kernels)
 from ._arguments import check_alike, check_choice, check_count, check_tensor, describe
+from ._maps import new_maps
 from ._precision import computing_dtype, result_dtype
 
 __all__ = ["affine_sample", "boxes_to_theta"]
@@ -144,21 +145,10 @@ def boxes_to_theta(boxes: Tensor) -> Tensor:
 # What torch needs to know about the operators besides their kernels.
 
 
-def _channels_last(maps: Tensor) -> bool:
-    return maps.shape[-3] > 1 and maps.stride(-3) == 1 and maps.stride(-1) != 1
-
-
-def _new_maps(like: Tensor, shape: Sequence[int]) -> Tensor:
-    if not _channels_last(like):
-        return like.new_empty(shape)
-    *batch, channels, height, width = shape
-    return like.new_empty((*batch, height, width, channels)).movedim(-1, -3)
-
-
 @torch.library.register_fake(_OP)
 def _fake(input: Tensor, theta: Tensor, h: int, w: int, mode: int, padding_mode: int, align_corners: bool) -> Tensor:
     batch = torch.broadcast_shapes(input.shape[:-3], theta.shape[:-2])
-    return _new_maps(input, (*batch, input.shape[-3], h, w))
+    return new_maps(input, (*batch, input.shape[-3], h, w))
 
 
 @torch.library.register_fake(_BACKWARD)
@@ -173,7 +163,7 @@ def _fake_backward(
     of_theta: bool,
 ) -> tuple[Tensor, Tensor]:
     sums = torch.float64 if input.dtype == torch.float64 else torch.float32
-    grad_input = _new_maps(input, input.shape) if of_input else input.new_empty(0)
+    grad_input = new_maps(input, input.shape) if of_input else input.new_empty(0)
     return grad_input, input.new_empty((*grad.shape[:-3], 2, 3) if of_theta else (0,), dtype=sums)
 
 

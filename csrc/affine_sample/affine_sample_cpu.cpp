@@ -40,7 +40,7 @@ Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, i
   const Tensor theta = torch::stable::contiguous(given);
   const Batch batch = affine_sample::batch_of(input, theta, false);
   const Tensor output = affine_sample::new_output(input, batch, h, w);
-  affine_sample::dispatch_storage(input.scalar_type(), [&](auto zero) {
+  dispatch_storage(input.scalar_type(), affine_sample::kOp, "input", [&](auto zero) {
     using S = decltype(zero);
     auto problem = affine_sample::problem_of<S>(input, theta, batch, h, w, mode, padding, align_corners);
     problem.output = static_cast<S*>(output.mutable_data_ptr());
@@ -52,7 +52,7 @@ Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, i
 std::tuple<Tensor, Tensor> backward(const Tensor& grad, const Tensor& input, const Tensor& theta, int64_t mode,
                                     int64_t padding, bool align_corners, bool of_input, bool of_theta) {
   auto operands = affine_sample::backward_operands(grad, input, theta, mode, padding, of_input);
-  affine_sample::dispatch_storage(input.scalar_type(), [&](auto zero) {
+  dispatch_storage(input.scalar_type(), affine_sample::kOp, "input", [&](auto zero) {
     using S = decltype(zero);
     auto problem = operands.problem<S>(align_corners);
     operands.new_sums(problem, of_theta, affine_sample::Blocks<S>(problem).count);

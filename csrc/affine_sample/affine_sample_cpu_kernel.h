@@ -7,7 +7,7 @@
 
 #include <cmath>
 
-#include "pixels.h"
+#include "../common/pixels.h"
 #include "problem.h"
 #include "taps.h"
 

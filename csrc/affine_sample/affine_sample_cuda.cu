@@ -19,7 +19,7 @@ Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, i
   const Tensor theta = torch::stable::contiguous(given);
   const Batch batch = affine_sample::batch_of(input, theta, false);
   const Tensor output = affine_sample::new_output(input, batch, h, w);
-  affine_sample::dispatch_storage(input.scalar_type(), [&](auto zero) {
+  dispatch_storage(input.scalar_type(), affine_sample::kOp, "input", [&](auto zero) {
     using S = decltype(zero);
     auto problem = affine_sample::problem_of<S>(input, theta, batch, h, w, mode, padding, align_corners);
     problem.output = static_cast<S*>(output.mutable_data_ptr());
@@ -32,7 +32,7 @@ std::tuple<Tensor, Tensor> backward(const Tensor& grad, const Tensor& input, con
                                     int64_t padding, bool align_corners, bool of_input, bool of_theta) {
   const torch::stable::accelerator::DeviceGuard guard(input.get_device_index());
   auto operands = affine_sample::backward_operands(grad, input, given, mode, padding, of_input);
-  affine_sample::dispatch_storage(input.scalar_type(), [&](auto zero) {
+  dispatch_storage(input.scalar_type(), affine_sample::kOp, "input", [&](auto zero) {
     using S = decltype(zero);
     auto problem = operands.problem<S>(align_corners);
     const Stream stream = current_stream(input);

@@ -5,7 +5,7 @@
 #include <tuple>
 #include <vector>
 
-#include "../common/tensor.h"
+#include "../common/maps.h"
 #include "problem.h"
 
 namespace reidops::affine_sample {
@@ -50,29 +50,11 @@ inline Batch batch_of(const Tensor& input, const Tensor& theta, bool backward) {
   return batch;
 }
 
-inline bool is_channels_last(const Tensor& maps) {
-  const int64_t n = maps.dim();
-  return maps.size(n - 3) > 1 && maps.stride(n - 3) == 1 && maps.stride(n - 1) != 1;
-}
-
-// A new tensor (*batch, C, h, w), contiguous, or with the channels innermost.
-inline Tensor new_maps(const Tensor& like, std::vector<int64_t> sizes, bool channels_last) {
-  const int64_t n = sizes.size();
-  if (channels_last) std::rotate(sizes.begin() + n - 3, sizes.begin() + n - 2, sizes.end());
-  const Tensor made = torch::stable::new_empty(like, sizes);
-  return channels_last ? torch::stable::transpose(torch::stable::transpose(made, n - 1, n - 2), n - 2, n - 3) : made;
-}
-
 // `maps` as new_maps would have made it: itself, or a copy.
 inline Tensor laid_out(const Tensor& maps, const Tensor& like, bool channels_last) {
   Tensor made = new_maps(like, {maps.sizes().begin(), maps.sizes().end()}, channels_last);
   if (std::ranges::equal(maps.strides(), made.strides())) return maps;
   return torch::stable::copy_(made, maps);
-}
-
-inline std::vector<int64_t> with_maps(std::vector<int64_t> batch, int64_t channels, int64_t height, int64_t width) {
-  batch.insert(batch.end(), {channels, height, width});
-  return batch;
 }
 
 inline void check_call(const Tensor& input, const Tensor& theta, int64_t h, int64_t w, int64_t mode, int64_t padding) {
@@ -129,20 +111,6 @@ Problem<S> problem_of(const Tensor& input, const Tensor& theta, const Batch& bat
 
 inline Tensor new_output(const Tensor& input, const Batch& batch, int64_t h, int64_t w) {
   return new_maps(input, with_maps(batch.sizes, input.size(input.dim() - 3), h, w), is_channels_last(input));
-}
-
-// Calls `body(S())` with S the storage type of a dtype.
-template <class Body>
-void dispatch_storage(ScalarType dtype, Body&& body) {
-  switch (dtype) {
-    case ScalarType::Float: return body(float());
-    case ScalarType::Double: return body(double());
-    case ScalarType::Half: return body(Half());
-    case ScalarType::BFloat16: return body(BFloat16());
-    default:
-      STD_TORCH_CHECK(false, kOp, ": input: expected float32, float64, float16 or bfloat16, got ",
-                      torch::headeronly::toString(dtype));
-  }
 }
 
 // What both backward operators have and make.

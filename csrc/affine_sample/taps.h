@@ -1,7 +1,7 @@
 // taps.h - the pixels that a stretch of output pixels is made of, worked out before any channel is looked at.
 #pragma once
 
-#include "pixels.h"
+#include "../common/pixels.h"
 #include "problem.h"
 
 namespace reidops::affine_sample {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../common/half.h"
-#include "../common/lanes.h"
+#include "half.h"
+#include "lanes.h"
 
 // Vectors wider than a register have no calling convention of their own; nothing here is called, all is inlined.
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -76,7 +76,7 @@ REIDOPS_INLINE void separate(Run<T> (&v)[N], std::integer_sequence<int, kLane...
   }
   for (int i = 0; i < N; ++i) v[i] = out[i];
 }
-constexpr int rounds(int lanes) { return lanes == 4 ? 2 : 4; }
+constexpr int rounds(int lanes) { return lanes > 1 ? 1 + rounds(lanes / 2) : 0; }
 
 template <class T, int kLanes>
 REIDOPS_INLINE void planes_to_pixels(Run<T> (&v)[kLanes]) {

@@ -1,0 +1,42 @@
+// depthwise_xcorr_cpu.cpp - the CPU operator: the kernel of this machine's instruction set, on all threads.
+#include "../common/isa.h"
+#include "operands.h"
+
+namespace reidops {
+namespace {
+
+using depthwise_xcorr::Problem;
+
+template <class S>
+struct Kernel {
+  int64_t (*tasks)(const Problem<S>&) = baseline::depthwise_xcorr_kernels::tasks;
+  void (*correlate)(const Problem<S>&, int64_t, int64_t) = baseline::depthwise_xcorr_kernels::correlate;
+
+  Kernel() {
+#ifdef REIDOPS_X86
+    if (cpu_isa() == Isa::kAvx2)
+      tasks = avx2::depthwise_xcorr_kernels::tasks, correlate = avx2::depthwise_xcorr_kernels::correlate;
+    if (cpu_isa() == Isa::kAvx512)
+      tasks = avx512::depthwise_xcorr_kernels::tasks, correlate = avx512::depthwise_xcorr_kernels::correlate;
+#endif
+  }
+};
+
+Tensor depthwise_xcorr_cpu(const Tensor& search, const Tensor& templ, int64_t top, int64_t left, int64_t h, int64_t w,
+                           bool turned, std::vector<int64_t> batch) {
+  const auto call = depthwise_xcorr::check_call(search, templ, top, left, h, w, turned, std::move(batch));
+  dispatch_storage(search.scalar_type(), depthwise_xcorr::kOp, "search", [&](auto zero) {
+    using S = decltype(zero);
+    const auto problem = call.problem<S>();
+    const Kernel<S> kernel;
+    torch::stable::parallel_for(0, kernel.tasks(problem), 1, [&](int64_t begin, int64_t end) {
+      kernel.correlate(problem, begin, end);
+    });
+  });
+  return call.output;
+}
+
+}  // namespace
+}  // namespace reidops
+
+STABLE_TORCH_LIBRARY_IMPL(reidops, CPU, m) { m.impl("depthwise_xcorr", TORCH_BOX(&reidops::depthwise_xcorr_cpu)); }

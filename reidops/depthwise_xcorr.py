@@ -1,0 +1,151 @@
+"""Depthwise cross-correlation: the channels of a template slid over the same channels of a search map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from . import library  # noqa: F401  (loads the schema and the kernels)
+from ._arguments import check_alike, check_tensor, describe
+from ._maps import new_maps
+from ._precision import computing_dtype, result_dtype
+
+__all__ = ["depthwise_xcorr"]
+
+MOST_BATCH_DIMS = 8
+_OP = "reidops::depthwise_xcorr"
+
+
+def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "same") -> Tensor:
+    r"""Correlates every channel of a search map with the same channel of a template (CSN, eq. 2).
+
+    .. math::  out_{c,y,x} = \sum_{i,j} template_{c,i,j} \; search_{c,\, y + i - p,\, x + j - p}
+
+    where search is zero outside. Batch dimensions broadcast, so that all templates meet all maps without a copy of
+    either: ``depthwise_xcorr(search[:, None], template)`` with ``search (G, C, H, W)`` and ``template (P, C, kh, kw)``
+    is ``(G, P, C, h, w)``.
+
+    Args:
+        search: ``(*B, C, H, W)``, any strides. Channels-last maps give channels-last results.
+        template: ``(*B, C, kh, kw)``.
+        padding: zeros around the search map: ``"same"``, (k - 1) // 2 before and k // 2 after, so that the result has
+            its size; ``"valid"``, none; or so many on every side.
+
+    Returns:
+        ``(*B, C, h, w)`` of search's dtype; float16 and bfloat16 are summed in float32.
+
+    Raises:
+        TypeError: an argument is no tensor of the kind above, or the two differ in dtype.
+        ValueError: a shape or a device does not fit, the template is larger than the padded map, an unknown padding.
+
+    Gradients go to both, as often as one likes, for they are correlations themselves; bit for bit the same in every
+    run.
+
+    Example
+    -------
+    >>> import torch, reidops
+    >>> search = torch.arange(9.0).reshape(1, 3, 3)
+    >>> reidops.depthwise_xcorr(search, torch.ones(1, 2, 2), padding="valid")
+    tensor([[[ 8., 12.],
+             [20., 24.]]])
+    """
+    op = "depthwise_xcorr"
+    check_tensor(op, "search", search, "(*B, C, H, W)", 3)
+    check_tensor(op, "template", template, "(*B, C, kh, kw)", 3)
+    check_alike(op, "template", template, "search", search)
+    if template.shape[-3] != search.shape[-3]:
+        raise ValueError(f"{op}: template must have search's {search.shape[-3]} channels, got {describe(template)}")
+    for name, value in (("search", search), ("template", template)):
+        if min(value.shape[-2:]) < 1:
+            raise ValueError(f"{op}: {name} must have maps of at least one pixel, got {describe(value)}")
+    try:
+        batch = torch.broadcast_shapes(search.shape[:-3], template.shape[:-3])
+    except RuntimeError:
+        raise ValueError(
+            f"{op}: template must have batch dimensions that broadcast with search's {tuple(search.shape[:-3])}, "
+            f"got {describe(template)}"
+        ) from None
+    if len(batch) > MOST_BATCH_DIMS:
+        raise ValueError(f"{op}: search and template must have at most {MOST_BATCH_DIMS} batch dimensions, got {batch}")
+    (top, h), (left, w) = (
+        _placed(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
+    )
+    dtype = result_dtype(search)
+    if search.dtype != template.dtype or dtype != search.dtype:  # autocast
+        search, template = search.to(computing_dtype(dtype)), template.to(computing_dtype(dtype))
+    result: Tensor = torch.ops.reidops.depthwise_xcorr(search, template, top, left, h, w, False, list(batch))
+    return result
+
+
+def _placed(op: str, size: int, k: int, padding: object) -> tuple[int, int]:
+    """Zeros before, and the result's size, along one dimension."""
+    if padding == "same":
+        return (k - 1) // 2, size
+    if padding == "valid":
+        before = 0
+    elif isinstance(padding, int) and not isinstance(padding, bool) and padding >= 0:
+        before = padding
+    else:
+        raise ValueError(f"{op}: padding must be 'same', 'valid' or an int >= 0, got {describe(padding)}")
+    if size + 2 * before < k:
+        raise ValueError(
+            f"{op}: template must be no larger than the padded search map, got {k} on {size} + 2 * {before}"
+        )
+    return before, size + 2 * before - k + 1
+
+
+# What torch needs to know about the operator besides its kernels.
+
+
+@torch.library.register_fake(_OP)
+def _fake(
+    search: Tensor, template: Tensor, top: int, left: int, h: int, w: int, turned: bool, batch: Sequence[int]
+) -> Tensor:
+    return new_maps(search, (*batch, search.shape[-3], h, w))
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    search, template, ctx.top, ctx.left, _, _, ctx.turned, _ = inputs
+    if any(forward_ad.unpack_dual(value).tangent is not None for value in (search, template)):
+        raise NotImplementedError("depthwise_xcorr: derivatives are reverse-mode only, got a forward-mode tangent")
+    ctx.save_for_backward(search, template)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    search, template = ctx.saved_tensors
+    (H, W), (kh, kw) = search.shape[-2:], template.shape[-2:]
+    xcorr = torch.ops.reidops.depthwise_xcorr
+    of_search = of_template = None
+    if ctx.needs_input_grad[0]:
+        top, left = kh - 1 - ctx.top, kw - 1 - ctx.left
+        of_search = xcorr(grad, template, top, left, H, W, not ctx.turned, search.shape[:-3])
+    if ctx.needs_input_grad[1]:
+        of_template = xcorr(search, grad, ctx.top, ctx.left, kh, kw, False, template.shape[:-3])
+        if ctx.turned:
+            of_template = of_template.flip(-2, -1)
+    return of_search, of_template, *(None,) * 6
+
+
+def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+    search, template, *options, batch = args
+    rank = max(value.dim() - 3 - (dim is not None) for value, dim in zip((search, template), in_dims, strict=False))
+    search, template = (_batched(value, dim, rank + 3) for value, dim in zip((search, template), in_dims, strict=False))
+    padded = (info.batch_size, *(1,) * (rank - len(batch)), *batch)
+    result = torch.ops.reidops.depthwise_xcorr(search, template, *options, padded)
+    return result.reshape(info.batch_size, *batch, *result.shape[-3:]), 0
+
+
+def _batched(value: Tensor, dim: int | None, rank: int) -> Tensor:
+    """With the mapped dimension, or one of size 1, in front, and as many dimensions behind it as `rank`."""
+    value = value.unsqueeze(0) if dim is None else value.movedim(dim, 0)
+    return value.reshape(value.shape[0], *(1,) * (rank + 1 - value.dim()), *value.shape[1:])
+
+
+torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
+torch.library.register_vmap(_OP, _vmap)
+for _device_type in ("cpu", "cuda"):
+    torch.library.register_autocast(_OP, _device_type, torch.float32)
