@@ -118,6 +118,8 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     search, template = ctx.saved_tensors
     (H, W), (kh, kw) = search.shape[-2:], template.shape[-2:]
+    whole = torch.broadcast_shapes(search.shape[:-3], template.shape[:-3])
+    grad = grad.expand(*whole, *grad.shape[-3:])  # what was summed has one gradient for all
     xcorr = torch.ops.reidops.depthwise_xcorr
     of_search = of_template = None
     if ctx.needs_input_grad[0]:

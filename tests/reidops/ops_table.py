@@ -106,6 +106,21 @@ def _sampled_backward(**wanted: bool) -> tuple[Any, ...]:
     return *given, 0, 0, False, *wanted.values()
 
 
+def _depthwise_xcorr(name: str, search: tuple[int, ...], template: tuple[int, ...], **options: Any) -> Op:
+    return Op(
+        name=f"depthwise_xcorr-{name}",
+        function=lambda search, template: reidops.depthwise_xcorr(search, template, **options),
+        inputs=lambda: (_maps(*search), _maps(*template, seed=1)),
+        differentiable=lambda result: result,
+        empty=(((0, 3, 4, 5), (3, 2, 2)), ((2, 0, 4, 5), (2, 0, 3, 3)), ((2, 1, 3, 4, 5), (2, 0, 3, 2, 2))),
+        operator="depthwise_xcorr",
+    )
+
+
+def _correlated(search: Tensor) -> tuple[Any, ...]:
+    return search.requires_grad_(), _maps(3, 5, 4, 3, seed=1).requires_grad_(), 1, 1, 7, 6
+
+
 def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
     weight = torch.linspace(0.5, 1.5, 12, dtype=probe.dtype, device=probe.device).reshape(4, 3)
     return reidops.dsr_distance(
@@ -120,6 +135,9 @@ OPS = (
     _affine_sample("nearest", mode="nearest"),
     _affine_sample("colours", shape=(3, 7, 6)),
     _affine_sample("many_channels", shape=(2, 1, 40, 7, 6)),
+    _depthwise_xcorr("same", (2, 1, 5, 7, 6), (3, 5, 4, 3)),
+    _depthwise_xcorr("valid", (2, 20, 7, 6), (2, 20, 3, 2), padding="valid"),
+    _depthwise_xcorr("one_template", (2, 3, 3, 7, 6), (3, 3, 3), padding=2),
     _sparse_reconstruct("active_set"),
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
     _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
@@ -140,6 +158,8 @@ OPERATORS = (
     Operator("affine_sample", lambda: _sampled(_maps(2, 1, 7, 6, 5).movedim(-1, -3))),  # channels last
     Operator("affine_sample_backward", lambda: _sampled_backward(of_input=True, of_theta=True)),
     Operator("affine_sample_backward", lambda: _sampled_backward(of_input=False, of_theta=True)),
+    Operator("depthwise_xcorr", lambda: (*_correlated(_maps(2, 1, 5, 7, 6)), False, [2, 3])),
+    Operator("depthwise_xcorr", lambda: (*_correlated(_maps(2, 1, 7, 6, 5).movedim(-1, -3)), True, [2, 1])),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=True, coefficients=True)),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=False, coefficients=False)),
     Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),
