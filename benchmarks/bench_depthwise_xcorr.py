@@ -57,8 +57,9 @@ def inputs(case: Case) -> tuple[Tensor, Tensor]:
 def grouped(search: Tensor, template: Tensor, padding: str | int) -> Tensor:
     maps, templates, channels, k, _ = template.shape
     groups = maps * templates * channels
-    expanded = search.expand(maps, templates, *search.shape[-3:]).reshape(1, groups, *search.shape[-2:])
-    return F.conv2d(expanded, template.reshape(groups, 1, k, k), padding=padding, groups=groups)
+    expanded = search.expand(*template.shape[:2], *search.shape[-3:]).reshape(1, groups, *search.shape[-2:])
+    result = F.conv2d(expanded, template.reshape(groups, 1, k, k), padding=padding, groups=groups)
+    return result.reshape(maps, templates, channels, *result.shape[-2:])
 
 
 def same(search: Tensor, template: Tensor) -> Tensor:

@@ -118,8 +118,15 @@ REIDOPS_INLINE void write(Run<T> v, S* to, int64_t count) {
   }
 }
 
-// `count` pixels of `channels` of up to kLanes channels, from memory of any strides to pixels side by side; what lies
-// between the last pixel and the next whole run is overwritten.
+// Where the run that begins at pixel `next` of `count` is taken: the last one begins earlier, so as to be whole, and
+// does some pixels again.
+template <class T>
+REIDOPS_INLINE int64_t run_at(int64_t next, int64_t count) {
+  return next > 0 && next > count - kRun<T> ? count - kRun<T> : next;
+}
+
+// `count` pixels of `channels` of up to kLanes channels, from memory of any strides to pixels side by side; of fewer
+// than a run what lies up to a whole run is overwritten.
 template <class T, int kLanes, class S>
 REIDOPS_INLINE void gather_pixels(const S* from, int64_t channel_stride, int64_t stride, int64_t channels,
                                   int64_t count, T* to) {
@@ -128,8 +135,8 @@ REIDOPS_INLINE void gather_pixels(const S* from, int64_t channel_stride, int64_t
       for (int64_t c = 0; c < kLanes; ++c) to[i * kLanes + c] = c < channels ? T(widen(from[i * stride + c])) : T(0);
     return;
   }
-  for (int64_t i = 0; i < count; i += kRun<T>) {
-    const int64_t n = count - i < kRun<T> ? count - i : kRun<T>;
+  for (int64_t next = 0; next < count; next += kRun<T>) {
+    const int64_t i = run_at<T>(next, count), n = count - i < kRun<T> ? count - i : kRun<T>;
     Run<T> v[kLanes];
     for (int c = 0; c < kLanes; ++c)
       v[c] = c < channels ? read<T>(from + c * channel_stride + i * stride, stride, n) : Run<T>{};
@@ -148,8 +155,8 @@ REIDOPS_INLINE void scatter_pixels(const T* from, int64_t channels, int64_t coun
       for (int64_t c = 0; c < channels; ++c) narrow(from[i * kLanes + c], to[i * pixel_stride + c]);
     return;
   }
-  for (int64_t i = 0; i < count; i += kRun<T>) {
-    const int64_t n = count - i < kRun<T> ? count - i : kRun<T>;
+  for (int64_t next = 0; next < count; next += kRun<T>) {
+    const int64_t i = run_at<T>(next, count), n = count - i < kRun<T> ? count - i : kRun<T>;
     Run<T> v[kLanes];
     for (int c = 0; c < kLanes; ++c) v[c] = take<kRun<T>>(from + i * kLanes + c * kRun<T>);
     pixels_to_planes<T, kLanes>(v);

@@ -50,12 +50,18 @@ class Correlator {
     const int64_t first = std::max<int64_t>(0, -p_.left), last = std::min(p_.W, width_ - p_.left);
     const int64_t before = std::min(first + p_.left, width_), count = std::max<int64_t>(0, last - first);
     const int64_t after = width_ - before - count;
-    gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
+    // Rows of less than a run are quicker to gather together.
+    const bool together = count < kLanes && p_.of_search.row == p_.W * p_.of_search.column;
+    if (together) gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
     for (int64_t y = 0; y < p_.H; ++y) {
       T* row = map_ + y * width_ * kLanes;
       std::memset(row, 0, size_t(before * kLanes) * sizeof(T));
-      std::memcpy(row + before * kLanes, whole_ + (y * p_.W + first) * kLanes, size_t(count * kLanes) * sizeof(T));
-      std::memset(row + (before + count) * kLanes, 0, size_t(after * kLanes) * sizeof(T));
+      T* to = row + before * kLanes;
+      if (together) std::memcpy(to, whole_ + (y * p_.W + first) * kLanes, size_t(count * kLanes) * sizeof(T));
+      else
+        gather_pixels<T, kLanes>(from + y * p_.of_search.row + first * p_.of_search.column, p_.of_search.channel,
+                                 p_.of_search.column, channels, count, to);
+      std::memset(to + count * kLanes, 0, size_t(after * kLanes) * sizeof(T));
     }
   }
   // A map as pixels; all at once where its rows follow one another.

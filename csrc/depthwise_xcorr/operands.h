@@ -86,8 +86,9 @@ inline Call check_call(const Tensor& search, const Tensor& templ, int64_t top, i
   call.output = new_maps(search, with_maps(batch, search.size(n - 3), h, w), is_channels_last(search));
   for (int64_t d = 0; d < dims; ++d) {
     const int64_t a = size_of(search, d), b = size_of(templ, d), out = size_of(call.output, d);
-    STD_TORCH_CHECK(a == b || a == 1 || b == 1, kOp, ": template: expected batch dimensions that broadcast with those of "
-                    "search ", shape(search), ", got ", shape(templ));
+    STD_TORCH_CHECK(a == b || a == 1 || b == 1, kOp,
+                    ": template: expected batch dimensions that broadcast with those of search ", shape(search),
+                    ", got ", shape(templ));
     STD_TORCH_CHECK(out == 1 || out == (a == 1 ? b : a), kOp, ": batch: expected the broadcast dimensions, or 1, got ",
                     shape(call.output));
   }
