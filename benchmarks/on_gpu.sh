@@ -27,12 +27,14 @@ tests() { "$python" -m pytest -q -p no:cacheprovider -m cuda tests/reidops; }
 
 bench() {
   "$python" -m benchmarks.gpu_affine_sample --out "$results/gpu_affine_sample.json" &&
+    "$python" -m benchmarks.gpu_depthwise_xcorr --out "$results/gpu_depthwise_xcorr.json" &&
     "$python" -m benchmarks.gpu_dsr --market --out "$results/gpu_dsr.json"
 }
 
 sanitize() {  # sanitize TOOL: small problems through every kernel; torch's own are not looked at
   sanitize_op "$1" sparse_reconstruct 'degenerate or certified_and_as_on_the_cpu' &&
-    sanitize_op "$1" affine_sample 'other_dtypes or (as_on_the_cpu and any)'
+    sanitize_op "$1" affine_sample 'other_dtypes or (as_on_the_cpu and any)' &&
+    sanitize_op "$1" depthwise_xcorr 'other_dtypes or tiles or (as_on_the_cpu and same)'
 }
 
 sanitize_op() {  # sanitize_op TOOL OP TESTS
