@@ -33,6 +33,13 @@ STABLE_TORCH_LIBRARY(reidops, m) {
       "depthwise_xcorr(Tensor search, Tensor template, int top, int left, int h, int w, bool turned, int[] batch) "
       "-> Tensor");
 
+  // The same, pooled and projected, which is a 1x1 convolution: search (*B, C, H, W), template (*B, T, C, kh, kw), weight
+  // (O, T, C) -> (*batch, O, h, w), or half as high and wide, rounded up, where 2x2 max-pooling comes between.  `batch`
+  // is the broadcast one.
+  m.def(
+      "projected_xcorr(Tensor search, Tensor template, Tensor weight, int top, int left, int h, int w, bool pooled, "
+      "int[] batch) -> Tensor");
+
   // The CPU instruction set in use: baseline, avx2 or avx512.
   m.def("cpu_isa() -> str");
 }

@@ -7,6 +7,7 @@ from .affine_sample import affine_sample, boxes_to_theta
 from .config import show_config
 from .depthwise_xcorr import depthwise_xcorr
 from .dsr import dsr_distance
+from .projected_xcorr import projected_xcorr
 from .sparse_reconstruct import SparseReconstruction, sparse_reconstruct
 from .version import __version__
 
@@ -17,6 +18,7 @@ __all__ = [
     "boxes_to_theta",
     "depthwise_xcorr",
     "dsr_distance",
+    "projected_xcorr",
     "show_config",
     "sparse_reconstruct",
 ]

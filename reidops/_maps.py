@@ -18,3 +18,9 @@ def new_maps(like: Tensor, shape: Sequence[int]) -> Tensor:
         return like.new_empty(shape)
     *batch, channels, height, width = shape
     return like.new_empty((*batch, height, width, channels)).movedim(-1, -3)
+
+
+def batched(value: Tensor, dim: int | None, rank: int) -> Tensor:
+    """With the mapped dimension, or one of size 1, in front, and as many dimensions behind it as `rank`."""
+    value = value.unsqueeze(0) if dim is None else value.movedim(dim, 0)
+    return value.reshape(value.shape[0], *(1,) * (rank + 1 - value.dim()), *value.shape[1:])

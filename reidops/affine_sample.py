@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 
 from . import library  # noqa: F401  (loads the schema and the kernels)
 from ._arguments import check_alike, check_choice, check_count, check_tensor, describe
-from ._maps import new_maps
+from ._maps import batched, new_maps
 from ._precision import computing_dtype, result_dtype
 
 __all__ = ["affine_sample", "boxes_to_theta"]
@@ -188,12 +188,6 @@ def _no_gradient_of_gradients(ctx: Any, *_: Any) -> None:
     raise NotImplementedError("affine_sample: its gradients have no gradients themselves")
 
 
-def _batched(value: Tensor, dim: int | None, rank: int) -> Tensor:
-    """With the mapped dimension, or one of size 1, in front, and as many dimensions behind it as `rank`."""
-    value = value.unsqueeze(0) if dim is None else value.movedim(dim, 0)
-    return value.reshape(value.shape[0], *(1,) * (rank + 1 - value.dim()), *value.shape[1:])
-
-
 def _ranks(input: Tensor, theta: Tensor, in_dims: tuple[int | None, ...]) -> int:
     """Batch dimensions of a single call."""
     of_input = input.dim() - 3 - (in_dims[0] is not None)
@@ -203,7 +197,7 @@ def _ranks(input: Tensor, theta: Tensor, in_dims: tuple[int | None, ...]) -> int
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
     input, theta, *options = args
     rank = _ranks(input, theta, in_dims)
-    input, theta = _batched(input, in_dims[0], rank + 3), _batched(theta, in_dims[1], rank + 2)
+    input, theta = batched(input, in_dims[0], rank + 3), batched(theta, in_dims[1], rank + 2)
     return torch.ops.reidops.affine_sample(input, theta, *options), 0
 
 
@@ -214,7 +208,7 @@ def _vmap_backward(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tu
         shape.pop(in_dims[1])
     rank = _ranks(input, theta, in_dims[1:])
     grad, input, theta = (
-        _batched(value, dim, rank + own) for value, dim, own in zip((grad, input, theta), in_dims, (3, 3, 2))
+        batched(value, dim, rank + own) for value, dim, own in zip((grad, input, theta), in_dims, (3, 3, 2))
     )
     # Every item has a gradient of its own, even where all share an input.
     items = (info.batch_size, *input.shape[1:])

@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 
 from . import library  # noqa: F401  (loads the schema and the kernels)
 from ._arguments import check_alike, check_tensor, describe
-from ._maps import new_maps
+from ._maps import batched, new_maps
 from ._precision import computing_dtype, result_dtype
 
 __all__ = ["depthwise_xcorr"]
@@ -72,7 +72,7 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
     if len(batch) > MOST_BATCH_DIMS:
         raise ValueError(f"{op}: search and template must have at most {MOST_BATCH_DIMS} batch dimensions, got {batch}")
     (top, h), (left, w) = (
-        _placed(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
+        placed(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
     )
     dtype = result_dtype(search)
     if search.dtype != template.dtype or dtype != search.dtype:  # autocast
@@ -81,8 +81,8 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
     return result
 
 
-def _placed(op: str, size: int, k: int, padding: object) -> tuple[int, int]:
-    """Zeros before, and the result's size, along one dimension."""
+def placed(op: str, size: int, k: int, padding: object) -> tuple[int, int]:
+    """Zeros before, and the result's size, along one dimension; `op` is named in errors."""
     if padding == "same":
         return (k - 1) // 2, size
     if padding == "valid":
@@ -135,16 +135,10 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
     search, template, *options, batch = args
     rank = max(value.dim() - 3 - (dim is not None) for value, dim in zip((search, template), in_dims, strict=False))
-    search, template = (_batched(value, dim, rank + 3) for value, dim in zip((search, template), in_dims, strict=False))
+    search, template = (batched(value, dim, rank + 3) for value, dim in zip((search, template), in_dims, strict=False))
     padded = (info.batch_size, *(1,) * (rank - len(batch)), *batch)
     result = torch.ops.reidops.depthwise_xcorr(search, template, *options, padded)
     return result.reshape(info.batch_size, *batch, *result.shape[-3:]), 0
-
-
-def _batched(value: Tensor, dim: int | None, rank: int) -> Tensor:
-    """With the mapped dimension, or one of size 1, in front, and as many dimensions behind it as `rank`."""
-    value = value.unsqueeze(0) if dim is None else value.movedim(dim, 0)
-    return value.reshape(value.shape[0], *(1,) * (rank + 1 - value.dim()), *value.shape[1:])
 
 
 torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)

@@ -24,7 +24,8 @@ struct Kernel {
 
 Tensor depthwise_xcorr_cpu(const Tensor& search, const Tensor& templ, int64_t top, int64_t left, int64_t h, int64_t w,
                            bool turned, std::vector<int64_t> batch) {
-  const auto call = depthwise_xcorr::check_call(search, templ, top, left, h, w, turned, std::move(batch));
+  auto call = depthwise_xcorr::check_call(search, templ, top, left, h, w, turned, std::move(batch));
+  call.new_output();
   dispatch_storage(search.scalar_type(), depthwise_xcorr::kOp, "search", [&](auto zero) {
     using S = decltype(zero);
     const auto problem = call.problem<S>();

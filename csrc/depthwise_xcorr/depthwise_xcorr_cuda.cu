@@ -11,7 +11,8 @@ namespace {
 Tensor depthwise_xcorr_cuda(const Tensor& search, const Tensor& templ, int64_t top, int64_t left, int64_t h, int64_t w,
                             bool turned, std::vector<int64_t> batch) {
   const torch::stable::accelerator::DeviceGuard guard(search.get_device_index());
-  const auto call = depthwise_xcorr::check_call(search, templ, top, left, h, w, turned, std::move(batch));
+  auto call = depthwise_xcorr::check_call(search, templ, top, left, h, w, turned, std::move(batch));
+  call.new_output();
   dispatch_storage(search.scalar_type(), depthwise_xcorr::kOp, "search", [&](auto zero) {
     depthwise_xcorr::launch_xcorr(call.problem<decltype(zero)>(), current_stream(search));
   });

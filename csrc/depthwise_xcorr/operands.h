@@ -28,6 +28,11 @@ struct Call {
   std::vector<int64_t> batch;
   Tensor output;
 
+  void new_output() {
+    const bool channels_last = is_channels_last(search);
+    output = new_maps(search, with_maps(batch, search.size(search.dim() - 3), h, w), channels_last);
+  }
+
   template <class S>
   Problem<S> problem() const {
     const int64_t n = search.dim(), m = templ.dim();
@@ -61,6 +66,7 @@ struct Call {
   }
 };
 
+// A call whose output is still to be made.
 inline Call check_call(const Tensor& search, const Tensor& templ, int64_t top, int64_t left, int64_t h, int64_t w,
                        bool turned, std::vector<int64_t> batch) {
   const auto shape = [](const Tensor& maps) { return shape_string(maps.sizes()); };
@@ -83,14 +89,14 @@ inline Call check_call(const Tensor& search, const Tensor& templ, int64_t top, i
   STD_TORCH_CHECK(int64_t(batch.size()) <= dims, kOp, ": batch: expected at most ", dims, " dimensions, got ",
                   batch.size());
   Call call{search, templ, top, left, h, w, turned, batch, {}};
-  call.output = new_maps(search, with_maps(batch, search.size(n - 3), h, w), is_channels_last(search));
   for (int64_t d = 0; d < dims; ++d) {
-    const int64_t a = size_of(search, d), b = size_of(templ, d), out = size_of(call.output, d);
+    const int64_t a = size_of(search, d), b = size_of(templ, d);
+    const int64_t out = d < int64_t(batch.size()) ? batch[batch.size() - 1 - d] : 1;
     STD_TORCH_CHECK(a == b || a == 1 || b == 1, kOp,
                     ": template: expected batch dimensions that broadcast with those of search ", shape(search),
                     ", got ", shape(templ));
     STD_TORCH_CHECK(out == 1 || out == (a == 1 ? b : a), kOp, ": batch: expected the broadcast dimensions, or 1, got ",
-                    shape(call.output));
+                    shape_string(batch));
   }
   return call;
 }

@@ -121,6 +121,22 @@ def _correlated(search: Tensor) -> tuple[Any, ...]:
     return search.requires_grad_(), _maps(3, 5, 4, 3, seed=1).requires_grad_(), 1, 1, 7, 6
 
 
+def _projected_xcorr(name: str, **options: Any) -> Op:
+    return Op(
+        name=f"projected_xcorr-{name}",
+        function=lambda search, template, weight: reidops.projected_xcorr(search, template, weight, **options),
+        inputs=lambda: (_maps(2, 1, 5, 7, 6), _maps(3, 2, 5, 4, 3, seed=1), _maps(4, 2, 5, seed=2)),
+        differentiable=lambda result: result,
+        empty=(((0, 3, 4, 5), (2, 3, 2, 2), (4, 2, 3)), ((2, 3, 4, 5), (2, 3, 2, 2), (0, 2, 3))),
+        operator="projected_xcorr",
+    )
+
+
+def _projected() -> tuple[Any, ...]:
+    given = _maps(2, 1, 5, 7, 6), _maps(3, 2, 5, 4, 3, seed=1), _maps(4, 2, 5, seed=2)
+    return *(value.requires_grad_() for value in given), 1, 1, 7, 6, True, [2, 3]
+
+
 def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
     weight = torch.linspace(0.5, 1.5, 12, dtype=probe.dtype, device=probe.device).reshape(4, 3)
     return reidops.dsr_distance(
@@ -138,6 +154,8 @@ OPS = (
     _depthwise_xcorr("same", (2, 1, 5, 7, 6), (3, 5, 4, 3)),
     _depthwise_xcorr("valid", (2, 20, 7, 6), (2, 20, 3, 2), padding="valid"),
     _depthwise_xcorr("one_template", (2, 3, 3, 7, 6), (3, 3, 3), padding=2),
+    _projected_xcorr("plain"),
+    _projected_xcorr("pooled", pool=True, padding=2),
     _sparse_reconstruct("active_set"),
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
     _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
@@ -160,6 +178,7 @@ OPERATORS = (
     Operator("affine_sample_backward", lambda: _sampled_backward(of_input=False, of_theta=True)),
     Operator("depthwise_xcorr", lambda: (*_correlated(_maps(2, 1, 5, 7, 6)), False, [2, 3])),
     Operator("depthwise_xcorr", lambda: (*_correlated(_maps(2, 1, 7, 6, 5).movedim(-1, -3)), True, [2, 1])),
+    Operator("projected_xcorr", _projected),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=True, coefficients=True)),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=False, coefficients=False)),
     Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),

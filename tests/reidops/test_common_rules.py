@@ -102,7 +102,8 @@ def test_exports(op: Op, inputs: tuple[Tensor, ...]) -> None:
 
 @pytest.mark.parametrize("mapped", ["all", "first", "second"])
 def test_vmap_is_a_loop(op: Op, inputs: tuple[Tensor, ...], mapped: str) -> None:
-    in_dims = {"all": (0, 0), "first": (0, None), "second": (None, 0)}[mapped]
+    places = range(len(inputs)) if mapped == "all" else (("first", "second").index(mapped),)
+    in_dims = tuple(0 if place in places else None for place in range(len(inputs)))
     scales = torch.tensor([1.0, 0.8, 1.2], device=inputs[0].device)
     given = tuple(
         value if dim is None else torch.stack([value * scale for scale in scales])
@@ -197,7 +198,7 @@ def test_integers_and_mixtures_are_refused(op: Op, inputs: tuple[Tensor, ...]) -
             with pytest.raises(TypeError, match=rf"^{name}: .*{words}.*got"):
                 op.function(*given)
     with pytest.raises(ValueError, match=rf"^{name}: .*device.*got"):
-        op.function(inputs[0], inputs[1].to("meta"))
+        op.function(inputs[0], inputs[1].to("meta"), *inputs[2:])
 
 
 @pytest.mark.cuda

@@ -1,0 +1,214 @@
+// correlator.h - the CPU kernel's arithmetic, compiled once for every instruction set.
+//
+// Search map and template are laid out with the channels of a pixel side by side, a register of them.  Some rows of
+// neighbouring outputs then stay in registers while the rows of the map go by: every pixel that is read serves all
+// rows and every tap that is read all columns.  Rows outside the map are never visited; columns outside are zeros.
+#pragma once
+
+#include <algorithm>
+
+#include "../common/pixels.h"
+#include "problem.h"
+
+namespace reidops::REIDOPS_ISA {
+
+constexpr int kMostColumns = REIDOPS_VECTOR_BYTES == 64 ? 10 : 5;  // of outputs in registers, in each of two rows
+constexpr int kTall = 16;   // rows of a template for which more than two rows of outputs are worth it
+constexpr int kAhead = 24;  // cache lines of the next map that are asked for while some rows are made
+
+template <class S>
+class Correlator {
+ public:
+  using Problem = depthwise_xcorr::Problem<S>;
+  using T = typename Problem::T;
+  using V = Run<T>;
+  static constexpr int kLanes = kRun<T>;
+
+  explicit Correlator(const Problem& p) : p_(p), width_(p.w + p.kw - 1), inner_(inner(p)) {
+    map_ = map_memory_.reserve((p.H * width_ + kLanes) * kLanes);
+    whole_ = whole_memory_.reserve((p.H * p.W + kLanes) * kLanes);
+    taps_ = tap_memory_.reserve((p.kh * p.kw + kLanes) * kLanes);
+    out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes);
+  }
+  static int64_t blocks(const Problem& p) { return (p.C + kLanes - 1) / kLanes; }
+
+  // Tasks are ordered (outer outputs, channels, inner outputs), so that those that share a map or a template follow one
+  // another, and it is laid out once.
+  void run(int64_t begin, int64_t end) {
+    const S *map = nullptr, *taps = nullptr;
+    for (int64_t task = begin; task < end; ++task) {
+      const Part part = part_of(task);
+      for (int64_t r = 0; r < p_.sums.size; ++r) {
+        const depthwise_xcorr::Place place = p_.sums.at(r, part.output);
+        const S* const search = p_.search + place.search + part.channel * p_.of_search.channel;
+        const S* const templ = p_.templ + place.templ + part.channel * p_.of_template.channel;
+        if (search != map) lay_out(map = search, part.channels);
+        if (task + 1 < end && r + 1 == p_.sums.size) look_ahead(part_of(task + 1), map);
+        if (templ != taps) lay_out_taps(taps = templ, part.channels);
+        correlate(r == 0);
+      }
+      write(p_.out + part.output.out + part.channel * p_.of_out.channel, part.channels);
+    }
+  }
+
+  // One map and one template, of `channels` channels from the pointers on; null for the map of the last call.  The
+  // result is `correlated`, (h, w, kLanes), which may be overwritten.
+  void run(const S* search, const S* templ, int64_t channels) {
+    if (search != nullptr) lay_out(search, channels);
+    lay_out_taps(templ, channels);
+    correlate(true);
+  }
+  T* correlated() { return out_; }
+
+ private:
+  static int64_t inner(const Problem& p) {
+    const int last = p.outputs.dims - 1;
+    return last < 0 ? 1 : std::max<int64_t>(1, p.outputs.extent[last]);
+  }
+
+  // What a task makes: a register's channels of an output.
+  struct Part {
+    depthwise_xcorr::Place output;
+    int64_t channel, channels;
+  };
+  Part part_of(int64_t task) const {
+    const int64_t block = task / inner_ % blocks(p_), outer = task / inner_ / blocks(p_);
+    return {p_.outputs.at(outer * inner_ + task % inner_, {}), block * kLanes,
+            std::min<int64_t>(kLanes, p_.C - block * kLanes)};
+  }
+
+  // The next map, where it is another, is on its way from memory while this one is worked on.
+  void look_ahead(const Part& next, const S* map) {
+    const S* const search = p_.search + p_.sums.at(0, next.output).search + next.channel * p_.of_search.channel;
+    if (search == map || p_.of_search.channel <= 0) return;
+    ahead_ = reinterpret_cast<const char*>(search);
+    ahead_end_ = reinterpret_cast<const char*>(search + next.channels * p_.of_search.channel);
+  }
+
+  // The columns that some output looks at, -left to w + kw - 2 - left, those outside the map zero.
+  void lay_out(const S* from, int64_t channels) {
+    const int64_t first = std::max<int64_t>(0, -p_.left), last = std::min(p_.W, width_ - p_.left);
+    const int64_t before = std::min(first + p_.left, width_), count = std::max<int64_t>(0, last - first);
+    const int64_t after = width_ - before - count;
+    // Rows of less than a run are quicker to gather together.
+    const bool together = count < kLanes && p_.of_search.row == p_.W * p_.of_search.column;
+    if (together) gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
+    for (int64_t y = 0; y < p_.H; ++y) {
+      T* row = map_ + y * width_ * kLanes;
+      std::memset(row, 0, size_t(before * kLanes) * sizeof(T));
+      T* to = row + before * kLanes;
+      if (together) std::memcpy(to, whole_ + (y * p_.W + first) * kLanes, size_t(count * kLanes) * sizeof(T));
+      else
+        gather_pixels<T, kLanes>(from + y * p_.of_search.row + first * p_.of_search.column, p_.of_search.channel,
+                                 p_.of_search.column, channels, count, to);
+      std::memset(to + count * kLanes, 0, size_t(after * kLanes) * sizeof(T));
+    }
+  }
+  // A map as pixels; all at once where its rows follow one another.
+  static void gather(const S* from, const depthwise_xcorr::Strides& strides, int64_t channels, int64_t rows,
+                     int64_t columns, T* to) {
+    const bool run = strides.row == columns * strides.column;
+    const int64_t calls = run ? 1 : rows, count = run ? rows * columns : columns;
+    for (int64_t y = 0; y < calls; ++y)
+      gather_pixels<T, kLanes>(from + y * strides.row, strides.channel, strides.column, channels, count,
+                               to + y * columns * kLanes);
+  }
+  void lay_out_taps(const S* from, int64_t channels) {
+    gather(from, p_.of_template, channels, p_.kh, p_.kw, taps_);
+    if (!p_.turned) return;
+    for (int64_t a = 0, b = p_.kh * p_.kw - 1; a < b; ++a, --b) {
+      const V one = take<kLanes>(taps_ + a * kLanes), other = take<kLanes>(taps_ + b * kLanes);
+      put<kLanes>(taps_ + a * kLanes, other);
+      put<kLanes>(taps_ + b * kLanes, one);
+    }
+  }
+
+  void correlate(bool first) {
+    const int64_t parts = (p_.w + kMostColumns - 1) / kMostColumns;
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t begin = part * p_.w / parts, end = (part + 1) * p_.w / parts;
+      columns(begin, end - begin, first, std::make_integer_sequence<int, kMostColumns>());
+    }
+  }
+  // Up to five rows of the output at a time where the template is much taller than that; else two.
+  template <int... kColumns>
+  void columns(int64_t begin, int64_t count, bool first, std::integer_sequence<int, kColumns...>) {
+    const bool tall = p_.kh >= kTall && p_.h > 2;
+    ((count != kColumns + 1 ? void()
+      : tall                ? strip<kColumns + 1, rows_of(kColumns + 1)>(begin, first)
+                            : strip<kColumns + 1, 2>(begin, first)),
+     ...);
+  }
+  static constexpr int rows_of(int columns) { return std::clamp((5 * kMostColumns / 2) / columns, 2, 5); }
+
+  template <int kColumns, int kRows>
+  void strip(int64_t x, bool first) {
+    for (int64_t y = 0; y < p_.h; y += kRows) {
+      const int64_t rows = std::min<int64_t>(kRows, p_.h - y);
+      for (int n = 0; n < kAhead && ahead_ < ahead_end_; ++n, ahead_ += 64) __builtin_prefetch(ahead_, 0, 2);
+      V sums[kRows][kColumns];
+      for (int k = 0; k < kRows; ++k)
+        for (int c = 0; c < kColumns; ++c)
+          sums[k][c] = first || k >= rows ? V{} : take<kLanes>(out_ + ((y + k) * p_.w + x + c) * kLanes);
+      // Rows r of the map and i of the template meet in output row y + k where i = r - (y - top) - k.
+      const int64_t start = y - p_.top, r0 = std::max<int64_t>(0, start);
+      const int64_t r1 = std::min(p_.H, start + p_.kh + rows - 1);
+      for (int64_t r = r0; r < r1; ++r) {
+        const int64_t i = r - start;
+        const T* map = map_ + (r * width_ + x) * kLanes;
+        const T* taps = taps_ + i * p_.kw * kLanes;
+        if (rows == kRows && i >= kRows - 1 && i < p_.kh) {
+          add_row(map, taps, sums);
+        } else {
+          add_some(map, taps, i, rows, sums, std::make_integer_sequence<int, kRows>());
+        }
+      }
+      for (int k = 0; k < kRows; ++k)
+        for (int c = 0; c < kColumns && k < rows; ++c)
+          put<kLanes>(out_ + ((y + k) * p_.w + x + c) * kLanes, sums[k][c]);
+    }
+  }
+  // Where row i of the template does not meet all rows of sums: those that it does.  (A fold, for a loop would have
+  // the sums in memory.)
+  template <int kRows, int kColumns, int... kRow>
+  REIDOPS_INLINE void add_some(const T* map, const T* taps, int64_t i, int64_t rows, V (&sums)[kRows][kColumns],
+                               std::integer_sequence<int, kRow...>) {
+    ((kRow < rows && i >= kRow && i - kRow < p_.kh ? add_row(map, taps - kRow * p_.kw * kLanes, sums[kRow]) : void()),
+     ...);
+  }
+  // A row of the map: to every row of sums by its own row of taps, and to one.
+  template <int kRows, int kColumns>
+  REIDOPS_INLINE void add_row(const T* map, const T* taps, V (&sums)[kRows][kColumns]) {
+    for (int64_t j = 0; j < p_.kw; ++j, map += kLanes, taps += kLanes) {
+      V tap[kRows];
+      for (int k = 0; k < kRows; ++k) tap[k] = take<kLanes>(taps - k * p_.kw * kLanes);
+      for (int c = 0; c < kColumns; ++c) {
+        const V pixel = take<kLanes>(map + c * kLanes);
+        for (int k = 0; k < kRows; ++k) sums[k][c] += tap[k] * pixel;
+      }
+    }
+  }
+  template <int kColumns>
+  REIDOPS_INLINE void add_row(const T* map, const T* taps, V (&sums)[kColumns]) {
+    for (int64_t j = 0; j < p_.kw; ++j, map += kLanes, taps += kLanes) {
+      const V tap = take<kLanes>(taps);
+      for (int c = 0; c < kColumns; ++c) sums[c] += tap * take<kLanes>(map + c * kLanes);
+    }
+  }
+
+  void write(S* to, int64_t channels) {
+    const bool run = p_.of_out.row == p_.w * p_.of_out.column;
+    const int64_t calls = run ? 1 : p_.h, count = run ? p_.h * p_.w : p_.w;
+    for (int64_t y = 0; y < calls; ++y)
+      scatter_pixels<T, kLanes>(out_ + y * p_.w * kLanes, channels, count, to + y * p_.of_out.row, p_.of_out.channel,
+                                p_.of_out.column);
+  }
+
+  const Problem& p_;
+  const int64_t width_, inner_;
+  Buffer<T> whole_memory_, map_memory_, tap_memory_, out_memory_;
+  T *whole_, *map_, *taps_, *out_;
+  const char *ahead_ = nullptr, *ahead_end_ = nullptr;
+};
+
+}  // namespace reidops::REIDOPS_ISA

@@ -1,0 +1,189 @@
+"""Depthwise cross-correlation, pooled and projected by a 1x1 convolution, without its maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from . import library  # noqa: F401  (loads the schema and the kernels)
+from ._arguments import check_alike, check_tensor, describe
+from ._maps import batched
+from ._precision import computing_dtype, result_dtype
+from .depthwise_xcorr import MOST_BATCH_DIMS, placed
+
+__all__ = ["projected_xcorr"]
+
+_OP = "reidops::projected_xcorr"
+
+
+def projected_xcorr(
+    search: Tensor, template: Tensor, weight: Tensor, *, padding: str | int = "same", pool: bool = False
+) -> Tensor:
+    r"""Score maps of several templates, max-pooled or not, in a 1x1 convolution (CSN, sec. 3.1: eq. 2 to conv4).
+
+    .. math::  out_o = \sum_{t,c} weight_{o,t,c} \; pool(search_c \star template_{t,c})
+
+    with :math:`\star` as in :func:`depthwise_xcorr`. On the CPU the T C maps in between are never held: of a pair of
+    CSN's images, at level 2, they are 1.4 MB, and the result is 20 kB. Gradients make the maps again; they go to all
+    three, as often as one likes. On a GPU it is :func:`depthwise_xcorr`, pooling and a product.
+
+    Args:
+        search: ``(*B, C, H, W)``, any strides; batch dimensions broadcast.
+        template: ``(*B, T, C, kh, kw)``.
+        weight: ``(O, T, C)``.
+        padding: as of :func:`depthwise_xcorr`.
+        pool: 2x2 max-pooling of the score maps, with a last row or column of its own where the size is odd.
+
+    Returns:
+        ``(*B, O, h, w)``, or ``(*B, O, ceil(h / 2), ceil(w / 2))``, of search's dtype.
+
+    Raises:
+        TypeError: an argument is no tensor of the kind above, or they differ in dtype.
+        ValueError: a shape or a device does not fit, the template is larger than the padded map, an unknown padding.
+
+    Example
+    -------
+    >>> import torch, reidops
+    >>> search, template, weight = torch.rand(7, 1, 96, 40, 15), torch.rand(5, 3, 96, 10, 10), torch.rand(32, 3, 96)
+    >>> reidops.projected_xcorr(search, template, weight, pool=True).shape  # all pairs of 7 images and 5 times 3 parts
+    torch.Size([7, 5, 32, 20, 8])
+    """
+    op = "projected_xcorr"
+    check_tensor(op, "search", search, "(*B, C, H, W)", 3)
+    check_tensor(op, "template", template, "(*B, T, C, kh, kw)", 4)
+    check_tensor(op, "weight", weight, "(O, T, C)", 3)
+    check_alike(op, "template", template, "search", search)
+    check_alike(op, "weight", weight, "search", search)
+    if template.shape[-3] != search.shape[-3] or min(template.shape[-4:-3] + template.shape[-2:]) < 1:
+        raise ValueError(
+            f"{op}: template must have one T or more, search's {search.shape[-3]} channels and at least one pixel, got "
+            f"{describe(template)}"
+        )
+    if min(search.shape[-2:]) < 1:
+        raise ValueError(f"{op}: search must have maps of at least one pixel, got {describe(search)}")
+    if weight.dim() != 3 or weight.shape[1:] != template.shape[-4:-2]:
+        raise ValueError(
+            f"{op}: weight must have shape (O, {', '.join(map(str, template.shape[-4:-2]))}), got {describe(weight)}"
+        )
+    try:
+        batch = torch.broadcast_shapes(search.shape[:-3], template.shape[:-4])
+    except RuntimeError:
+        raise ValueError(
+            f"{op}: template must have batch dimensions that broadcast with search's {tuple(search.shape[:-3])}, "
+            f"got {describe(template)}"
+        ) from None
+    if len(batch) >= MOST_BATCH_DIMS:
+        raise ValueError(
+            f"{op}: search and template must have less than {MOST_BATCH_DIMS} batch dimensions, got {batch}"
+        )
+    (top, h), (left, w) = (
+        placed(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
+    )
+    dtype = result_dtype(search)
+    if len({search.dtype, template.dtype, weight.dtype, dtype}) > 1:  # autocast
+        search, template, weight = (value.to(computing_dtype(dtype)) for value in (search, template, weight))
+    result: Tensor = torch.ops.reidops.projected_xcorr(
+        search, template, weight, top, left, h, w, bool(pool), list(batch)
+    )
+    return result
+
+
+# What torch needs to know about the operator besides its kernels.
+
+
+@torch.library.register_fake(_OP)
+def _fake(
+    search: Tensor,
+    template: Tensor,
+    weight: Tensor,
+    top: int,
+    left: int,
+    h: int,
+    w: int,
+    pooled: bool,
+    batch: Sequence[int],
+) -> Tensor:
+    size = ((h + 1) // 2, (w + 1) // 2) if pooled else (h, w)
+    return search.new_empty(*batch, weight.shape[0], *size)
+
+
+def _pooled(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """(*B, h, w) -> their 2x2 maxima, and where in h w they were."""
+    flat, indices = F.max_pool2d(maps.flatten(0, -3).unsqueeze(1), 2, ceil_mode=True, return_indices=True)
+    size = (*maps.shape[:-2], *flat.shape[-2:])
+    return flat.reshape(size), indices.reshape(size)
+
+
+def _composed(
+    search: Tensor,
+    template: Tensor,
+    weight: Tensor,
+    top: int,
+    left: int,
+    h: int,
+    w: int,
+    pooled: bool,
+    batch: Sequence[int],
+) -> Tensor:
+    """What the operator is, as three others: the CUDA kernel."""
+    whole = [*batch, template.shape[-4]]
+    maps = torch.ops.reidops.depthwise_xcorr(search.unsqueeze(-4), template, top, left, h, w, False, whole)
+    return torch.einsum("otc,...tcyx->...oyx", weight, _pooled(maps)[0] if pooled else maps)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    search, template, weight, *ctx.place, ctx.pooled, _ = inputs
+    if any(forward_ad.unpack_dual(value).tangent is not None for value in (search, template, weight)):
+        raise NotImplementedError("projected_xcorr: derivatives are reverse-mode only, got a forward-mode tangent")
+    ctx.save_for_backward(search, template, weight)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    search, template, weight = ctx.saved_tensors
+    search, (top, left, h, w) = search.unsqueeze(-4), ctx.place
+    (H, W), (kh, kw) = search.shape[-2:], template.shape[-2:]
+    xcorr = torch.ops.reidops.depthwise_xcorr
+    maps = xcorr(search, template, top, left, h, w, False, [*grad.shape[:-3], template.shape[-4]])
+    of_maps = torch.einsum("otc,...oyx->...tcyx", weight, grad)
+    if ctx.pooled:
+        pooled, places = _pooled(maps)
+        of_maps = torch.zeros_like(maps).flatten(-2).scatter(-1, places.flatten(-2), of_maps.flatten(-2))
+        of_maps = of_maps.reshape(maps.shape)
+    else:
+        pooled = maps
+    of_search = of_template = of_weight = None
+    if ctx.needs_input_grad[0]:
+        of_search = xcorr(of_maps, template, kh - 1 - top, kw - 1 - left, H, W, True, search.shape[:-3]).squeeze(-4)
+    if ctx.needs_input_grad[1]:
+        of_template = xcorr(search, of_maps, top, left, kh, kw, False, template.shape[:-3])
+    if ctx.needs_input_grad[2]:
+        of_weight = torch.einsum("...oyx,...tcyx->otc", grad, pooled)
+    return of_search, of_template, of_weight, *(None,) * 6
+
+
+def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+    search, template, weight, *options, batch = args
+    if in_dims[2] is not None:  # every item has a weight of its own: one after another
+        sides = zip(args[:3], in_dims, strict=False)
+        items = zip(*(_items(value, dim, info.batch_size) for value, dim in sides), strict=True)
+        return torch.stack([torch.ops.reidops.projected_xcorr(*item, *options, batch) for item in items]), 0
+    rank = len(batch)
+    search, template = batched(search, in_dims[0], rank + 3), batched(template, in_dims[1], rank + 4)
+    whole = [info.batch_size, *batch]
+    return torch.ops.reidops.projected_xcorr(search, template, weight, *options, whole), 0
+
+
+def _items(value: Tensor, dim: int | None, count: int) -> Sequence[Tensor]:
+    return [value] * count if dim is None else value.unbind(dim)
+
+
+torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
+torch.library.register_vmap(_OP, _vmap)
+torch.library.register_kernel(_OP, "cuda", _composed)
+for _device_type in ("cpu", "cuda"):
+    torch.library.register_autocast(_OP, _device_type, torch.float32)
