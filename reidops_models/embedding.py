@@ -29,17 +29,17 @@ def device_of(network: nn.Module) -> torch.device:
 
 @torch.inference_mode()
 def embed_in_batches(
-    embed: Callable[[Tensor], Tensor],
+    embed: Callable[[Tensor], Iterable[T]],
     images: Iterable[Tensor],
     *,
     batch_size: int = 64,
     progress: bool = False,
     device: torch.device | None = None,
-) -> list[Tensor]:
+) -> list[T]:
     """Apply `embed` to every image; images of one size share a batch. The order is kept.
 
     Args:
-        embed: (B, 3, H, W) -> (B, ...).
+        embed: (B, 3, H, W) -> a tensor (B, ...), or B of anything else.
         images: tensors (3, H, W) of any sizes. They are drawn as they are needed, `8 * batch_size` at a time, so a
             generator that reads files never holds them all.
         batch_size: images in a batch at most.
@@ -47,19 +47,19 @@ def embed_in_batches(
         device: where `embed` computes; None leaves the images where they are.
 
     Returns:
-        One tensor for each image, `embed`'s row of it.
+        One for each image: a row of `embed`'s tensor, or its own.
 
     Example:
         >>> images = [torch.ones(3, 8, 4), torch.zeros(3, 5, 5)]
         >>> [mean.tolist() for mean in embed_in_batches(lambda batch: batch.mean(dim=(1, 2, 3)), images)]
         [1.0, 0.0]
     """
-    features: list[Tensor] = []
+    features: list[T] = []
     for window in _chunks(tqdm(images, unit="image", disable=not progress, leave=False), 8 * batch_size):
         by_size: dict[torch.Size, list[int]] = defaultdict(list)
         for index, image in enumerate(window):
             by_size[image.shape].append(index)
-        rows: dict[int, Tensor] = {}
+        rows: dict[int, T] = {}
         for indices in by_size.values():
             for batch in _chunks(indices, batch_size):
                 stacked = torch.stack([window[index] for index in batch])

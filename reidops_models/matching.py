@@ -5,7 +5,7 @@ Images are float tensors `(3, H, W)`, RGB in [0, 1], of any size; a matcher resi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal, Protocol
@@ -125,7 +125,27 @@ class Alignment:
         return [(u, v) for u, v in (places * scale / 2 + 0.5).tolist()]
 
 
-Explanation = Reconstruction | Alignment
+@dataclass(frozen=True)
+class ScoreMaps:
+    """Where in the gallery image the parts of the probe were found.
+
+    Attributes:
+        distance: the distance of the pair, as `Matcher.distances` gives it.
+        facts: what the distance is made of, in words and numbers.
+        probe, gallery: (3, H, W) the images as they were compared, that is, resized.
+        maps: (T, h, w) of each level, by its name; the more alike, the higher.
+        parts: (T, 4, 2), the corners (x, y) of each part as fractions of the probe, for each level.
+    """
+
+    distance: float
+    facts: str
+    probe: Tensor
+    gallery: Tensor
+    maps: Mapping[str, Tensor]
+    parts: Mapping[str, Tensor]
+
+
+Explanation = Reconstruction | Alignment | ScoreMaps
 
 
 class Matcher(Protocol):

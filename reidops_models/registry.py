@@ -20,7 +20,7 @@ from reidops_models.matching import Matcher
 if TYPE_CHECKING:
     from reidops_models.recipe import Recipe
 
-PACKAGES = {"dsr": "reidops_models.dsr", "stnreid": "reidops_models.stnreid"}
+PACKAGES = {name: f"reidops_models.{name}" for name in ("csn", "dsr", "stnreid")}
 
 
 @dataclass(frozen=True)

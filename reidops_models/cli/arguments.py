@@ -51,7 +51,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which network, and how it matches."""
     parser.add_argument("--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped)")
     parser.add_argument(
-        "--model", help=f"dsr, stnreid: whose shipped checkpoint to take, or to accept (default: {DEFAULT_MODEL})"
+        "--model", help=f"csn, dsr, stnreid: whose shipped checkpoint to take, or to accept (default: {DEFAULT_MODEL})"
     )
     parser.add_argument("--scales", type=int_list, metavar="1,2,3", help="DSR's block sizes (default: the recipe's)")
     parser.add_argument("--beta", type=float, help="sparsity of DSR's reconstruction (default: the recipe's)")

@@ -25,6 +25,7 @@ examples:
   reidops reproduce dsr --table figure9,scale --seeds 0,1,2,3,4
   reidops reproduce dsr --table all --out reproduction
   reidops reproduce stnreid --table table2
+  reidops reproduce csn --table table3,table4
   reidops reproduce dsr --table figure13 --size tiny   a rehearsal; its numbers mean nothing
 
 In --out: NAME.md, NAME.json and pictures for each table.
@@ -32,7 +33,7 @@ In --out: NAME.md, NAME.json and pictures for each table.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paper", help="dsr, stnreid")
+    parser.add_argument("paper", help="csn, dsr, stnreid")
     parser.add_argument("--table", type=name_list, required=True, metavar="A,B", help="names of tables, or all")
     parser.add_argument(
         "--seeds",

@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from reidops_models.matching import Alignment, Explanation, Reconstruction
+from reidops_models.matching import Alignment, Explanation, Reconstruction, ScoreMaps
 from reidops_models.report.alignment import draw_alignment
 from reidops_models.report.pictures import data_uri, png_uri
 from reidops_models.report.reconstruction import draw_reconstruction
+from reidops_models.report.score_maps import draw_score_maps
 
 THUMBNAIL = 192  # pixels of the longer side
 MOST_BLOCKS = 1024  # of a probe that is drawn; the blocks of a whole photograph would be too small to point at
@@ -98,13 +99,15 @@ def write_report(
 
 def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
     """What the template needs of one probe."""
-    explanation, reconstruction, alignment = probe.explanation, None, None
+    explanation, reconstruction, alignment, score_maps = probe.explanation, None, None, None
     if not probe.ranked:
         explanation = None
     if isinstance(explanation, Reconstruction) and len(explanation.probe_grids[0]) <= MOST_BLOCKS:
         reconstruction = draw_reconstruction(probe.image, probe.ranked[0].image, explanation)
     if isinstance(explanation, Alignment):
         alignment = draw_alignment(probe.ranked[0].image, explanation)
+    if isinstance(explanation, ScoreMaps):
+        score_maps = draw_score_maps(explanation)
     return {
         "number": number,
         "name": probe.name,
@@ -113,6 +116,7 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
         "first_match": probe.first_match,
         "reconstruction": reconstruction,
         "alignment": alignment,
+        "score_maps": score_maps,
         "ranked": [
             {
                 "rank": match.rank,

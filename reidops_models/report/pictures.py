@@ -6,8 +6,12 @@ import base64
 import io
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
+
+from reidops_models.report.colours import error_colours
 
 
 def picture(image: Tensor) -> Image.Image:
@@ -21,6 +25,14 @@ def pale(image: Tensor, colour: float = 0.25) -> Tensor:
     red, green, blue = 0.299, 0.587, 0.114  # luma of ITU-R BT.601
     grey = (red * image[0] + green * image[1] + blue * image[2]).expand_as(image)
     return (1 - colour) * grey + colour * image
+
+
+def heat(image: Tensor, values: Tensor, strength: float = 0.65) -> Tensor:
+    """An image (3, H, W), pale, under the heat colours of a map (h, w) of values in [0, 1], yellow to dark red."""
+    size = image.shape[-2:]
+    large = F.interpolate(values[None, None].float(), size, mode="bilinear", align_corners=False)[0, 0]
+    colours = torch.from_numpy(error_colours(large.clamp(0, 1).cpu().numpy(), 1.0)).permute(2, 0, 1).to(image.dtype)
+    return (1 - strength) * pale(image).cpu() + strength * colours
 
 
 def data_uri(image: Tensor, longest: int = 256) -> str:

@@ -118,29 +118,28 @@ class ReidDataModule(L.LightningDataModule):
                 )
         self.images = images
         self.examples: Any = images  # what an epoch goes through; pairs of images, where a paper trains on those
+        self.batch_size = recipe.batches.size  # in examples
         self.recipe = recipe
 
     def train_dataloader(self) -> DataLoader[Any]:
-        batches, options = self.recipe.batches, self.recipe.images
+        size, options = self.batch_size, self.recipe.images
         rank, processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        if processes > 1 and len(self.examples) < processes * batches.size:
+        if processes > 1 and len(self.examples) < processes * size:
             raise TrainingError(
-                f"batches: {len(self.examples)} examples are less than a batch of {batches.size} for each of "
+                f"batches: {len(self.examples)} examples are less than a batch of {size} for each of "
                 f"{processes} processes"
             )
-        order = EpochSampler(
-            self._sampler, self.recipe.training.seed, batch_size=batches.size, rank=rank, processes=processes
-        )
+        order = EpochSampler(self._sampler, self.recipe.training.seed, batch_size=size, rank=rank, processes=processes)
         return DataLoader(
             self.examples,
-            batch_size=batches.size,
+            batch_size=size,
             sampler=order,
             num_workers=options.workers,
             persistent_workers=options.workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=_as_fetched,
             # A last batch of one image has no batch statistics.
-            drop_last=len(self.examples) > batches.size,
+            drop_last=len(self.examples) > size,
         )
 
     def _sampler(self) -> Sampler[int]:

@@ -109,7 +109,7 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
         load_recipe(path)
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(tmp_path / "none.yaml")
-    with pytest.raises(RecipeError, match=r"neither a .yaml file nor a packaged recipe \(dsr/demo"):
+    with pytest.raises(RecipeError, match=r"neither a .yaml file nor a packaged recipe \(csn/cuhk01"):
         load_recipe("dsr/none")
 
 

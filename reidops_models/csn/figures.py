@@ -1,0 +1,49 @@
+"""Figure 4: where in a probe the parts of a gallery picture are found, at each level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reidops_models.csn.experiments import BASE, PROBES, Experiments
+from reidops_models.csn.network import CsnNetwork
+from reidops_models.data import resize_image
+from reidops_models.report import draw_grid, heat
+
+PAIRS = 2  # probes drawn, each with a wrong and a right gallery picture
+PARTS = {"upper": 0, "middle": 1}
+
+
+def draw_figure4(runs: Experiments, path: Path) -> Path:
+    """Two probes of the first seed, each with the nearest picture of another person and with its own person's."""
+    seed = runs.study.seeds[0]
+    network, search = runs.network(seed, BASE), runs.study.search(seed, PROBES)
+    gallery = [search.gallery[i] for i in search.first_of_each]
+    pids = torch.from_numpy(search.gallery_pids[search.first_of_each])
+    distances = runs.distances(seed, BASE)
+    drawn = torch.linspace(0, len(search.probes) - 1, PAIRS).long().tolist()
+    pairs = []
+    for index in drawn:
+        own = pids == int(search.probe_pids[index])
+        wrong = int(distances[index].masked_fill(own, torch.inf).argmin())
+        pairs += [(search.probes[index], gallery[one]) for one in (wrong, int(own.nonzero()[0]))]
+    maps = [score_maps(network, probe, other) for probe, other in pairs]
+    columns = [(level, part) for level in range(len(network.levels)) for part in PARTS.values()]
+    rows: list[list[Tensor | None]] = [list(pair) for pair in pairs]
+    for level, part in columns:
+        found = [one[level][part] for one in maps]
+        low, high = float(min(one.min() for one in found)), float(max(one.max() for one in found))
+        for row, one, (probe, _) in zip(rows, found, pairs, strict=True):
+            row.append(heat(probe, (one - low) / max(high - low, 1e-12)))
+    headings = ["probe", "gallery", *(f"level {level}, {name}" for level in network.levels for name in PARTS)]
+    return draw_grid(rows, headings, path)
+
+
+@torch.inference_mode()
+def score_maps(network: CsnNetwork, image: Tensor, other: Tensor) -> list[Tensor]:
+    """(T, h, w) of each level: the mean over channels of eq. 2, parts of `other` slid over the maps of `image`."""
+    both = torch.stack([resize_image(one, *network.image_size) for one in (image, other)])
+    described = network.describe(both)
+    return [maps[0, 0].mean(dim=1) for maps in network.score_maps(described[1:], described[:1])]
