@@ -47,6 +47,13 @@ def _whole_number(text: str, least: int) -> int:
     return int(text)
 
 
+def add_setting_argument(parser: argparse.ArgumentParser) -> None:
+    """Which reading of a data set that has several."""
+    parser.add_argument(
+        "--setting", metavar="NAME", help="of CUHK03 (labeled-old-0), CUHK01 (871-0), VIPeR (0): boxes, protocol, split"
+    )
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which network, and how it matches."""
     parser.add_argument("--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped)")

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidops_models.cli.arguments import add_model_arguments, load_model, name_list, natural_number, positive_int
+from reidops_models.cli.arguments import (
+    add_model_arguments,
+    add_setting_argument,
+    load_model,
+    name_list,
+    natural_number,
+    positive_int,
+)
 from reidops_models.cli.console import CommandError, show_progress
 from reidops_models.cli.evaluation import Evaluation
 from reidops_models.cli.pictures import sample_pictures
@@ -23,7 +30,8 @@ DESCRIPTION = """\
 Rank a data set's gallery for each of its probes, by every method of the model,
 and print what the data set holds, then CMC, mAP and true positive rates with
 95 % bootstrap intervals over identities. The data set may be Market-1501 or in
-its layout, Partial-REID or Partial-iLIDS, as it is unpacked.
+its layout, Partial-REID, Partial-iLIDS, CUHK03, CUHK01 or VIPeR, as it is
+unpacked.
 
 Choose options such as --beta on DATA/validation, and report on DATA.
 """
@@ -34,6 +42,7 @@ examples:
   reidops evaluate --data people --checkpoint runs/demo/model --out results
   reidops evaluate --data people --methods resizing-model,dsr-single-scale
   reidops evaluate --data Partial-REID --query occluded
+  reidops evaluate --data cuhk03_release --setting labeled-old-0 --shots 1 --model csn
   reidops evaluate --data Partial-REID --shots 3          mean over 3 pictures a person
   reidops evaluate --data people --rivals                 with SWM, AMC and AMC+SWM: slow
 
@@ -54,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--query", choices=["partial", "occluded"], help="which folder of Partial-REID the query is (default: partial)"
     )
+    add_setting_argument(parser)
     parser.add_argument(
         "--shots",
         type=positive_int,
@@ -74,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.data import describe, load_dataset
 
     checkpoint = load_model(options)
-    dataset = load_dataset(options.data, options.query)
+    dataset = load_dataset(options.data, options.query, setting=options.setting)
     print(describe(dataset), flush=True)
     partial = PARTIAL in dataset.probe_sets and options.query is None
     probes = options.probes or (PARTIAL if partial else "query")

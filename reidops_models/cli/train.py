@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from reidops_models.cli.arguments import add_setting_argument
 from reidops_models.cli.console import CommandError, show_progress
 
 SUMMARY = "train a network by a recipe"
 DESCRIPTION = """\
-Train a recipe's network on the training pictures of a data set in Market-1501
-layout. In --out: model.safetensors and model.json (what match and evaluate
-read), last.ckpt (to resume from), and logs/ with metrics.csv and TensorBoard's
-files. What the data set holds is printed first.
+Train a recipe's network on the training pictures of a data set. In --out:
+model.safetensors and model.json (what match and evaluate read), last.ckpt (to
+resume from), and logs/ with metrics.csv and TensorBoard's files. What the data
+set holds is printed first.
 """
 EXAMPLES = """\
 examples:
@@ -20,13 +21,15 @@ examples:
   reidops train --recipe dsr/demo --data people --out runs/demo --resume
   reidops train --recipe dsr/demo_finetune --start runs/demo/model.safetensors --data people --out runs/tuned
   reidops train --recipe stnreid/demo_stage1 --data people --out runs/stage1
+  reidops train --recipe csn/cuhk03 --data cuhk03_release --setting labeled-old-0 --out runs/csn
   reidops train --recipe mine.yaml --data Market-1501-v15.09.15 --out runs/mine
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", required=True, metavar="NAME_OR_FILE", help="dsr/demo, ..., or a .yaml file")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set in Market-1501 layout")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set, as it is unpacked")
+    add_setting_argument(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument("--start", metavar="FILE", help="checkpoint whose weights to start from (fine-tuning)")
     parser.add_argument("--resume", action="store_true", help="go on from the last.ckpt in --out")
@@ -37,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.recipe import load_recipe
 
     recipe = load_recipe(options.recipe)
-    dataset = load_dataset(options.data)
+    dataset = load_dataset(options.data, setting=options.setting)
     last = options.out / "last.ckpt"
     if options.resume and not last.is_file():
         raise CommandError(f"{last}: nothing to resume from")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .cuhk01 import load_cuhk01
+from .cuhk03 import load_cuhk03
 from .dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from .doctor import describe
 from .images import ImageError, list_images, read_image, resize_image
@@ -10,6 +12,7 @@ from .market1501 import load_folder, load_market1501, parse_market1501_name
 from .partial_ilids import load_partial_ilids
 from .partial_reid import load_partial_reid
 from .synthetic import write_synthetic
+from .viper import load_viper
 
 __all__ = [
     "DISTRACTOR",
@@ -20,11 +23,14 @@ __all__ = [
     "Sample",
     "describe",
     "list_images",
+    "load_cuhk01",
+    "load_cuhk03",
     "load_dataset",
     "load_folder",
     "load_market1501",
     "load_partial_ilids",
     "load_partial_reid",
+    "load_viper",
     "parse_market1501_name",
     "read_image",
     "resize_image",

@@ -17,10 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "python -m reidops_models.data", description="Describe a data set and check its counts."
     )
     parser.add_argument("folder", nargs="+", help="a data set as it is unpacked")
+    parser.add_argument("--setting", help="of a data set that has several: labeled-old-0, 871-0, 0")
     status = 0
-    for folder in parser.parse_args(arguments).folder:
+    options = parser.parse_args(arguments)
+    for folder in options.folder:
         try:
-            print(describe(load_dataset(folder)))
+            print(describe(load_dataset(folder, setting=options.setting)))
         except DatasetError as error:
             print(f"{parser.prog}: {error}", file=sys.stderr)
             status = 1

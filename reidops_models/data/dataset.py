@@ -43,6 +43,7 @@ class ReidDataset:
         validation: a set of other identities on which to choose parameters, or None.
         junk: how many gallery files were left out as junk.
         variant: which of several layouts or readings of the set this is; empty where there is one.
+        people: how many identities a split is said to have, by its name, where the set is split by identity.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ReidDataset:
     validation: ReidDataset | None = None
     junk: int = 0
     variant: str = ""
+    people: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def probe_sets(self) -> tuple[str, ...]:

@@ -56,6 +56,8 @@ def _examine(dataset: ReidDataset) -> list[str]:
     counts |= {"train": len(dataset.train), "gallery": len(dataset.gallery), "junk": dataset.junk}
     if dataset.name in PARTIAL_COUNTS:
         return _examine_partial(dataset, counts)
+    if dataset.people:
+        return [f"variant: {dataset.variant}", *_examine_people(dataset)]
     header = read_header(dataset.root)
     if header:
         plan = BenchmarkSize(**header["plan"]).counts(validation=header["split"] == "validation")
@@ -83,6 +85,17 @@ def _examine_partial(dataset: ReidDataset, counts: Mapping[str, int]) -> list[st
     elif len(dataset.extra_probes) < 2:
         lines.append(f"not there: {'occluded' if 'partial_query' in dataset.extra_probes else 'partial'} pictures")
     return lines
+
+
+def _examine_people(dataset: ReidDataset) -> list[str]:
+    """A line for each split that has other identities than it should."""
+    splits = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
+    found = {name: len({sample.pid for sample in samples}) for name, samples in splits.items()}
+    return [
+        f"wrong: {name} has {found[name]} people, published {count}"
+        for name, count in dataset.people.items()
+        if found[name] != count
+    ]
 
 
 def _sizes(samples: Sequence[Sample]) -> str:

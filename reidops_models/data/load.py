@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from .cuhk01 import is_cuhk01, load_cuhk01
+from .cuhk03 import is_cuhk03, load_cuhk03
 from .dataset import DatasetError, ReidDataset
 from .market1501 import MARKET1501_FOLDER, load_market1501
 from .partial_ilids import is_partial_ilids, load_partial_ilids
 from .partial_reid import is_partial_reid, load_partial_reid
+from .viper import is_viper, load_viper
 
 __all__ = ["load_dataset"]
 
@@ -27,19 +30,30 @@ _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ReidDataset]], ..
 )
 """Told first to last."""
 
+_SETTINGS: tuple[tuple[Callable[[Path], bool], Callable[..., ReidDataset]], ...] = (
+    (is_cuhk03, load_cuhk03),
+    (is_viper, load_viper),
+    (is_cuhk01, load_cuhk01),
+)
+"""Those that are read in several settings, a text each."""
+
 _EXPECTED = (
     f"query and {_MARKET_GALLERY} (Market-1501's layout, own data), whole_body_images with partial_body_images or "
-    "occluded_body_images (Partial-REID), Probe and Gallery, or query and gallery (Partial-iLIDS)"
+    "occluded_body_images (Partial-REID), Probe and Gallery, or query and gallery (Partial-iLIDS), cam_a and cam_b "
+    "(VIPeR), campus (CUHK01), or the file cuhk-03.mat"
 )
 
 
-def load_dataset(root: str | os.PathLike[str], query: str | None = None) -> ReidDataset:
-    """Load a data set in the layout that its folders show: Market-1501's, Partial-REID's or Partial-iLIDS's.
+def load_dataset(root: str | os.PathLike[str], query: str | None = None, *, setting: str | None = None) -> ReidDataset:
+    """Load a data set in the layout that its folders show: Market-1501's, Partial-REID's, Partial-iLIDS's, CUHK03's,
+    CUHK01's or VIPeR's.
 
     Args:
         root: the data set's folder, as it is unpacked.
         query: which folder the probes are, `partial` or `occluded`, where a data set leaves the choice
             (:func:`load_partial_reid`).
+        setting: boxes, protocol and split, where a data set has several: "labeled-old-3" (:func:`load_cuhk03`),
+            "871-0" (:func:`load_cuhk01`), "3" (:func:`load_viper`). None: the loader's own default.
 
     Raises:
         DatasetError: there is no such folder, something in it is missing, or there is no such choice.
@@ -55,6 +69,11 @@ def load_dataset(root: str | os.PathLike[str], query: str | None = None) -> Reid
         if not is_partial_reid(root):
             raise DatasetError(f"{root}: only Partial-REID has a choice of query, got query {query!r}")
         return load_partial_reid(root, query)  # type: ignore[arg-type]  # which refuses what it does not know
+    for fits, load_setting in _SETTINGS:
+        if fits(root):
+            return load_setting(root) if setting is None else load_setting(root, setting)
+    if setting is not None:
+        raise DatasetError(f"{root}: only CUHK03, CUHK01 and VIPeR have settings, got setting {setting!r}")
     for fits, load in _LAYOUTS:
         if fits(root):
             return load(root)
