@@ -30,8 +30,9 @@ DESCRIPTION = """\
 Rank a data set's gallery for each of its probes, by every method of the model,
 and print what the data set holds, then CMC, mAP and true positive rates with
 95 % bootstrap intervals over identities. The data set may be Market-1501 or in
-its layout, Partial-REID, Partial-iLIDS, CUHK03, CUHK01 or VIPeR, as it is
-unpacked.
+its layout, DukeMTMC-reID, Occluded-Duke, MSMT17, Partial-REID, Occluded-REID,
+Partial-iLIDS, CUHK03, CUHK01 or VIPeR, as it is unpacked, or a CSV file with
+the columns path, pid, camid, split.
 
 Choose options such as --beta on DATA/validation, and report on DATA.
 """

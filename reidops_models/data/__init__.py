@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from .csv_table import load_csv
 from .cuhk01 import load_cuhk01
 from .cuhk03 import load_cuhk03
 from .dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from .doctor import describe
+from .dukemtmc import load_dukemtmc
 from .images import ImageError, list_images, read_image, resize_image
 from .load import load_dataset
 from .market1501 import load_folder, load_market1501, parse_market1501_name
+from .msmt17 import load_msmt17
+from .occluded_reid import load_occluded_reid
 from .partial_ilids import load_partial_ilids
 from .partial_reid import load_partial_reid
 from .synthetic import write_synthetic
@@ -23,11 +27,15 @@ __all__ = [
     "Sample",
     "describe",
     "list_images",
+    "load_csv",
     "load_cuhk01",
     "load_cuhk03",
     "load_dataset",
+    "load_dukemtmc",
     "load_folder",
     "load_market1501",
+    "load_msmt17",
+    "load_occluded_reid",
     "load_partial_ilids",
     "load_partial_reid",
     "load_viper",

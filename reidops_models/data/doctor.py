@@ -22,6 +22,14 @@ PARTIAL_COUNTS = {
 }
 """Pictures of the partial sets: 60 people x 5 of each kind, and 119 people with one of each."""
 
+PICTURES = {
+    "dukemtmc-reid": {"train": 16_522, "query": 2_228, "gallery": 17_661},
+    "occluded-duke": {"train": 15_618, "query": 2_210, "gallery": 17_661},
+    "msmt17": {"train": 32_621, "query": 11_659, "gallery": 82_161},
+    "occluded-reid": {"query": 1_000, "gallery": 1_000},
+}
+"""Pictures of other sets, as published."""
+
 
 def describe(dataset: ReidDataset) -> str:
     """Which layout was found, what it holds, and whether the counts are as published or as drawn.
@@ -56,8 +64,12 @@ def _examine(dataset: ReidDataset) -> list[str]:
     counts |= {"train": len(dataset.train), "gallery": len(dataset.gallery), "junk": dataset.junk}
     if dataset.name in PARTIAL_COUNTS:
         return _examine_partial(dataset, counts)
+    if dataset.name in PICTURES:
+        return [f"variant: {dataset.variant}", *_differences(counts, PICTURES[dataset.name], "published")]
     if dataset.people:
         return [f"variant: {dataset.variant}", *_examine_people(dataset)]
+    if dataset.variant:
+        return [f"variant: {dataset.variant}"]
     header = read_header(dataset.root)
     if header:
         plan = BenchmarkSize(**header["plan"]).counts(validation=header["split"] == "validation")

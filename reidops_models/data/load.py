@@ -6,10 +6,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from .csv_table import load_csv
 from .cuhk01 import is_cuhk01, load_cuhk01
 from .cuhk03 import is_cuhk03, load_cuhk03
 from .dataset import DatasetError, ReidDataset
+from .dukemtmc import is_dukemtmc, load_dukemtmc
 from .market1501 import MARKET1501_FOLDER, load_market1501
+from .msmt17 import is_msmt17, load_msmt17
+from .occluded_reid import is_occluded_reid, load_occluded_reid
 from .partial_ilids import is_partial_ilids, load_partial_ilids
 from .partial_reid import is_partial_reid, load_partial_reid
 from .viper import is_viper, load_viper
@@ -24,6 +28,9 @@ def _is_market1501(root: Path) -> bool:
 
 _MARKET_GALLERY = "bounding_box_test"
 _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Path], ReidDataset]], ...] = (
+    (is_msmt17, load_msmt17),
+    (is_dukemtmc, load_dukemtmc),
+    (is_occluded_reid, load_occluded_reid),
     (is_partial_reid, load_partial_reid),
     (is_partial_ilids, load_partial_ilids),
     (_is_market1501, load_market1501),
@@ -40,16 +47,16 @@ _SETTINGS: tuple[tuple[Callable[[Path], bool], Callable[..., ReidDataset]], ...]
 _EXPECTED = (
     f"query and {_MARKET_GALLERY} (Market-1501's layout, own data), whole_body_images with partial_body_images or "
     "occluded_body_images (Partial-REID), Probe and Gallery, or query and gallery (Partial-iLIDS), cam_a and cam_b "
-    "(VIPeR), campus (CUHK01), or the file cuhk-03.mat"
+    "(VIPeR), campus (CUHK01), or the files cuhk-03.mat or list_train.txt (MSMT17)"
 )
 
 
 def load_dataset(root: str | os.PathLike[str], query: str | None = None, *, setting: str | None = None) -> ReidDataset:
-    """Load a data set in the layout that its folders show: Market-1501's, Partial-REID's, Partial-iLIDS's, CUHK03's,
-    CUHK01's or VIPeR's.
+    """Load a data set in the layout that its folders show: Market-1501's, DukeMTMC-reID's and Occluded-Duke's,
+    MSMT17's, Partial-REID's, Occluded-REID's, Partial-iLIDS's, CUHK03's, CUHK01's or VIPeR's; or one's own pictures.
 
     Args:
-        root: the data set's folder, as it is unpacked.
+        root: the data set's folder, as it is unpacked, or a CSV file (:func:`load_csv`).
         query: which folder the probes are, `partial` or `occluded`, where a data set leaves the choice
             (:func:`load_partial_reid`).
         setting: boxes, protocol and split, where a data set has several: "labeled-old-3" (:func:`load_cuhk03`),
@@ -63,6 +70,8 @@ def load_dataset(root: str | os.PathLike[str], query: str | None = None, *, sett
         'partial-reid'
     """
     root = Path(root)
+    if root.suffix.lower() == ".csv":
+        return load_csv(root)
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder")
     if query is not None:
