@@ -17,9 +17,13 @@ from reidops.reference import fista
 from .bench_affine_sample import CASES, sampled, sampled_by_torch
 from .bench_affine_sample import inputs as pictures_and_maps
 from .bench_dsr_distance import BETA, Case, maps, rows
+from .bench_projected_xcorr import CASES as PROJECTIONS
+from .bench_projected_xcorr import by_torch, one_after_another, projected
+from .bench_projected_xcorr import inputs as maps_and_parts
 
 DISTANCES = Case(32, 64, 16, 8, 2048)
 SAMPLED = "STNReID, 1 picture x 32"
+PROJECTED = "CSN level 2, 4 x 8 pairs"
 Way = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -68,6 +72,22 @@ def and_backward(way: Way, pictures: Tensor, theta: Tensor) -> Tensor:
     return output
 
 
+def weight() -> Tensor:
+    return maps_and_parts(PROJECTIONS[PROJECTED])[2]
+
+
+def with_projected_xcorr(search: Tensor, template: Tensor) -> Tensor:
+    return projected(search, template, weight(), PROJECTIONS[PROJECTED].pool)
+
+
+def with_depthwise_xcorr_and_convolution(search: Tensor, template: Tensor) -> Tensor:
+    return one_after_another(search, template, weight(), PROJECTIONS[PROJECTED].pool)
+
+
+def with_convolutions_of_torch(search: Tensor, template: Tensor) -> Tensor:
+    return by_torch(search, template, weight(), PROJECTIONS[PROJECTED].pool)
+
+
 DISTANCE_WAYS: tuple[Way, ...] = (
     with_matrix_product,
     with_dsr,
@@ -82,10 +102,16 @@ SAMPLING_WAYS: tuple[Way, ...] = (
     with_torch_and_backward,
 )
 
+PROJECTION_WAYS: tuple[Way, ...] = (
+    with_projected_xcorr,
+    with_depthwise_xcorr_and_convolution,
+    with_convolutions_of_torch,
+)
+
 
 def peak_megabytes(way: Way, path: str) -> float:
     first, second = torch.load(path, weights_only=True)  # made elsewhere: making them takes more than working on them
-    one = slice(1) if way in DISTANCE_WAYS else (slice(1), slice(1))  # a gallery image, a map
+    one = (slice(1), slice(1)) if way in SAMPLING_WAYS else slice(1)  # a map, a gallery image, a probe's parts
     way(first[:1].clone(), second[one].clone())  # what is set up once is not counted
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     before = status("VmRSS")
@@ -115,6 +141,8 @@ def main() -> None:
     size = f"{case.height} x {case.width} x {case.channels}"
     measure(f"{case.pairs} pairs of {size}", maps(case), DISTANCE_WAYS)
     output = CASES[SAMPLED].samples * CASES[SAMPLED].channels * torch.Size(CASES[SAMPLED].sampled).numel() * 4
+    search, template, _ = maps_and_parts(PROJECTIONS[PROJECTED])
+    measure(PROJECTED, (search, template), PROJECTION_WAYS)
     measure(f"{SAMPLED}, output {output / 2**20:.0f} MiB", pictures_and_maps(CASES[SAMPLED]), SAMPLING_WAYS)
 
 

@@ -13,7 +13,7 @@ from reidops_models.matching import ScoreMaps
 from reidops_models.report.pictures import data_uri, heat
 
 HEIGHT = 150.0  # of every picture, in drawing units
-GAP = 18.0
+GAP = 34.0
 CAPTION = 24.0
 PART_NAMES = {1: ("the part",), 3: ("upper part", "middle part", "lower part")}
 

@@ -25,6 +25,11 @@ theta = (torch.eye(2, 3) * 0.6 + 0.1 * torch.randn(2, 5, 2, 3, generator=generat
 for maps in (picture, feature):
     sampled = reidops.affine_sample(maps[:, None], theta, (11, 10))
     results = [*results, sampled, *torch.autograd.grad(sampled.square().sum(), (maps, theta))]
+search, template = (torch.rand(2, 40, *size, generator=generator).requires_grad_() for size in ((20, 15), (10, 10)))
+scores = reidops.depthwise_xcorr(search, template)
+results = [*results, scores, *torch.autograd.grad(scores.square().mean(), (search, template))]
+weight = torch.rand(9, 1, 40, generator=generator)
+results = [*results, reidops.projected_xcorr(search, template[:, None], weight, pool=True)]
 print(json.dumps({"isa": torch.ops.reidops.cpu_isa(), "results": [result.tolist() for result in results]}))
 """
 
