@@ -13,7 +13,7 @@
 namespace reidops::REIDOPS_ISA {
 
 constexpr int kMostColumns = REIDOPS_VECTOR_BYTES == 64 ? 10 : 5;  // of outputs in registers, in each of two rows
-constexpr int kTall = 16;   // rows of a template for which more than two rows of outputs are worth it
+constexpr int kTall = 16;  // rows of a template for which more than two rows of outputs are worth it
 constexpr int kAhead = 24;  // cache lines of the next map that are asked for while some rows are made
 
 template <class S>
@@ -36,15 +36,18 @@ class Correlator {
   // another, and it is laid out once.
   void run(int64_t begin, int64_t end) {
     const S *map = nullptr, *taps = nullptr;
+    int64_t laid_out = 0;  // channels of both: with a stride of 0, one pointer stands for any number
     for (int64_t task = begin; task < end; ++task) {
       const Part part = part_of(task);
       for (int64_t r = 0; r < p_.sums.size; ++r) {
         const depthwise_xcorr::Place place = p_.sums.at(r, part.output);
         const S* const search = p_.search + place.search + part.channel * p_.of_search.channel;
         const S* const templ = p_.templ + place.templ + part.channel * p_.of_template.channel;
-        if (search != map) lay_out(map = search, part.channels);
+        const bool fewer = laid_out < part.channels;
+        if (search != map || fewer) lay_out(map = search, part.channels);
         if (task + 1 < end && r + 1 == p_.sums.size) look_ahead(part_of(task + 1), map);
-        if (templ != taps) lay_out_taps(taps = templ, part.channels);
+        if (templ != taps || fewer) lay_out_taps(taps = templ, part.channels);
+        laid_out = part.channels;
         correlate(r == 0);
       }
       write(p_.out + part.output.out + part.channel * p_.of_out.channel, part.channels);

@@ -132,6 +132,23 @@ def test_channels_last_stays_channels_last() -> None:
         assert_close(one, other, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("expanded", ["search", "template", "both"])
+def test_channels_that_are_one(expanded: str) -> None:
+    """Of no stride between them, and more than a register has, so that blocks of channels differ in size."""
+    search, template = maps(4, 3, 37, 8, 7), maps(4, 3, 37, 3, 3, seed=1)
+    if expanded != "template":
+        search = maps(1, 1, 1, 8, 7).expand(4, 3, 37, 8, 7)
+    if expanded != "search":
+        template = maps(1, 1, 1, 3, 3, seed=1).expand(4, 3, 37, 3, 3)
+    expected, threads = of_torch(search, template), torch.get_num_threads()
+    try:
+        for count in range(1, 8):  # a thread may begin in the smaller block
+            torch.set_num_threads(count)
+            assert_close(depthwise_xcorr(search, template), expected, rtol=0, atol=1e-12)
+    finally:
+        torch.set_num_threads(threads)
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_shape(data: st.DataObject) -> None:
