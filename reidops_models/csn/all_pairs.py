@@ -6,7 +6,7 @@ pair there are left the correlations, and conv4 to conv6.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -36,8 +36,8 @@ class Tile(NamedTuple):
 @torch.inference_mode()
 def compare_all(
     network: CsnNetwork,
-    probes: Description,
-    gallery: Description,
+    probes: Sequence[Description],
+    gallery: Sequence[Description],
     *,
     memory_budget: int = MEMORY_BUDGET,
     progress: bool = False,
@@ -46,7 +46,7 @@ def compare_all(
 
     Args:
         network: in evaluation mode.
-        probes, gallery: descriptions on any device; a tile's are moved to the network's.
+        probes, gallery: descriptions of an image each, on any device; a tile's are moved to the network's.
         memory_budget: bytes to be held beside network and descriptions, about. A tile has one pair at least.
         progress: show a progress bar, of pairs.
     """
@@ -57,9 +57,9 @@ def compare_all(
     wide = max(1, min(pairs, columns_of, WIDE))
     with tqdm(total=rows_of * columns_of, unit="pair", disable=not progress, leave=False) as bar:
         for columns in _slices(columns_of, wide):
-            right = gallery[columns].to(device)
+            right = Description.stack(gallery[columns]).to(device)
             for rows in _slices(rows_of, max(1, pairs // wide)):
-                left = probes[rows].to(device)
+                left = Description.stack(probes[rows]).to(device)
                 logits = network.classify(project(network, left, right).flatten(0, 1))
                 matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(left), -1))
                 yield Tile(rows, columns, matched, distances(left.vectors[:, None], right.vectors))

@@ -68,8 +68,7 @@ class CsnMatcher:
         found = torch.zeros(len(probes), len(gallery))
         if not probes or not gallery:
             return found
-        left, right = Description.stack(probes), Description.stack(gallery)
-        tiles = compare_all(self.network, left, right, memory_budget=self.memory_budget, progress=progress)
+        tiles = compare_all(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
         for tile in tiles:
             score = tile.matched + self.ranking / (tile.distance + self.epsilon)
             found[tile.probes, tile.gallery] = -score.cpu()
@@ -81,7 +80,8 @@ class CsnMatcher:
         network = self.network
         images = [resize_image(image, *network.image_size) for image in (probe, gallery)]
         described = network.describe(torch.stack(images).to(device_of(network)))
-        (tile,) = compare_all(network, described[:1], described[1:])
+        one, other = described.unbind()
+        (tile,) = compare_all(network, [one], [other])
         forth = [maps[0, 0].mean(dim=1).cpu() for maps in network.score_maps(described[:1], described[1:])]
         names = [f"level {level}" for level in network.levels]
         matched, d = float(tile.matched), float(tile.distance)

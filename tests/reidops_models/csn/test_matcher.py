@@ -61,7 +61,7 @@ def test_all_pairs_are_as_one_by_one(tiny: Tiny, name: str) -> None:
 def test_tiles_cover_all_pairs_once_within_the_budget(tiny: Tiny, pairs: int) -> None:
     network = network_of(tiny)
     matcher = CsnMatcher(network)
-    probes, gallery = (Description.stack(matcher.embed(pictures(n, n))) for n in (4, 6))
+    probes, gallery = (matcher.embed(pictures(n, n)) for n in (4, 6))
     whole = torch.zeros(4, 6)
     seen = torch.zeros(4, 6)
     for tile in compare_all(network, probes, gallery, memory_budget=pairs * pair_bytes(network)):
