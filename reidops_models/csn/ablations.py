@@ -90,6 +90,31 @@ def table4(study: Study) -> Table:
     )
 
 
+def classifier(study: Study) -> Table:
+    """Tables 3 and 4 without the second term of eq. 7: what the score maps alone tell. Our own question."""
+    runs = Experiments(study)
+    labels = {**ROWS_OF_TABLE_3, **{name: ROWS_OF_TABLE_4[name] for name in ("C1", "C2")}}
+    rows = [
+        Row(name, runs.ranked([runs.classified(seed, label) for seed in study.seeds])) for name, label in labels.items()
+    ]
+    base, extended = "Ours-(L2, L3)", "Ours-(L2, L3, L4)"
+    pairs = [
+        (base, "Ours-cls"),
+        ("Ours-L3", "Ours-L2"),
+        ("Ours-L4", "Ours-L3"),
+        *((base, name) for name in ("Ours-L2", "Ours-L3")),
+        *((extended, name) for name in ("Ours-L2", "Ours-L3", "Ours-L4", base, "C1", "C2")),
+    ]
+    return Table(
+        "classifier",
+        "What the score maps alone tell: tables 3 and 4 by the classifier",
+        rows,
+        metrics=METRICS,
+        claims=[Claim(better, worse, published=False) for better, worse in pairs],
+        notes=[SETTING, "The networks of tables 3 and 4, ranked by s_softmax of eq. 7."],
+    )
+
+
 def table5(study: Study) -> Table:
     """Table 5: parameters and operations, of the paper's own size."""
     header = ["", "parameters, M", "paper", "GFLOPs of a pair", "paper"]
@@ -121,8 +146,8 @@ def figure4(study: Study) -> Table:
         "Score maps at levels 2 and 3 (figure 4)",
         text="Each row: a probe, a gallery picture, and where in the probe its upper and its middle part are found.",
         notes=[
-            "The mean over the 96 maps of a part; one scale of colours for all rows of a column.",
-            "Upper rows: the wrong picture that came nearest. Lower rows: the right one.",
+            "The mean over the 96 maps of a part; in each column one scale of colours for the two rows of a probe.",
+            "Of two rows the upper one has the wrong picture that came nearest, the lower one the right picture.",
         ],
         pictures={"maps": partial(draw_figure4, Experiments(study))},
     )
@@ -136,6 +161,7 @@ def _row(runs: Experiments, name: str, label: str, printed: tuple[float, ...]) -
 TABLES: dict[str, Callable[[Study], Table]] = {
     "table3": table3,
     "table4": table4,
+    "classifier": classifier,
     "table5": table5,
     "figure4": figure4,
 }

@@ -33,10 +33,11 @@ def draw_figure4(runs: Experiments, path: Path) -> Path:
     columns = [(level, part) for level in range(len(network.levels)) for part in PARTS.values()]
     rows: list[list[Tensor | None]] = [list(pair) for pair in pairs]
     for level, part in columns:
-        found = [one[level][part] for one in maps]
-        low, high = float(min(one.min() for one in found)), float(max(one.max() for one in found))
-        for row, one, (probe, _) in zip(rows, found, pairs, strict=True):
-            row.append(heat(probe, (one - low) / max(high - low, 1e-12)))
+        for first in range(0, len(pairs), 2):  # the rows of a probe have one scale of colours
+            found = torch.stack([one[level][part] for one in maps[first : first + 2]])
+            low, high = float(found.min()), float(found.max())
+            for row, one in zip(rows[first : first + 2], found, strict=True):
+                row.append(heat(pairs[first][0], (one - low) / max(high - low, 1e-12)))
     headings = ["probe", "gallery", *(f"level {level}, {name}" for level in network.levels for name in PARTS)]
     return draw_grid(rows, headings, path)
 
