@@ -14,7 +14,24 @@ namespace reidops::REIDOPS_ISA {
 
 constexpr int kMostColumns = REIDOPS_VECTOR_BYTES == 64 ? 10 : 5;  // of outputs in registers, in each of two rows
 constexpr int kTall = 16;  // rows of a template for which more than two rows of outputs are worth it
-constexpr int kAhead = 24;  // cache lines of the next map that are asked for while some rows are made
+constexpr int kAhead = 24;  // cache lines, of the next map and of the output, that are asked for while some rows are made
+
+// Memory that will be needed: it comes while other work is done.
+class Ahead {
+ public:
+  template <class S>
+  void set(const S* begin, int64_t count) {
+    at_ = reinterpret_cast<const char*>(begin);
+    end_ = reinterpret_cast<const char*>(begin + count);
+  }
+  template <bool kToWrite>
+  REIDOPS_INLINE void ask() {
+    for (int n = 0; n < kAhead && at_ < end_; ++n, at_ += 64) __builtin_prefetch(at_, kToWrite, 2);
+  }
+
+ private:
+  const char *at_ = nullptr, *end_ = nullptr;
+};
 
 template <class S>
 class Correlator {
@@ -46,6 +63,8 @@ class Correlator {
         const bool fewer = laid_out < part.channels;
         if (search != map || fewer) lay_out(map = search, part.channels);
         if (task + 1 < end && r + 1 == p_.sums.size) look_ahead(part_of(task + 1), map);
+        if (r == 0) output_.set(p_.out + part.output.out + part.channel * p_.of_out.channel,
+                                part.channels * p_.of_out.channel);
         if (templ != taps || fewer) lay_out_taps(taps = templ, part.channels);
         laid_out = part.channels;
         correlate(r == 0);
@@ -83,9 +102,7 @@ class Correlator {
   // The next map, where it is another, is on its way from memory while this one is worked on.
   void look_ahead(const Part& next, const S* map) {
     const S* const search = p_.search + p_.sums.at(0, next.output).search + next.channel * p_.of_search.channel;
-    if (search == map || p_.of_search.channel <= 0) return;
-    ahead_ = reinterpret_cast<const char*>(search);
-    ahead_end_ = reinterpret_cast<const char*>(search + next.channels * p_.of_search.channel);
+    if (search != map) next_.set(search, next.channels * p_.of_search.channel);
   }
 
   // The columns that some output looks at, -left to w + kw - 2 - left, those outside the map zero.
@@ -148,7 +165,8 @@ class Correlator {
   void strip(int64_t x, bool first) {
     for (int64_t y = 0; y < p_.h; y += kRows) {
       const int64_t rows = std::min<int64_t>(kRows, p_.h - y);
-      for (int n = 0; n < kAhead && ahead_ < ahead_end_; ++n, ahead_ += 64) __builtin_prefetch(ahead_, 0, 2);
+      next_.ask<false>();
+      output_.ask<true>();
       V sums[kRows][kColumns];
       for (int k = 0; k < kRows; ++k)
         for (int c = 0; c < kColumns; ++c)
@@ -211,7 +229,7 @@ class Correlator {
   const int64_t width_, inner_;
   Buffer<T> whole_memory_, map_memory_, tap_memory_, out_memory_;
   T *whole_, *map_, *taps_, *out_;
-  const char *ahead_ = nullptr, *ahead_end_ = nullptr;
+  Ahead next_, output_;
 };
 
 }  // namespace reidops::REIDOPS_ISA
