@@ -138,8 +138,13 @@ REIDOPS_INLINE void gather_pixels(const S* from, int64_t channel_stride, int64_t
   for (int64_t next = 0; next < count; next += kRun<T>) {
     const int64_t i = run_at<T>(next, count), n = count - i < kRun<T> ? count - i : kRun<T>;
     Run<T> v[kLanes];
-    for (int c = 0; c < kLanes; ++c)
-      v[c] = c < channels ? read<T>(from + c * channel_stride + i * stride, stride, n) : Run<T>{};
+    if (sizeof(S) == sizeof(T) && channels == kLanes && n == kRun<T> && stride == 1) {
+#pragma GCC unroll 16
+      for (int c = 0; c < kLanes; ++c) v[c] = read<T>(from + c * channel_stride + i, 1, kRun<T>);
+    } else {
+      for (int c = 0; c < kLanes; ++c)
+        v[c] = c < channels ? read<T>(from + c * channel_stride + i * stride, stride, n) : Run<T>{};
+    }
     planes_to_pixels<T, kLanes>(v);
     for (int c = 0; c < kLanes; ++c) put<kRun<T>>(to + i * kLanes + c * kRun<T>, v[c]);
   }
@@ -160,8 +165,13 @@ REIDOPS_INLINE void scatter_pixels(const T* from, int64_t channels, int64_t coun
     Run<T> v[kLanes];
     for (int c = 0; c < kLanes; ++c) v[c] = take<kRun<T>>(from + i * kLanes + c * kRun<T>);
     pixels_to_planes<T, kLanes>(v);
-    for (int c = 0; c < kLanes; ++c)
-      if (c < channels) write<T>(v[c], to + c * channel_stride + i, n);
+    if (sizeof(S) == sizeof(T) && channels == kLanes && n == kRun<T>) {
+#pragma GCC unroll 16
+      for (int c = 0; c < kLanes; ++c) write<T>(v[c], to + c * channel_stride + i, kRun<T>);
+    } else {
+      for (int c = 0; c < kLanes; ++c)
+        if (c < channels) write<T>(v[c], to + c * channel_stride + i, n);
+    }
   }
 }
 

@@ -14,7 +14,7 @@ namespace reidops::REIDOPS_ISA {
 
 constexpr int kMostColumns = REIDOPS_VECTOR_BYTES == 64 ? 10 : 5;  // of outputs in registers, in each of two rows
 constexpr int kTall = 16;  // rows of a template for which more than two rows of outputs are worth it
-constexpr int kAhead = 24;  // cache lines, of the next map and of the output, that are asked for while some rows are made
+constexpr int kAhead = 24;  // cache lines, of the next map and of the output, to be asked for while some rows are made
 
 // Memory that will be needed: it comes while other work is done.
 class Ahead {
@@ -145,49 +145,56 @@ class Correlator {
 
   void correlate(bool first) {
     const int64_t parts = (p_.w + kMostColumns - 1) / kMostColumns;
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t begin = part * p_.w / parts, end = (part + 1) * p_.w / parts;
-      columns(begin, end - begin, first, std::make_integer_sequence<int, kMostColumns>());
+    // Under a small template all strips go down together, so that the rows of the map that they share stay in the
+    // nearest cache.
+    const bool tall = p_.kh >= kTall && p_.h > 2;
+    const int64_t step = tall ? p_.h : 2;
+    for (int64_t y = 0; y < p_.h; y += step) {
+      for (int64_t part = 0; part < parts; ++part) {
+        const int64_t begin = part * p_.w / parts, end = (part + 1) * p_.w / parts;
+        columns(begin, end - begin, y, tall, first, std::make_integer_sequence<int, kMostColumns>());
+      }
     }
   }
   // Up to five rows of the output at a time where the template is much taller than that; else two.
   template <int... kColumns>
-  void columns(int64_t begin, int64_t count, bool first, std::integer_sequence<int, kColumns...>) {
-    const bool tall = p_.kh >= kTall && p_.h > 2;
+  void columns(int64_t begin, int64_t count, int64_t y, bool tall, bool first, std::integer_sequence<int, kColumns...>) {
     ((count != kColumns + 1 ? void()
       : tall                ? strip<kColumns + 1, rows_of(kColumns + 1)>(begin, first)
-                            : strip<kColumns + 1, 2>(begin, first)),
+                            : rows<kColumns + 1, 2>(begin, y, first)),
      ...);
   }
   static constexpr int rows_of(int columns) { return std::clamp((5 * kMostColumns / 2) / columns, 2, 5); }
 
   template <int kColumns, int kRows>
   void strip(int64_t x, bool first) {
-    for (int64_t y = 0; y < p_.h; y += kRows) {
-      const int64_t rows = std::min<int64_t>(kRows, p_.h - y);
-      next_.ask<false>();
-      output_.ask<true>();
-      V sums[kRows][kColumns];
-      for (int k = 0; k < kRows; ++k)
-        for (int c = 0; c < kColumns; ++c)
-          sums[k][c] = first || k >= rows ? V{} : take<kLanes>(out_ + ((y + k) * p_.w + x + c) * kLanes);
-      // Rows r of the map and i of the template meet in output row y + k where i = r - (y - top) - k.
-      const int64_t start = y - p_.top, r0 = std::max<int64_t>(0, start);
-      const int64_t r1 = std::min(p_.H, start + p_.kh + rows - 1);
-      for (int64_t r = r0; r < r1; ++r) {
-        const int64_t i = r - start;
-        const T* map = map_ + (r * width_ + x) * kLanes;
-        const T* taps = taps_ + i * p_.kw * kLanes;
-        if (rows == kRows && i >= kRows - 1 && i < p_.kh) {
-          add_row(map, taps, sums);
-        } else {
-          add_some(map, taps, i, rows, sums, std::make_integer_sequence<int, kRows>());
-        }
+    for (int64_t y = 0; y < p_.h; y += kRows) rows<kColumns, kRows>(x, y, first);
+  }
+  template <int kColumns, int kRows>
+  void rows(int64_t x, int64_t y, bool first) {
+    const int64_t rows = std::min<int64_t>(kRows, p_.h - y);
+    next_.ask<false>();
+    output_.ask<true>();
+    V sums[kRows][kColumns];
+    for (int k = 0; k < kRows; ++k)
+      for (int c = 0; c < kColumns; ++c)
+        sums[k][c] = first || k >= rows ? V{} : take<kLanes>(out_ + ((y + k) * p_.w + x + c) * kLanes);
+    // Rows r of the map and i of the template meet in output row y + k where i = r - (y - top) - k.
+    const int64_t start = y - p_.top, r0 = std::max<int64_t>(0, start);
+    const int64_t r1 = std::min(p_.H, start + p_.kh + rows - 1);
+    for (int64_t r = r0; r < r1; ++r) {
+      const int64_t i = r - start;
+      const T* map = map_ + (r * width_ + x) * kLanes;
+      const T* taps = taps_ + i * p_.kw * kLanes;
+      if (rows == kRows && i >= kRows - 1 && i < p_.kh) {
+        add_row(map, taps, sums);
+      } else {
+        add_some(map, taps, i, rows, sums, std::make_integer_sequence<int, kRows>());
       }
-      for (int k = 0; k < kRows; ++k)
-        for (int c = 0; c < kColumns && k < rows; ++c)
-          put<kLanes>(out_ + ((y + k) * p_.w + x + c) * kLanes, sums[k][c]);
     }
+    for (int k = 0; k < kRows; ++k)
+      for (int c = 0; c < kColumns && k < rows; ++c)
+        put<kLanes>(out_ + ((y + k) * p_.w + x + c) * kLanes, sums[k][c]);
   }
   // Where row i of the template does not meet all rows of sums: those that it does.  (A fold, for a loop would have
   // the sums in memory.)
