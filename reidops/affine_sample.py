@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from . import library  # noqa: F401  (loads the schema and the kernels)
-from ._arguments import check_alike, check_choice, check_count, check_tensor, describe
+from ._arguments import check_alike, check_broadcast, check_choice, check_count, check_tensor, describe
 from ._maps import batched, new_maps
 from ._precision import computing_dtype, result_dtype
 
@@ -90,13 +90,7 @@ def affine_sample(
     check_choice(op, "padding_mode", padding_mode, PADDING_MODES)
     if min(input.shape[-2:]) < 1:
         raise ValueError(f"{op}: input must have pictures of at least one pixel, got {describe(input)}")
-    try:
-        batch = torch.broadcast_shapes(input.shape[:-3], theta.shape[:-2])
-    except RuntimeError:
-        raise ValueError(
-            f"{op}: theta must have batch dimensions that broadcast with input's {tuple(input.shape[:-3])}, "
-            f"got {describe(theta)}"
-        ) from None
+    batch = check_broadcast(op, "theta", theta, theta.shape[:-2], "input", input.shape[:-3])
     if len(batch) > MOST_BATCH_DIMS:
         raise ValueError(f"{op}: input and theta must have at most {MOST_BATCH_DIMS} batch dimensions, got {batch}")
     dtype = result_dtype(input)

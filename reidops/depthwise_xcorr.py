@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from . import library  # noqa: F401  (loads the schema and the kernels)
-from ._arguments import check_alike, check_tensor, describe
+from ._arguments import check_alike, check_broadcast, check_tensor, describe
 from ._maps import batched, new_maps
 from ._precision import computing_dtype, result_dtype
 
@@ -62,13 +62,7 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
     for name, value in (("search", search), ("template", template)):
         if min(value.shape[-2:]) < 1:
             raise ValueError(f"{op}: {name} must have maps of at least one pixel, got {describe(value)}")
-    try:
-        batch = torch.broadcast_shapes(search.shape[:-3], template.shape[:-3])
-    except RuntimeError:
-        raise ValueError(
-            f"{op}: template must have batch dimensions that broadcast with search's {tuple(search.shape[:-3])}, "
-            f"got {describe(template)}"
-        ) from None
+    batch = check_broadcast(op, "template", template, template.shape[:-3], "search", search.shape[:-3])
     if len(batch) > MOST_BATCH_DIMS:
         raise ValueError(f"{op}: search and template must have at most {MOST_BATCH_DIMS} batch dimensions, got {batch}")
     (top, h), (left, w) = (
@@ -77,7 +71,7 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
     dtype = result_dtype(search)
     if search.dtype != template.dtype or dtype != search.dtype:  # autocast
         search, template = search.to(computing_dtype(dtype)), template.to(computing_dtype(dtype))
-    result: Tensor = torch.ops.reidops.depthwise_xcorr(search, template, top, left, h, w, False, list(batch))
+    result: Tensor = torch.ops.reidops.depthwise_xcorr(search, template, top, left, h, w, False, batch)
     return result
 
 

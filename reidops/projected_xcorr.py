@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from . import library  # noqa: F401  (loads the schema and the kernels)
-from ._arguments import check_alike, check_tensor, describe
+from ._arguments import check_alike, check_broadcast, check_tensor, describe
 from ._maps import batched
 from ._precision import computing_dtype, result_dtype
 from .depthwise_xcorr import MOST_BATCH_DIMS, placed
@@ -70,13 +70,7 @@ def projected_xcorr(
         raise ValueError(
             f"{op}: weight must have shape (O, {', '.join(map(str, template.shape[-4:-2]))}), got {describe(weight)}"
         )
-    try:
-        batch = torch.broadcast_shapes(search.shape[:-3], template.shape[:-4])
-    except RuntimeError:
-        raise ValueError(
-            f"{op}: template must have batch dimensions that broadcast with search's {tuple(search.shape[:-3])}, "
-            f"got {describe(template)}"
-        ) from None
+    batch = check_broadcast(op, "template", template, template.shape[:-4], "search", search.shape[:-3])
     if len(batch) >= MOST_BATCH_DIMS:
         raise ValueError(
             f"{op}: search and template must have less than {MOST_BATCH_DIMS} batch dimensions, got {batch}"
@@ -87,9 +81,7 @@ def projected_xcorr(
     dtype = result_dtype(search)
     if len({search.dtype, template.dtype, weight.dtype, dtype}) > 1:  # autocast
         search, template, weight = (value.to(computing_dtype(dtype)) for value in (search, template, weight))
-    result: Tensor = torch.ops.reidops.projected_xcorr(
-        search, template, weight, top, left, h, w, bool(pool), list(batch)
-    )
+    result: Tensor = torch.ops.reidops.projected_xcorr(search, template, weight, top, left, h, w, bool(pool), batch)
     return result
 
 

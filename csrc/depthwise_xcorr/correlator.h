@@ -105,23 +105,25 @@ class Correlator {
     if (search != map) next_.set(search, next.channels * p_.of_search.channel);
   }
 
-  // The columns that some output looks at, -left to w + kw - 2 - left, those outside the map zero.
+  // The columns that some output looks at, -left to w + kw - 2 - left.  Those outside the map are zero, as the buffer is
+  // at first; they are made so again only where runs of pixels reach into them.
   void lay_out(const S* from, int64_t channels) {
     const int64_t first = std::max<int64_t>(0, -p_.left), last = std::min(p_.W, width_ - p_.left);
     const int64_t before = std::min(first + p_.left, width_), count = std::max<int64_t>(0, last - first);
     const int64_t after = width_ - before - count;
     // Rows of less than a run are quicker to gather together.
     const bool together = count < kLanes && p_.of_search.row == p_.W * p_.of_search.column;
+    const bool spoilt = !together && count < kLanes;
     if (together) gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
     for (int64_t y = 0; y < p_.H; ++y) {
       T* row = map_ + y * width_ * kLanes;
-      std::memset(row, 0, size_t(before * kLanes) * sizeof(T));
+      if (spoilt) std::memset(row, 0, size_t(before * kLanes) * sizeof(T));
       T* to = row + before * kLanes;
       if (together) std::memcpy(to, whole_ + (y * p_.W + first) * kLanes, size_t(count * kLanes) * sizeof(T));
       else
         gather_pixels<T, kLanes>(from + y * p_.of_search.row + first * p_.of_search.column, p_.of_search.channel,
                                  p_.of_search.column, channels, count, to);
-      std::memset(to + count * kLanes, 0, size_t(after * kLanes) * sizeof(T));
+      if (spoilt) std::memset(to + count * kLanes, 0, size_t(after * kLanes) * sizeof(T));
     }
   }
   // A map as pixels; all at once where its rows follow one another.
@@ -158,7 +160,8 @@ class Correlator {
   }
   // Up to five rows of the output at a time where the template is much taller than that; else two.
   template <int... kColumns>
-  void columns(int64_t begin, int64_t count, int64_t y, bool tall, bool first, std::integer_sequence<int, kColumns...>) {
+  void columns(int64_t begin, int64_t count, int64_t y, bool tall, bool first,
+               std::integer_sequence<int, kColumns...>) {
     ((count != kColumns + 1 ? void()
       : tall                ? strip<kColumns + 1, rows_of(kColumns + 1)>(begin, first)
                             : rows<kColumns + 1, 2>(begin, y, first)),
