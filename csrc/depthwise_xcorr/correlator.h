@@ -105,8 +105,8 @@ class Correlator {
     if (search != map) next_.set(search, next.channels * p_.of_search.channel);
   }
 
-  // The columns that some output looks at, -left to w + kw - 2 - left.  Those outside the map are zero, as the buffer is
-  // at first; they are made so again only where runs of pixels reach into them.
+  // The columns that some output looks at, -left to w + kw - 2 - left.  Those outside the map are zero, as the buffer
+  // is at first; they are made so again only where runs of pixels reach into them.
   void lay_out(const S* from, int64_t channels) {
     const int64_t first = std::max<int64_t>(0, -p_.left), last = std::min(p_.W, width_ - p_.left);
     const int64_t before = std::min(first + p_.left, width_), count = std::max<int64_t>(0, last - first);
