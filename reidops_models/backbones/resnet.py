@@ -1,14 +1,16 @@
-"""Residual networks up to their last maps (He et al. 2016), with the stride of the last stage as an option.
+"""Residual networks up to their last maps (He et al. 2016), with the stride of the last stage as an option, and with
+instance normalisation beside batch normalisation (IBN-a; Pan et al., ECCV 2018).
 
-Parameters are named as in torchvision (`layer1.0.conv1.weight`, ...); strides are where torchvision has them, in the
-3x3 convolution of a bottleneck.
+Parameters are named as in torchvision (`layer1.0.conv1.weight`, ...), those of IBN as in its authors' files
+(`layer1.0.bn1.IN.weight`); strides are where torchvision has them, in the 3x3 convolution of a bottleneck.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from reidops_models.backbones.base import Backbone, initialise
@@ -16,15 +18,34 @@ from reidops_models.backbones.base import Backbone, initialise
 Stride = Literal[1, 2]
 
 
+class InstanceBatchNorm(nn.Module):
+    """IBN-a: the first half of the channels is normalised by each image's own statistics, the rest by the batch's.
+
+    So half of the channels lose what a whole image shares, such as a camera's tint.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.sizes = [channels // 2, channels - channels // 2]
+        self.IN = nn.InstanceNorm2d(self.sizes[0], affine=True)
+        self.BN = nn.BatchNorm2d(self.sizes[1])
+
+    def forward(self, maps: Tensor) -> Tensor:
+        one, other = maps.split(self.sizes, dim=1)
+        # One location has no variance, and torch refuses it in training: what is left of it is the bias.
+        own = self.IN(one) if one.shape[2:].numel() > 1 else self.IN.bias.view(1, -1, 1, 1).expand_as(one)
+        return torch.cat((own, self.BN(other)), dim=1)
+
+
 class Basic(nn.Module):
     """Two 3x3 convolutions."""
 
     expansion = 1
 
-    def __init__(self, before: int, width: int, stride: int) -> None:
+    def __init__(self, before: int, width: int, stride: int, ibn: bool = False) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, width, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = _norm(width, ibn)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -41,10 +62,10 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, before: int, width: int, stride: int) -> None:
+    def __init__(self, before: int, width: int, stride: int, ibn: bool = False) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(before, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = _norm(width, ibn)
         self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * self.expansion, 1, bias=False)
@@ -68,6 +89,7 @@ class ResNet(Backbone):
         width: of the stem and the first stage; doubled from stage to stage.
         last_stride: of the fourth stage; 1 keeps maps of stride 16, with twice the locations in height and width.
         stem: size of the first convolution's window.
+        ibn: the first normalisation of each block of the first three stages is IBN-a.
     """
 
     def __init__(
@@ -77,34 +99,31 @@ class ResNet(Backbone):
         width: int = 64,
         last_stride: Stride = 2,
         stem: int = 7,
+        ibn: bool = False,
     ) -> None:
         if last_stride not in (1, 2):
             raise ValueError(f"ResNet: last_stride: expected 1 or 2, got {last_stride!r}")
-        super().__init__(channels=8 * width * block.expansion, stride=16 * last_stride)
+        widths = [width * 2**stage for stage in range(4)]
+        super().__init__([each * block.expansion for each in widths], (4, 8, 16, 16 * last_stride))
         self.conv1 = nn.Conv2d(3, width, stem, stride=2, padding=stem // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         strides = (1, 2, 2, last_stride)
         before = width
-        for stage, (count, stride) in enumerate(zip(blocks, strides, strict=True)):
-            stage_width = width * 2**stage
+        for stage, (count, stride) in enumerate(zip(blocks, strides, strict=True), start=1):
             layers = []
             for index in range(count):
-                layers.append(block(before, stage_width, stride if index == 0 else 1))
-                before = stage_width * block.expansion
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*layers))
+                layers.append(block(before, widths[stage - 1], stride if index == 0 else 1, ibn and stage < 4))
+                before = widths[stage - 1] * block.expansion
+            self.add_module(f"layer{stage}", nn.Sequential(*layers))
         initialise(self)
 
-    def stages(self) -> list[nn.Module]:
-        """The four stages, for whoever needs the maps between them."""
-        return [self.get_submodule(f"layer{number}") for number in (1, 2, 3, 4)]
-
-    def trunk(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        for stage in self.stages():
-            maps = stage(maps)
-        return maps
+    def trunk(self, images: Tensor) -> Iterator[Tensor]:
+        maps = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        for number in (1, 2, 3, 4):
+            maps = self.get_submodule(f"layer{number}")(maps)
+            yield maps
 
 
 def resnet18(last_stride: Stride = 2) -> ResNet:
@@ -117,9 +136,28 @@ def resnet50(last_stride: Stride = 2) -> ResNet:
     return ResNet(Bottleneck, (3, 4, 6, 3), last_stride=last_stride)
 
 
+def resnet50_ibn_a(last_stride: Stride = 2) -> ResNet:
+    """ResNet-50 with IBN-a: as many parameters, for either normalisation has a weight and a bias a channel."""
+    return ResNet(Bottleneck, (3, 4, 6, 3), last_stride=last_stride, ibn=True)
+
+
 def resnet_slim(last_stride: Stride = 1, width: int = 24) -> ResNet:
     """One basic block a stage and a 3x3 stem, for minutes on a CPU: 0.69 M parameters, 192 channels, stride 16."""
     return ResNet(Basic, (1, 1, 1, 1), width=width, last_stride=last_stride, stem=3)
+
+
+def resnet50_slim(last_stride: Stride = 1, width: int = 16, ibn: bool = False) -> ResNet:
+    """One bottleneck a stage and a 3x3 stem: 0.50 M parameters, 512 channels. For miniatures of ResNet-50."""
+    return ResNet(Bottleneck, (1, 1, 1, 1), width=width, last_stride=last_stride, stem=3, ibn=ibn)
+
+
+def resnet50_ibn_a_slim(last_stride: Stride = 1) -> ResNet:
+    """`resnet50_slim` with IBN-a."""
+    return resnet50_slim(last_stride, ibn=True)
+
+
+def _norm(channels: int, ibn: bool) -> nn.Module:
+    return InstanceBatchNorm(channels) if ibn else nn.BatchNorm2d(channels)
 
 
 def _shortcut(before: int, after: int, stride: int) -> nn.Module:

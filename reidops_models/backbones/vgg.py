@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
 from reidops_models.backbones.base import Backbone, initialise
@@ -18,7 +20,7 @@ class FCN(Backbone):
     """
 
     def __init__(self) -> None:
-        super().__init__(channels=512, stride=32, minimum_size=32)
+        super().__init__((64, 128, 256, 512, 512), (2, 4, 8, 16, 32), minimum_size=32)
         layers: list[nn.Module] = []
         before = 3
         for layer in LAYERS:
@@ -30,6 +32,10 @@ class FCN(Backbone):
         self.features = nn.Sequential(*layers)
         initialise(self)
 
-    def trunk(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.features(images)
-        return maps
+    def trunk(self, images: Tensor) -> Iterator[Tensor]:
+        """A stage ends with its pooling."""
+        maps = images
+        for layer in self.features:
+            maps = layer(maps)
+            if isinstance(layer, nn.MaxPool2d):
+                yield maps

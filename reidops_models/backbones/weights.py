@@ -1,4 +1,4 @@
-"""Weights in torchvision's format, by key."""
+"""Pretrained weights from public files, by key."""
 
 from __future__ import annotations
 
@@ -10,22 +10,30 @@ from torch import Tensor, nn
 from reidops_models.state import StateError, misfits, read_state
 
 CLASSIFIERS = ("fc.", "classifier.")
+PARALLEL = "module."  # what torch's DataParallel puts before every name
 
 
 class WeightsError(ValueError):
     """Weights that do not fit a backbone; the message is one line."""
 
 
-def load_torchvision_weights(backbone: nn.Module, source: str | Path | Mapping[str, Tensor]) -> None:
-    """Load ImageNet weights in torchvision's naming into a backbone, in place.
+def load_pretrained(backbone: nn.Module, source: str | Path | Mapping[str, Tensor]) -> None:
+    """Load ImageNet weights into a backbone, in place.
+
+    | backbone | file |
+    | --- | --- |
+    | `FCN` | torchvision's `vgg16` |
+    | `resnet18`, `resnet50` | torchvision's of the same name |
+    | `resnet50_ibn_a` | IBN-Net's `resnet50_ibn_a-d9d0bb7b.pth` |
+    | `osnet_x1_0`, `osnet_x0_25` | Torchreid's `osnet_x1_0_imagenet.pth`, `osnet_x0_25_imagenet.pth` |
 
     Keys of the classifier (`fc.*`, `classifier.*`) are left out; every other key must fit. Nothing is loaded if
     anything does not.
 
     Args:
-        backbone: `FCN` takes torchvision's `vgg16`, `resnet18` and `resnet50` their namesakes.
+        backbone: as :func:`reidops_models.backbones.build_backbone` makes it.
         source: a `.safetensors` file, a `.pth` file (read with `weights_only=True`: it can run no code), or a state
-            dict.
+            dict. Names may have the `module.` that training on several devices puts before them.
 
     Raises:
         WeightsError: no such file, not a state dict, or keys that are missing, unexpected or of another shape.
@@ -33,11 +41,12 @@ def load_torchvision_weights(backbone: nn.Module, source: str | Path | Mapping[s
     Example:
         >>> from reidops_models.backbones import resnet18
         >>> state = resnet18().state_dict()  # or the path of torchvision's "resnet18-f37072fd.pth"
-        >>> load_torchvision_weights(resnet18(last_stride=1), state)
+        >>> load_pretrained(resnet18(last_stride=1), state)
     """
     origin = "state dict" if isinstance(source, Mapping) else str(source)
     state = source if isinstance(source, Mapping) else _read(Path(source))
-    found = {name: value for name, value in state.items() if not name.startswith(CLASSIFIERS)}
+    names = {name.removeprefix(PARALLEL): value for name, value in state.items()}
+    found = {name: value for name, value in names.items() if not name.startswith(CLASSIFIERS)}
     # Weights saved before PyTorch 0.4.1 have no count of batches, and inference needs none.
     if complaint := misfits(backbone.state_dict(), found, needless=("num_batches_tracked",)):
         raise WeightsError(f"{origin} does not fit {type(backbone).__name__}: {complaint}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from reidops_models.backbones import load_torchvision_weights
+from reidops_models.backbones import load_pretrained
 from reidops_models.dsr.losses import PairLoss, pair_loss
 from reidops_models.dsr.matcher import block_set
 from reidops_models.dsr.network import DsrNetwork
@@ -72,7 +72,7 @@ def build_module(network: DsrNetwork, recipe: DsrRecipe) -> ReidModule:
         WeightsError: the file of weights cannot be read or does not fit the backbone.
     """
     if recipe.network.weights is not None:
-        load_torchvision_weights(network.backbone, recipe.network.weights)
+        load_pretrained(network.backbone, recipe.network.weights)
     return ReidModule(network, recipe) if recipe.fine_tuning is None else FineTuningModule(network, recipe)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import reidops
-from reidops_models.backbones import load_torchvision_weights
+from reidops_models.backbones import load_pretrained
 from reidops_models.stnreid.losses import box_loss, stn_loss
 from reidops_models.stnreid.network import Predictions, StnreidNetwork
 from reidops_models.stnreid.partial import box_iou, sampled_boxes
@@ -116,7 +116,7 @@ def build_module(network: StnreidNetwork, recipe: StnreidRecipe) -> ReidModule:
         WeightsError: the file of weights cannot be read or does not fit the backbone.
     """
     if recipe.network.weights is not None:
-        load_torchvision_weights(network.backbone, recipe.network.weights)
+        load_pretrained(network.backbone, recipe.network.weights)
     return ReidOnlyModule(network, recipe) if recipe.stn is None else TripleModule(network, recipe)
 
 
