@@ -1,4 +1,4 @@
-"""`reidops evaluate`: CMC and mAP of a checkpoint on a data set."""
+"""`reidops evaluate`: CMC, mAP and mINP of a checkpoint on a data set."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from reidops_models.data import ReidDataset
     from reidops_models.matching import Matcher
 
-SUMMARY = "CMC, mAP and ROC on a data set"
+SUMMARY = "CMC, mAP, mINP and ROC on a data set"
 DESCRIPTION = """\
 Rank a data set's gallery for each of its probes, by every method of the model,
-and print what the data set holds, then CMC, mAP and true positive rates with
-95 % bootstrap intervals over identities. The data set may be Market-1501 or in
+and print what the data set holds, then CMC, mAP, mINP and true positive rates
+with 95 % bootstrap intervals over identities. The data set may be Market-1501 or in
 its layout, DukeMTMC-reID, Occluded-Duke, MSMT17, Partial-REID, Occluded-REID,
 Partial-iLIDS, CUHK03, CUHK01 or VIPeR, as it is unpacked, or a CSV file with
 the columns path, pid, camid, split.

@@ -102,7 +102,7 @@ class Evaluation:
     def _values(self) -> dict[str, Any]:
         from reidops_models.evaluation import bootstrap_interval, verification_interval
 
-        metrics = [*(f"r{k}" for k in RANKS), "mAP"]
+        metrics = [*(f"r{k}" for k in RANKS), "mAP", "mINP"]
         return {
             **self.facts,
             "methods": {

@@ -1,4 +1,4 @@
-"""Rank-k and mAP of ranked pictures, as rows for the terminal and the report."""
+"""Rank-k, mAP and mINP of ranked pictures, as rows for the terminal and the report."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def score_rows(results: Mapping[str, RankingResult], ranks: Sequence[int] = RANK
     """A header and a row for each method: per cent, and under it the 95 % bootstrap interval over identities."""
     from reidops_models.evaluation import bootstrap_interval
 
-    metrics = {**{f"rank-{k}": f"r{k}" for k in ranks}, "mAP": "mAP"}
+    metrics = {**{f"rank-{k}": f"r{k}" for k in ranks}, "mAP": "mAP", "mINP": "mINP"}
     rows = [["per cent", *metrics]]
     for name, result in results.items():
         found = [bootstrap_interval(result, metric) for metric in metrics.values()]

@@ -36,7 +36,7 @@ def bootstrap_interval(
 
     Args:
         result: of :func:`evaluate_ranking` or :func:`evaluate_single_shot`.
-        metric: `mAP`, or `r1`, `r5`, ... for the CMC at any rank.
+        metric: `mAP`, `mINP`, or `r1`, `r5`, ... for the CMC at any rank.
         samples: how many times to resample.
         seed: of the resampling.
         confidence: part of the resampled values inside, above 0 and below 1.
@@ -118,8 +118,10 @@ def _probe_values(op: str, result: RankingResult, metric: str) -> np.ndarray:
     """What the metric averages, for each valid probe."""
     if metric == "mAP":
         return result.average_precision[result.valid]
+    if metric == "mINP":
+        return result.inverse_negative_penalty[result.valid]
     if not re.fullmatch(r"r[1-9]\d*", metric):
-        raise ValueError(f"{op}: metric must be mAP or r1, r2, ..., got {metric!r}")
+        raise ValueError(f"{op}: metric must be mAP, mINP or r1, r2, ..., got {metric!r}")
     return (result.first_match[result.valid] <= int(metric[1:])).astype(np.float64)
 
 

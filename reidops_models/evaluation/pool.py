@@ -36,6 +36,7 @@ def pool_rankings(results: Sequence[RankingResult]) -> RankingResult:
         probe_pids=_disjoint([result.probe_pids for result in results]),
         first_match=np.concatenate([result.first_match for result in results]),
         average_precision=np.concatenate([result.average_precision for result in results]),
+        inverse_negative_penalty=np.concatenate([result.inverse_negative_penalty for result in results]),
         ranks=results[0].ranks,
         definition=results[0].definition,
         nan_distances=sum(result.nan_distances for result in results),

@@ -1,10 +1,10 @@
-"""Cumulative match characteristic and mean average precision."""
+"""Cumulative match characteristic, mean average precision and mean inverse negative penalty."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class RankingResult:
         probe_pids: (P,) identities of the probes.
         first_match: (P,) the rank, from 1, of the first right gallery image; 0 for a probe that has none.
         average_precision: (P,) in [0, 1]; NaN for a probe that has no right gallery image.
+        inverse_negative_penalty: (P,) in [0, 1]; NaN for such a probe, too.
         ranks: at which :attr:`cmc` is given; :meth:`rank` gives any other.
         definition: of the average precision.
         nan_distances: how many pairs had no distance, and were ranked last.
@@ -34,6 +35,7 @@ class RankingResult:
     probe_pids: np.ndarray
     first_match: np.ndarray
     average_precision: np.ndarray
+    inverse_negative_penalty: np.ndarray
     ranks: tuple[int, ...] = DEFAULT_RANKS
     definition: AveragePrecision = "step"
     nan_distances: int = 0
@@ -68,6 +70,26 @@ class RankingResult:
     def mAP(self) -> float:  # noqa: N802 - so the field writes it
         """Mean average precision over the valid probes, in [0, 1]; NaN if no probe is valid."""
         return float(self.average_precision[self.valid].mean()) if self.valid.any() else float("nan")
+
+    @property
+    def mINP(self) -> float:  # noqa: N802 - so the field writes it
+        """Mean inverse negative penalty over the valid probes, in [0, 1]; NaN if no probe is valid."""
+        return float(self.inverse_negative_penalty[self.valid].mean()) if self.valid.any() else float("nan")
+
+
+class Ranked(NamedTuple):
+    """Of each probe of a block: (P,) arrays as the attributes of :class:`RankingResult` that are called so."""
+
+    first_match: np.ndarray
+    average_precision: np.ndarray
+    inverse_negative_penalty: np.ndarray
+
+    @classmethod
+    def join(cls, blocks: Sequence[Ranked]) -> Ranked:
+        """The blocks one after another."""
+        first = np.concatenate([np.empty(0, np.int64), *(block.first_match for block in blocks)])
+        values = (np.concatenate([np.empty(0), *columns]) for columns in zip(*(block[1:] for block in blocks)))
+        return cls(first, *values) if blocks else cls(first, np.empty(0), np.empty(0))
 
 
 class RankingAccumulator:
@@ -104,8 +126,7 @@ class RankingAccumulator:
         self._protocol = Protocol("evaluate_ranking", gallery_pids, gallery_camids)
         self._ranks, self._definition = tuple(ranks), average_precision
         self._pids: list[np.ndarray] = []
-        self._first: list[np.ndarray] = []
-        self._precision: list[np.ndarray] = []
+        self._ranked: list[Ranked] = []
         self._nan_distances = 0
 
     def update(self, distances: Distances, probe_pids: Labels, probe_camids: Labels | None = None) -> None:
@@ -115,18 +136,15 @@ class RankingAccumulator:
         for rows in probe_blocks(*matrix.shape):
             block = matrix[rows]
             kept, right = self._protocol.masks(pids[rows], camids[rows])
-            first, precision = rank_block(block, kept, right, self._definition)
             self._pids.append(pids[rows])
-            self._first.append(first)
-            self._precision.append(precision)
+            self._ranked.append(rank_block(block, kept, right, self._definition))
             self._nan_distances += int(np.isnan(block).sum())
 
     def result(self) -> RankingResult:
         """The evaluation of all probes so far, in the order in which they came."""
         return RankingResult(
             probe_pids=np.concatenate([np.empty(0, np.int64), *self._pids]),
-            first_match=np.concatenate([np.empty(0, np.int64), *self._first]),
-            average_precision=np.concatenate([np.empty(0), *self._precision]),
+            **Ranked.join(self._ranked)._asdict(),
             ranks=self._ranks,
             definition=self._definition,
             nan_distances=self._nan_distances,
@@ -155,7 +173,10 @@ def evaluate_ranking(
     - `trapezoid`: :math:`\frac1n \sum_i \frac12 (\frac{i}{r_i} + \frac{i-1}{r_i-1})`, with 1 for the last fraction
       where :math:`r_i = 1`: the area under the precision-recall curve, as in Market-1501's own program.
 
-    L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015.
+    The inverse negative penalty is :math:`n / r_n`: what the last right image costs.
+
+    L. Zheng et al., "Scalable Person Re-identification: A Benchmark", ICCV 2015; M. Ye et al., "Deep Learning for
+    Person Re-identification: A Survey and Outlook", TPAMI 2021 (mINP).
 
     Args:
         distances: (P, G), smaller is more alike; any real dtype, any device.
@@ -175,6 +196,8 @@ def evaluate_ranking(
         >>> result = evaluate_ranking(torch.tensor([[0.3, 0.1, 0.2]]), [7], [7, 8, 7])
         >>> result.rank(1), result.rank(2), round(result.mAP, 4)
         (0.0, 1.0, 0.5833)
+        >>> round(result.mINP, 4)  # two right images, the last of them at rank 3
+        0.6667
     """
     accumulator = RankingAccumulator(gallery_pids, gallery_camids, ranks=ranks, average_precision=average_precision)
     accumulator.update(distances, probe_pids, probe_camids)
@@ -193,10 +216,8 @@ def probe_blocks(probes: int, gallery: int) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, probes, step))
 
 
-def rank_block(
-    distances: np.ndarray, kept: np.ndarray, right: np.ndarray, definition: AveragePrecision
-) -> tuple[np.ndarray, np.ndarray]:
-    """First match (P,) and average precision (P,) of a block of probes.
+def rank_block(distances: np.ndarray, kept: np.ndarray, right: np.ndarray, definition: AveragePrecision) -> Ranked:
+    """What the ranking of a block of probes is worth.
 
     Args:
         distances, kept, right: (P, G); `right` only where `kept`.
@@ -214,7 +235,10 @@ def rank_block(
         before = np.where(r > 1, (i - 1) / np.maximum(r - 1, 1), 1.0)
         precision = (precision + before) / 2
     matches = right.sum(axis=1)
-    first = np.zeros(len(right), np.int64)
+    first, last = np.zeros(len(right), np.int64), np.ones(len(right), np.int64)
     first[rows[i == 1]] = r[i == 1]
+    last[rows] = r  # of several right images, the last one's rank stays
     total = np.bincount(rows, precision, minlength=len(right))
-    return first, np.divide(total, matches, out=np.full(len(right), np.nan), where=matches > 0)
+    missing = np.full(len(right), np.nan)
+    average = np.divide(total, matches, out=missing.copy(), where=matches > 0)
+    return Ranked(first, average, np.divide(matches, last, out=missing, where=matches > 0))

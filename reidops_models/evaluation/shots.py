@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .protocol import Distances, Labels, Protocol, to_distances
-from .ranking import DEFAULT_RANKS, RankingResult, check_ranks, probe_blocks, rank_block
+from .ranking import DEFAULT_RANKS, Ranked, RankingResult, check_ranks, probe_blocks, rank_block
 
 __all__ = ["evaluate_multi_shot", "evaluate_single_shot"]
 
@@ -96,17 +96,13 @@ def evaluate_multi_shot(
     return draws.evaluate(_rank_people, shots, repeats, seed, distractor_pid)
 
 
-def _rank_images(
-    distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups
-) -> tuple[np.ndarray, np.ndarray]:
-    """First match and average precision of a block of probes, images ranked."""
+def _rank_images(distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups) -> Ranked:
+    """What the ranking of a block of probes is worth, images ranked."""
     return rank_block(distances, chosen, right, "step")
 
 
-def _rank_people(
-    distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups
-) -> tuple[np.ndarray, np.ndarray]:
-    """First match and average precision of a block of probes, people ranked by the mean of their chosen images."""
+def _rank_people(distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups) -> Ranked:
+    """What the ranking of a block of probes is worth, people ranked by the mean of their chosen images."""
     count = groups.sum(chosen)
     mean = groups.sum(np.where(chosen, distances, 0.0)) / np.maximum(count, 1)
     return rank_block(mean, count > 0, groups.sum(right) > 0, "step")
@@ -133,7 +129,7 @@ class _Draws:
 
     def evaluate(
         self,
-        rank: Callable[[np.ndarray, np.ndarray, np.ndarray, _Groups], tuple[np.ndarray, np.ndarray]],
+        rank: Callable[[np.ndarray, np.ndarray, np.ndarray, _Groups], Ranked],
         shots: int,
         repeats: int,
         seed: int,
@@ -147,19 +143,16 @@ class _Draws:
             is_distractor = identities == distractor_pid
             identities[is_distractor] = identities.max(initial=0) + 1 + np.arange(is_distractor.sum())
         rng = np.random.default_rng(seed)
-        firsts, precisions = [np.empty(0, np.int64)], [np.empty(0)]
+        ranked = []
         for _ in range(repeats):
             groups = _Groups(identities, rng.permutation(len(identities)))
             for rows in probe_blocks(*self.matrix.shape):
                 kept, right = self.protocol.masks(self.pids[rows], self.camids[rows])
                 chosen = groups.chosen(kept, shots)
-                first, precision = rank(self.matrix[rows], chosen, right & chosen, groups)
-                firsts.append(first)
-                precisions.append(precision)
+                ranked.append(rank(self.matrix[rows], chosen, right & chosen, groups))
         return RankingResult(
             probe_pids=np.tile(self.pids, repeats),
-            first_match=np.concatenate(firsts),
-            average_precision=np.concatenate(precisions),
+            **Ranked.join(ranked)._asdict(),
             ranks=self.ranks,
             nan_distances=int(np.isnan(self.matrix).sum()),
         )

@@ -22,7 +22,7 @@ def format_table(
     samples: int = 1000,
     seed: int = 0,
 ) -> str:
-    """CMC and mAP in per cent, a row for each method, with 95 % bootstrap intervals over identities.
+    """CMC, mAP and mINP in per cent, a row for each method, with 95 % bootstrap intervals over identities.
 
     Below the table stands what the numbers rest on: how many probes and identities, the definition of mAP, and what
     was left out or had no distance.
@@ -39,14 +39,14 @@ def format_table(
         >>> from reidops_models.evaluation import evaluate_ranking
         >>> result = evaluate_ranking(torch.tensor([[0.1, 0.9]]), [1], [1, 2])
         >>> print(format_table({"DSR": result}, ranks=(1, 5), intervals=False))
-        method     r1     r5    mAP
-        DSR     100.0  100.0  100.0
+        method     r1     r5    mAP   mINP
+        DSR     100.0  100.0  100.0  100.0
         <BLANKLINE>
         1 probe of 1 identity; mAP by the step definition.
     """
     if style not in ("text", "markdown"):
         raise ValueError(f"format_table: style must be text or markdown, got {style!r}")
-    metrics = [*(f"r{k}" for k in ranks), "mAP"]
+    metrics = [*(f"r{k}" for k in ranks), "mAP", "mINP"]
     rows = [["method", *metrics]]
     for name, result in results.items():
         rows.append([name, *(_cell(result, metric, intervals, samples, seed) for metric in metrics)])
@@ -56,7 +56,7 @@ def format_table(
 
 def _cell(result: RankingResult, metric: str, interval: bool, samples: int, seed: int) -> str:
     if not interval:
-        return f"{100 * (result.mAP if metric == 'mAP' else result.rank(int(metric[1:]))):.1f}"
+        return f"{100 * bootstrap_interval(result, metric, samples=1).value:.1f}"
     found = bootstrap_interval(result, metric, samples, seed)
     return f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
 

@@ -9,7 +9,7 @@ from reidops_models.evaluation import RankingResult, bootstrap_interval, paired_
 def make_result(pids, first_match) -> RankingResult:
     first = np.array(first_match)
     precision = np.divide(1.0, first, out=np.full(len(first), np.nan), where=first > 0)
-    return RankingResult(np.array(pids), first, precision)
+    return RankingResult(np.array(pids), first, precision, inverse_negative_penalty=precision**2)
 
 
 def random_result(seed, people=30, probes=6) -> RankingResult:
@@ -30,10 +30,11 @@ def resample_by_definition(pids, values, samples, seed):
     return counts
 
 
-@pytest.mark.parametrize(("metric", "rank"), [("r1", 1), ("r5", 5), ("r13", 13), ("mAP", None)])
+@pytest.mark.parametrize(("metric", "rank"), [("r1", 1), ("r5", 5), ("r13", 13), ("mAP", None), ("mINP", None)])
 def test_agrees_with_the_definition(metric, rank):
     result = random_result(0)
-    values = result.average_precision if rank is None else (result.first_match <= rank).astype(float)
+    averaged = {"mAP": result.average_precision, "mINP": result.inverse_negative_penalty}
+    values = averaged[metric] if rank is None else (result.first_match <= rank).astype(float)
     interval = bootstrap_interval(result, metric, samples=200, seed=3, confidence=0.9)
     expected = np.quantile(resample_by_definition(result.probe_pids, values, 200, 3), [0.05, 0.95])
     np.testing.assert_allclose([interval.low, interval.high], expected)
@@ -93,7 +94,9 @@ def test_no_valid_probe():
 
 @pytest.mark.parametrize("metric", ["rank1", "r0", "map", "r"])
 def test_unknown_metric(metric):
-    with pytest.raises(ValueError, match=f"^bootstrap_interval: metric must be mAP or r1, r2, ..., got '{metric}'"):
+    with pytest.raises(
+        ValueError, match=f"^bootstrap_interval: metric must be mAP, mINP or r1, r2, ..., got '{metric}'"
+    ):
         bootstrap_interval(random_result(0), metric)
 
 

@@ -31,9 +31,10 @@ def make_problem(seed: int, probes: int, gallery: int, cameras: bool = True) -> 
 def test_agrees_with_the_definition(average, seed, probes, gallery, cameras):
     problem = make_problem(seed, probes, gallery, cameras)
     result = evaluate_ranking(**problem, average_precision=average)
-    first, precision = rank_all(*problem.values(), average)
+    first, precision, penalty = rank_all(*problem.values(), average)
     np.testing.assert_array_equal(result.first_match, first)
     np.testing.assert_allclose(result.average_precision, precision, rtol=1e-12)
+    np.testing.assert_allclose(result.inverse_negative_penalty, penalty, rtol=1e-12)
     assert result.nan_distances == np.isnan(problem["distances"]).sum()
     assert result.invalid_probes == first.count(0)
     hits = [rank for rank in first if rank]
@@ -50,6 +51,7 @@ def test_a_ranking_worked_by_hand():
     assert result.mAP == pytest.approx(0.5)
     official = evaluate_ranking(torch.tensor(distances), [1], [2, 1, 3, 1], average_precision="trapezoid")
     assert official.mAP == pytest.approx((0.25 + 5 / 12) / 2)
+    assert result.mINP == official.mINP == pytest.approx(2 / 4)  # two right images, the last at rank 4
 
 
 def test_the_probes_own_camera_and_junk_leave_the_ranking():
@@ -67,13 +69,14 @@ def test_invalid_probes_are_counted_and_enter_no_mean():
     distances = torch.tensor([[0.1, 0.2], [0.1, 0.2], [0.1, 0.2]])
     result = evaluate_ranking(distances, [1, 9, 2], [1, 2], [1, 1, 1], [2, 1])
     assert result.invalid_probes == 2  # 9 is not in the gallery, 2 only by its own camera
-    assert result.rank(1) == result.mAP == 1.0
+    assert result.rank(1) == result.mAP == result.mINP == 1.0
     assert result.valid.tolist() == [True, False, False]
 
 
 def test_no_valid_probe_gives_nan():
     result = evaluate_ranking(torch.zeros(1, 2), [9], [1, 2])
     assert np.isnan(result.mAP)
+    assert np.isnan(result.mINP)
     assert np.isnan(result.rank(1))
 
 
@@ -100,6 +103,7 @@ def test_blocks_of_probes_give_the_same_as_the_whole(monkeypatch):
     np.testing.assert_array_equal(streamed.probe_pids, whole.probe_pids)
     np.testing.assert_array_equal(streamed.first_match, whole.first_match)
     np.testing.assert_array_equal(streamed.average_precision, whole.average_precision)
+    np.testing.assert_array_equal(streamed.inverse_negative_penalty, whole.inverse_negative_penalty)
     assert streamed.nan_distances == whole.nan_distances
 
 

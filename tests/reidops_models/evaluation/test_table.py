@@ -18,9 +18,9 @@ def results():
 
 def test_text(results):
     assert format_table(results, ranks=(1, 5), intervals=False).splitlines() == [
-        "method           r1     r5    mAP",
-        "Resizing       66.7  100.0   83.3",
-        "DSR | single  100.0  100.0  100.0",
+        "method           r1     r5    mAP   mINP",
+        "Resizing       66.7  100.0   83.3   83.3",
+        "DSR | single  100.0  100.0  100.0  100.0",
         "",
         "3 probes of 3 identities; mAP by the step definition.",
     ]
@@ -29,7 +29,7 @@ def test_text(results):
 def test_markdown_with_intervals(results):
     lines = format_table(results, ranks=(1,), style="markdown", samples=100, seed=5).splitlines()
     interval = bootstrap_interval(results["Resizing"], "r1", 100, 5)
-    assert lines[:2] == ["| method | r1 | mAP |", "| --- | ---: | ---: |"]
+    assert lines[:2] == ["| method | r1 | mAP | mINP |", "| --- | ---: | ---: | ---: |"]
     assert f"| Resizing | 66.7 [{100 * interval.low:.1f}, {100 * interval.high:.1f}] |" in lines[2]
     assert lines[3].startswith(r"| DSR \| single | 100.0 [100.0, 100.0] |")
     assert lines[-1] == "In brackets: 95 % bootstrap intervals over identities."
@@ -46,7 +46,7 @@ def test_what_was_left_out_is_said_for_each_method(results):
 
 
 def test_no_results():
-    assert format_table({}, ranks=(1,)).splitlines()[0] == "method  r1  mAP"
+    assert format_table({}, ranks=(1,)).splitlines()[0] == "method  r1  mAP  mINP"
 
 
 def test_unknown_style(results):
