@@ -61,6 +61,7 @@ class Images(Section):
     partial: float = Field(
         default=0.0, ge=0, le=1, description="probability of cropping 20 to 60 % away and resizing the rest"
     )
+    augmix: float = Field(default=0.0, ge=0, le=1, description="probability of AugMix")
     erase: float = Field(default=0.0, ge=0, le=1, description="probability of random erasing")
     cache: bool = Field(default=False, description="keep decoded images in memory")
     workers: int = Field(default=0, ge=0, description="processes that decode images; 0 decodes in the main process")

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.recipe import Images
+from reidops_models.training.augmix import augmix
 
 CROPPED = (0.2, 0.6)  # the share of an image that a partial crop takes away, as in STNReID
 
@@ -31,6 +32,8 @@ def augment(images: Tensor, options: Images) -> Tensor:
     """
     if options.flip or options.shift or options.partial:
         images = _sample(images, _affine(images, options))
+    if options.augmix:
+        images = augmix(images, options.augmix)
     if options.jitter:
         images = _jitter(images, options.jitter)
     if options.erase:
