@@ -145,7 +145,28 @@ class ScoreMaps:
     parts: Mapping[str, Tensor]
 
 
-Explanation = Reconstruction | Alignment | ScoreMaps
+@dataclass(frozen=True)
+class PartAttention:
+    """Where each part of a person was looked for in either image, and how much of it is believed to be there.
+
+    Attributes:
+        distance: the distance of the pair, as `Matcher.distances` gives it.
+        probe, gallery: (3, H, W) the images as they were compared, that is, resized.
+        maps: (2, N, h, w) attention over the probe and over the gallery image; each map has the sum 1.
+        presence: (2, N), 1 on the average over the parts; the less, the more a part is believed hidden. None where the
+            method has no such belief.
+        weighted: whether the distance takes the presence into account.
+    """
+
+    distance: float
+    probe: Tensor
+    gallery: Tensor
+    maps: Tensor
+    presence: Tensor | None
+    weighted: bool = False
+
+
+Explanation = Reconstruction | Alignment | ScoreMaps | PartAttention
 
 
 class Matcher(Protocol):

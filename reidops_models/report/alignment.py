@@ -39,10 +39,11 @@ class AlignmentDrawing:
     distance: float
 
 
-def draw_alignment(gallery: Tensor, alignment: Alignment) -> AlignmentDrawing:
+def draw_alignment(probe: Tensor, gallery: Tensor, alignment: Alignment) -> AlignmentDrawing:
     """Lay out the drawing of one alignment.
 
     Args:
+        probe: not drawn; the alignment has it as it was compared.
         gallery: RGB, (3, H, W) in [0, 1], of any size.
         alignment: of the pair.
     """

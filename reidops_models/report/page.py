@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from torch import Tensor
 
-from reidops_models.matching import Alignment, Explanation, Reconstruction, ScoreMaps
+from reidops_models.matching import Alignment, Explanation, PartAttention, Reconstruction, ScoreMaps
 from reidops_models.report.alignment import draw_alignment
+from reidops_models.report.part_attention import draw_part_attention
 from reidops_models.report.pictures import data_uri, png_uri
 from reidops_models.report.reconstruction import draw_reconstruction
 from reidops_models.report.score_maps import draw_score_maps
 
 THUMBNAIL = 192  # pixels of the longer side
 MOST_BLOCKS = 1024  # of a probe that is drawn; the blocks of a whole photograph would be too small to point at
+
+# How each kind of explanation is drawn: its template, and (probe, gallery image, explanation) -> what that needs.
+DRAWINGS: dict[type[Explanation], tuple[str, Callable[[Tensor, Tensor, Any], Any]]] = {
+    Reconstruction: ("reconstruction.svg", draw_reconstruction),
+    Alignment: ("alignment.svg", draw_alignment),
+    ScoreMaps: ("score_maps.svg", draw_score_maps),
+    PartAttention: ("part_attention.svg", draw_part_attention),
+}
 
 
 @dataclass(frozen=True)
@@ -99,24 +108,18 @@ def write_report(
 
 def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
     """What the template needs of one probe."""
-    explanation, reconstruction, alignment, score_maps = probe.explanation, None, None, None
-    if not probe.ranked:
-        explanation = None
-    if isinstance(explanation, Reconstruction) and len(explanation.probe_grids[0]) <= MOST_BLOCKS:
-        reconstruction = draw_reconstruction(probe.image, probe.ranked[0].image, explanation)
-    if isinstance(explanation, Alignment):
-        alignment = draw_alignment(probe.ranked[0].image, explanation)
-    if isinstance(explanation, ScoreMaps):
-        score_maps = draw_score_maps(explanation)
+    template, drawing = "", None
+    if probe.ranked and probe.explanation is not None and not _too_many_blocks(probe.explanation):
+        template, draw = DRAWINGS[type(probe.explanation)]
+        drawing = draw(probe.image, probe.ranked[0].image, probe.explanation)
     return {
         "number": number,
         "name": probe.name,
         "size": f"{probe.image.shape[2]} x {probe.image.shape[1]}",
         "picture": data_uri(probe.image, THUMBNAIL),
         "first_match": probe.first_match,
-        "reconstruction": reconstruction,
-        "alignment": alignment,
-        "score_maps": score_maps,
+        "template": template,
+        "drawing": drawing,
         "ranked": [
             {
                 "rank": match.rank,
@@ -129,3 +132,7 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
             for match in probe.ranked
         ],
     }
+
+
+def _too_many_blocks(explanation: Explanation) -> bool:
+    return isinstance(explanation, Reconstruction) and len(explanation.probe_grids[0]) > MOST_BLOCKS

@@ -41,8 +41,9 @@ class ScoreMapsDrawing:
     facts: str
 
 
-def draw_score_maps(explanation: ScoreMaps) -> ScoreMapsDrawing:
-    """Lay out the drawing; the maps of a level share one scale of colours."""
+def draw_score_maps(probe: Tensor, gallery: Tensor, explanation: ScoreMaps) -> ScoreMapsDrawing:
+    """Lay out the drawing; the maps of a level share one scale of colours. Drawn are the explanation's own images, as
+    they were compared."""
     height, width = explanation.probe.shape[-2:]
     wide = HEIGHT * width / height
     frames = []

@@ -22,7 +22,7 @@ def alignment(theta: torch.Tensor = HALF, align_corners: bool = False) -> Alignm
 
 
 def test_the_outline_is_what_theta_samples() -> None:
-    drawing = draw_alignment(torch.rand(3, 90, 30), alignment())
+    drawing = draw_alignment(torch.rand(3, 70, 30), torch.rand(3, 90, 30), alignment())
     width = HEIGHT / 2
     points = [tuple(map(float, point.split(","))) for point in drawing.outline.split()]
     assert points == [(0, HEIGHT / 2), (width, HEIGHT / 2), (width, HEIGHT), (0, HEIGHT)]
@@ -34,7 +34,9 @@ def test_an_outline_far_outside_stays_in_sight() -> None:
     far = torch.tensor([[5.0, 0.0, 3.0], [0.0, 5.0, 0.0]])
     points = [
         float(value)
-        for value in draw_alignment(torch.rand(3, 64, 32), alignment(far)).outline.replace(",", " ").split()
+        for value in draw_alignment(torch.rand(3, 64, 32), torch.rand(3, 64, 32), alignment(far))
+        .outline.replace(",", " ")
+        .split()
     ]
     assert min(points) >= -BEYOND * HEIGHT - 0.1
     assert max(points) <= (1 + BEYOND) * HEIGHT + 0.1
