@@ -49,6 +49,8 @@ def row(bench: dict[str, Any]) -> tuple[str, str, float, str]:
     gap = f"{info['largest_gap']:.1e}" if "largest_gap" in info else ""
     if "calls" in info:
         return label(bench), "ms a call", 1e3 * median / info["calls"], gap
+    if "images" in info:
+        return label(bench), "ms an image", 1e3 * median / info["images"], gap
     if "pairs" in info:
         return label(bench), "ms a pair", 1e3 * median / info["pairs"], gap
     return label(bench), "us a column", 1e6 * median / info["columns"], gap

@@ -13,14 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from reidops_models.matching import Matcher
 
 if TYPE_CHECKING:
     from reidops_models.recipe import Recipe
 
-PACKAGES = {name: f"reidops_models.{name}" for name in ("csn", "dsr", "stnreid")}
+PACKAGES = {name: f"reidops_models.{name}" for name in ("csn", "dpti", "dsr", "stnreid")}
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Paper:
             `reidops_models.training.data.ReidDataModule`'s, images and labels.
         build_rivals: as build_matchers; the methods that its tables compare with, which may be slow. None: none.
         load_tables: () -> its tables by name, each (Study) -> Table, for `reidops reproduce`. None: it has none.
+        extract: (network, recipe, images (B, 3, H, W) of the recipe's size) -> descriptors (B, C) that are compared by
+            the Euclidean distance, or, of unit length, by the cosine. None: its images have no vector.
         folder: where its `recipes/` and `checkpoints/` are.
     """
 
@@ -50,6 +52,7 @@ class Paper:
     folder: Path
     build_data: Callable[[Any, Any], Any] | None = None
     load_tables: Callable[[], Mapping[str, Callable[[Any], Any]]] | None = None
+    extract: Callable[[Any, Any, Tensor], Tensor] | None = None
     build_rivals: Callable[[Any, Any, Iterable[tuple[int, int]] | None], list[Matcher]] | None = None
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from reidops_models.checkpoint import Checkpoint
 
 DEFAULT_MODEL = "dsr"
+MODELS = "csn, dpti, dsr, stnreid"  # as in reidops_models.registry, which imports torch
 
 
 def positive_int(text: str) -> int:
@@ -54,14 +55,34 @@ def add_setting_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which network, and how it matches."""
+def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEFAULT_MODEL) -> None:
+    """Which network."""
     parser.add_argument("--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped)")
     parser.add_argument(
-        "--model", help=f"csn, dsr, stnreid: whose shipped checkpoint to take, or to accept (default: {DEFAULT_MODEL})"
+        "--model", help=f"{MODELS}: whose shipped checkpoint to take, or to accept (default: {default})"
     )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which network, and how it matches."""
+    add_checkpoint_arguments(parser)
     parser.add_argument("--scales", type=int_list, metavar="1,2,3", help="DSR's block sizes (default: the recipe's)")
     parser.add_argument("--beta", type=float, help="sparsity of DSR's reconstruction (default: the recipe's)")
+
+
+def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Checkpoint:
+    """The checkpoint that :func:`add_checkpoint_arguments` describes.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another model.
+    """
+    from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
+    from reidops_models.registry import PACKAGES
+
+    if options.model is not None and options.model not in PACKAGES:
+        raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(sorted(PACKAGES))}")
+    path = options.checkpoint or shipped_checkpoint(options.model or default)
+    return load_checkpoint(path, model=options.model)
 
 
 def load_model(options: argparse.Namespace) -> Checkpoint:
@@ -71,14 +92,7 @@ def load_model(options: argparse.Namespace) -> Checkpoint:
         CheckpointError: it is missing, damaged, or of another model.
         RecipeError: it has no such option, or the value is out of range.
     """
-    from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
-    from reidops_models.registry import PACKAGES
-
-    if options.model is not None and options.model not in PACKAGES:
-        raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(sorted(PACKAGES))}")
-    path = options.checkpoint or shipped_checkpoint(options.model or DEFAULT_MODEL)
-    checkpoint = load_checkpoint(path, model=options.model)
-    return _with_matching(checkpoint, {"scales": options.scales, "beta": options.beta})
+    return _with_matching(load_chosen(options), {"scales": options.scales, "beta": options.beta})
 
 
 def _with_matching(checkpoint: Checkpoint, changes: dict[str, Any]) -> Checkpoint:

@@ -34,6 +34,7 @@ examples:
   reidops match --probe crops/ --gallery people/ --checkpoint runs/demo/model
   reidops match --probe crops/ --gallery people/ --model stnreid
   reidops match --probe crops/ --gallery people/ --model csn --out matches
+  reidops match --probe crops/ --gallery people/ --model dpti --out matches
 
 In --out: matches.csv (columns probe, rank, gallery, distance; one line a
 match), matches.json (the same), and report.html (pictures, and how the best

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from reidops_models.cli.arguments import name_list, training_seed
+from reidops_models.cli.arguments import MODELS, name_list, training_seed
 from reidops_models.cli.console import CommandError, show_progress
 
 SUMMARY = "a paper's tables in miniature, beside the printed ones"
@@ -26,6 +26,7 @@ examples:
   reidops reproduce dsr --table all --out reproduction
   reidops reproduce stnreid --table table2
   reidops reproduce csn --table table3,table4
+  reidops reproduce dpti --table table4
   reidops reproduce dsr --table figure13 --size tiny   a rehearsal; its numbers mean nothing
 
 In --out: NAME.md, NAME.json and pictures for each table.
@@ -33,7 +34,7 @@ In --out: NAME.md, NAME.json and pictures for each table.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paper", help="csn, dsr, stnreid")
+    parser.add_argument("paper", help=MODELS)
     parser.add_argument("--table", type=name_list, required=True, metavar="A,B", help="names of tables, or all")
     parser.add_argument(
         "--seeds",

@@ -22,6 +22,7 @@ examples:
   reidops train --recipe dsr/demo_finetune --start runs/demo/model.safetensors --data people --out runs/tuned
   reidops train --recipe stnreid/demo_stage1 --data people --out runs/stage1
   reidops train --recipe csn/cuhk03 --data cuhk03_release --setting labeled-old-0 --out runs/csn
+  reidops train --recipe dpti/market1501 --data Market-1501-v15.09.15 --out runs/dpti
   reidops train --recipe mine.yaml --data Market-1501-v15.09.15 --out runs/mine
 """
 

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+from torch.nn import functional as F
+
 from reidops_models.matching import Matcher, probe_scale
 from reidops_models.registry import Paper, deferred
 from reidops_models.stnreid.matcher import ReconstructionMatcher, ReidMatcher, StnMatcher
@@ -39,6 +42,12 @@ def build_rivals(
     return [ReconstructionMatcher(network, beta=recipe.matching.beta, probe_scale=scale)]
 
 
+def extract(network: StnreidNetwork, recipe: StnreidRecipe, images: Tensor) -> Tensor:
+    """The ReID module's features (B, C), of unit length where the recipe compares them by the cosine."""
+    features = network.embed(images)
+    return F.normalize(features, dim=1) if recipe.matching.metric == "cosine" else features
+
+
 def load_tables() -> Any:
     """The tables and figures that can be made again, by name."""
     from reidops_models.stnreid.ablations import TABLES
@@ -56,6 +65,7 @@ PAPER = Paper(
     build_data=deferred(f"{__name__}.training", "build_data"),
     build_rivals=build_rivals,
     load_tables=load_tables,
+    extract=extract,
 )
 
 __all__ = [

@@ -82,10 +82,10 @@ def test_a_checkpoint_of_another_model_names_both(tmp_path: Path, checkpoint: Ch
     description.write_text(json.dumps({**json.loads(description.read_text()), "model": "other"}))
     with pytest.raises(CheckpointError, match="a checkpoint of 'other', expected one of 'dsr'"):
         load_checkpoint(weights, model="dsr")
-    with pytest.raises(CheckpointError, match="a checkpoint of 'other', known models: csn, dsr"):
+    with pytest.raises(CheckpointError, match="a checkpoint of 'other', known models: csn, dpti, dsr"):
         load_checkpoint(weights)
     description.write_text(json.dumps({"model": "other"}))  # whatever else the other model keeps
-    with pytest.raises(CheckpointError, match="a checkpoint of 'other', known models: csn, dsr"):
+    with pytest.raises(CheckpointError, match="a checkpoint of 'other', known models: csn, dpti, dsr"):
         load_checkpoint(weights)
 
 

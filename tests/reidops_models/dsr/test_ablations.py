@@ -93,6 +93,6 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert main(["reproduce", "dsr", "--table", "table9", "--out", str(tmp_path)]) == 2
     assert "--table: unknown 'table9'; dsr has table1, table2" in capsys.readouterr().err
     assert main(["reproduce", "dsrr", "--table", "all"]) == 2
-    assert "unknown paper 'dsrr'; known: csn, dsr" in capsys.readouterr().err
+    assert "unknown paper 'dsrr'; known: csn, dpti, dsr" in capsys.readouterr().err
     assert main(["reproduce", "dsr", "--table", "all", "--seeds", "1,1", "--out", str(tmp_path)]) == 2
     assert "--seeds: expected different numbers, got 1,1" in capsys.readouterr().err

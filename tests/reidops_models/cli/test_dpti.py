@@ -1,0 +1,118 @@
+"""The commands serve DPTI through the same interfaces as the others, and `embed` writes its descriptors."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from reidops_models.data import list_images, read_image
+from reidops_models.extractor import FeatureExtractor
+from reidops_models.recipe import load_recipe, parse_recipe
+from reidops_models.registry import get_paper
+
+from .conftest import Run
+
+
+@pytest.fixture(scope="module")
+def dpti(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a small network, weights as initialised."""
+    values = load_recipe("dpti/demo").model_dump(mode="json")
+    values["network"] |= {"dimensions": 16, "feed_forward": 32}
+    recipe = parse_recipe(values)
+    torch.manual_seed(0)
+    network = get_paper("dpti").build_network(recipe, 4)
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
+
+
+def test_match(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
+    code, printed, complaints = run(
+        "match", "--probe", people / "occluded_query", "--gallery", people / "bounding_box_test",
+        "--checkpoint", dpti, "--model", "dpti", "--out", tmp_path / "out", "--pictures", 2,
+    )  # fmt: skip
+    assert (code, complaints) == (0, [])
+    assert "rank-1" in printed
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert html.count("where each part was looked for") == 2
+    assert html.count("presence, by which the distance does not weigh") == 2
+    assert html.count(">part 8<") == 2
+    assert len(json.loads((tmp_path / "out" / "matches.json").read_text())) == 24 * 12
+
+
+def test_evaluate(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
+    code, printed, complaints = run(
+        "evaluate", "--data", people, "--probes", "occluded_query", "--checkpoint", dpti, "--out", tmp_path / "out"
+    )
+    assert (code, complaints) == (0, [])
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())["methods"]["DPTI"]
+    assert 0 <= found["mINP"]["low"] <= found["mINP"]["value"] <= found["mINP"]["high"] <= 1
+    assert "mINP" in printed
+
+
+def test_train(run: Run, people: Path, tmp_path: Path) -> None:
+    recipe = get_paper("dpti").folder / "recipes" / "demo.yaml"
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(recipe.read_text().replace("epochs: 30", "epochs: 1").replace("size: 64", "size: 8"))
+    code, printed, complaints = run("train", "--recipe", mine, "--data", people, "--out", tmp_path / "out")
+    assert (code, complaints) == (0, [])
+    assert printed.endswith(f"written: {tmp_path / 'out' / 'model.safetensors'}\n")
+    assert load_checkpoint(tmp_path / "out" / "model", model="dpti").identities == 8
+
+
+def test_embed_writes_a_row_a_picture(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
+    code, printed, complaints = run(
+        "embed", "--images", people / "query", "--checkpoint", dpti, "--out", tmp_path / "out"
+    )
+    assert (code, complaints) == (0, [])
+    descriptors = load_file(tmp_path / "out" / "descriptors.safetensors")["descriptors"]
+    with (tmp_path / "out" / "index.csv").open(newline="") as file:
+        index = list(csv.DictReader(file))
+    pictures = list_images(people / "query")
+    assert descriptors.shape == (len(pictures), 9 * 16)
+    assert f"({len(pictures)} x 144)" in printed
+    assert [row["picture"] for row in index] == [path.name for path in pictures]
+    assert [int(row["row"]) for row in index] == list(range(len(pictures)))
+    assert {row["pid"] for row in index} == {str(int(path.name[:4])) for path in pictures}
+    expected = FeatureExtractor(dpti)(pictures)
+    torch.testing.assert_close(descriptors, expected)
+
+
+def test_embed_goes_on_where_a_picture_is_broken(run: Run, dpti: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    Image.new("RGB", (30, 60), (200, 10, 10)).save(folder / "red.png")
+    code, _, complaints = run("embed", "--images", folder, "--checkpoint", dpti, "--out", tmp_path / "out")
+    assert code == 1
+    assert len(complaints) == 1
+    assert "broken.jpg" in complaints[0]
+    assert len(load_file(tmp_path / "out" / "descriptors.safetensors")["descriptors"]) == 1
+    assert (tmp_path / "out" / "index.csv").read_text().splitlines()[1] == "0,red.png,,"
+
+
+def test_embed_says_which_models_have_vectors(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:
+    code, _, complaints = run(
+        "embed", "--images", people / "query", "--checkpoint", checkpoint, "--out", tmp_path / "out"
+    )
+    assert code == 2
+    assert complaints == ["reidops: FeatureExtractor: dsr has no vector of an image; these models have: dpti, stnreid"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_model(run: Run, people: Path, tmp_path: Path) -> None:
+    probe = sorted((people / "occluded_query").iterdir())[0]
+    code, printed, complaints = run(
+        "match", "--probe", probe, "--gallery", people / "bounding_box_test", "--model", "dpti", "--top", 3
+    )
+    assert (code, complaints) == (0, [])
+    assert probe.name in printed
+    code, printed, complaints = run("embed", "--images", probe, "--out", tmp_path)
+    assert (code, complaints) == (0, [])
+    assert load_file(tmp_path / "descriptors.safetensors")["descriptors"].shape == (1, 576)
+    assert read_image(probe).shape[0] == 3
