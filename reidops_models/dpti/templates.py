@@ -53,7 +53,9 @@ class DynamicTemplates(nn.Module):
     def __init__(self, parts: int, dimensions: int) -> None:
         super().__init__()
         self.part_weights = nn.Parameter(torch.empty(parts, dimensions))
-        nn.init.normal_(self.part_weights, std=dimensions**-0.5)  # gamma starts as large as the features
+        # As torch's embeddings start, and with them the queries of many transformers. From smaller ones (d^-1/2) every
+        # template begins as the average of all locations, and most of them stay so (docs/dpti.md).
+        nn.init.normal_(self.part_weights)
         self.value = nn.Linear(dimensions, dimensions, bias=False)
 
     def forward(self, features: Tensor, size: tuple[int, int]) -> Templates:
@@ -92,7 +94,7 @@ class StaticTemplates(nn.Module):
     def __init__(self, parts: int, dimensions: int) -> None:
         super().__init__()
         self.vectors = nn.Parameter(torch.empty(parts, dimensions))
-        nn.init.normal_(self.vectors, std=0.5)  # about as large as what dynamic ones start with
+        nn.init.normal_(self.vectors)
 
     def forward(self, batch: int) -> Templates:
         """The same templates for each of `batch` images."""
