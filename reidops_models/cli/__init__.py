@@ -7,10 +7,10 @@ import io
 import sys
 from collections.abc import Sequence
 
-from reidops_models.cli import demo, embed, evaluate, match, reproduce, synth, train
+from reidops_models.cli import demo, embed, evaluate, match, pose, reproduce, synth, train
 from reidops_models.cli.console import FAILED, complain, users_error
 
-COMMANDS = (demo, synth, train, evaluate, match, embed, reproduce)
+COMMANDS = (demo, synth, train, evaluate, match, embed, pose, reproduce)
 
 DESCRIPTION = "Partial and occluded person re-identification, from picture files to a ranked list."
 EPILOG = """\

@@ -9,6 +9,7 @@ from .dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from .doctor import describe
 from .dukemtmc import load_dukemtmc
 from .images import ImageError, list_images, read_image, resize_image
+from .keypoints import KEYPOINTS, KEYPOINTS_FILE, load_keypoints, save_keypoints
 from .load import load_dataset
 from .market1501 import load_folder, load_market1501, parse_market1501_name
 from .msmt17 import load_msmt17
@@ -20,6 +21,8 @@ from .viper import load_viper
 
 __all__ = [
     "DISTRACTOR",
+    "KEYPOINTS",
+    "KEYPOINTS_FILE",
     "UNKNOWN",
     "DatasetError",
     "ImageError",
@@ -33,6 +36,7 @@ __all__ = [
     "load_dataset",
     "load_dukemtmc",
     "load_folder",
+    "load_keypoints",
     "load_market1501",
     "load_msmt17",
     "load_occluded_reid",
@@ -42,5 +46,6 @@ __all__ = [
     "parse_market1501_name",
     "read_image",
     "resize_image",
+    "save_keypoints",
     "write_synthetic",
 ]

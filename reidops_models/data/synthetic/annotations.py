@@ -9,10 +9,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .occlusion import Box
-from .pose import KEYPOINTS
+import torch
+from PIL import Image
 
-__all__ = ["ANNOTATIONS_FILE", "FORMAT", "Annotation", "load_annotations", "read_header", "save_annotations"]
+from ..keypoints import KEYPOINTS, KEYPOINTS_FILE, save_keypoints
+from .occlusion import Box
+
+__all__ = [
+    "ANNOTATIONS_FILE",
+    "FORMAT",
+    "Annotation",
+    "load_annotations",
+    "read_header",
+    "save_annotations",
+    "write_keypoints",
+]
 
 ANNOTATIONS_FILE = "annotations.json"
 FORMAT = "reidops synthetic 1"
@@ -82,6 +93,17 @@ def save_annotations(root: Path, header: Mapping[str, Any], images: Mapping[str,
     head = json.dumps({**header, "keypoint_names": KEYPOINTS})[:-1]
     lines = (f"{json.dumps(name)}: {json.dumps(_to_json(images[name]))}" for name in sorted(images))
     (root / ANNOTATIONS_FILE).write_text(head + ', "images": {\n' + ",\n".join(lines) + "\n}}\n")
+
+
+def write_keypoints(root: Path) -> None:
+    """Write keypoints.json, the exact joints in the format of pose estimators, from annotations.json."""
+    joints, sizes = {}, {}
+    for name, annotation in load_annotations(root).items():
+        with Image.open(root / name) as picture:
+            width, height = picture.size
+        sizes[name] = (height, width)
+        joints[name] = torch.tensor(annotation.keypoints) * torch.tensor([width, height, 1.0])
+    save_keypoints(root / KEYPOINTS_FILE, joints, sizes)
 
 
 def _to_json(annotation: Annotation) -> dict[str, Any]:

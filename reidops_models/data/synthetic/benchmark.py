@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .annotations import FORMAT, Annotation, read_header, save_annotations
+from ..keypoints import KEYPOINTS_FILE
+from .annotations import FORMAT, Annotation, read_header, save_annotations, write_keypoints
 from .cameras import CAMERAS, Camera, sample_cameras
 from .occlusion import sample_crop
 from .people import GROUP_SIZE, Person, sample_people
@@ -106,8 +107,9 @@ def write_synthetic(
 
     It holds `bounding_box_train`, `query`, `bounding_box_test`, `partial_query` (the query pictures, 20 to 60 % cut off
     a random side), `occluded_query` (the same, behind an object), `validation` (the same folders but the first, of
-    other people), and `annotations.json` in both (see `Annotation`). No identity is in two splits and no look-alike
-    group either; an identity's gallery picture and its probes come from different cameras.
+    other people), and in both `annotations.json` (see `Annotation`) and `keypoints.json` (the joints in COCO's
+    format). No identity is in two splits and no look-alike group either; an identity's gallery picture and its probes
+    come from different cameras.
 
     The seed decides everything; the number of workers changes nothing. The folder appears when it is complete. If it
     holds this very benchmark already, nothing is drawn.
@@ -143,6 +145,9 @@ def write_synthetic(
     header = {"format": FORMAT, "size": label, "seed": seed, "plan": asdict(plan)}
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         if _is_this_benchmark(root, header):
+            for folder in (root, root / "validation"):
+                if not (folder / KEYPOINTS_FILE).is_file():  # drawn before there was such a file
+                    write_keypoints(folder)
             return root
         raise FileExistsError(
             f"{root}: holds something other than this benchmark (size {label}, seed {seed}); choose another folder"
@@ -176,6 +181,7 @@ def _write(
         annotations["validation" if job.split == "validation" else ""].update(drawn)
     for name, images in annotations.items():
         save_annotations(root / name, header | {"split": name or "test"}, images)
+        write_keypoints(root / name)
 
 
 def _jobs(root: Path, plan: BenchmarkSize, seed: int) -> Iterator[_Job]:

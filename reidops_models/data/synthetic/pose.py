@@ -16,7 +16,6 @@ import numpy as np
 from .people import Person
 
 __all__ = [
-    "KEYPOINTS",
     "SIDES",
     "Pose",
     "Skeleton",
@@ -25,13 +24,6 @@ __all__ = [
     "sample_pose",
     "torso_half_width",
 ]
-
-KEYPOINTS = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-    "right_ankle",
-)  # fmt: skip
-"""COCO's keypoints in COCO's order."""
 
 SIDES = (1, -1)
 HEAD_Y, HEAD_RADIUS, HEAD_HALF_WIDTH = 0.083, 0.062, 0.048

@@ -1,0 +1,62 @@
+"""`reidops pose`: the joints of a folder's pictures, for training MGRe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from reidops_models.cli.console import PARTIAL, CommandError, show_progress
+from reidops_models.cli.pictures import Problems, find_pictures
+
+SUMMARY = "body joints of a folder's pictures (needs the extra 'pose')"
+DESCRIPTION = """\
+Estimate the 17 COCO joints of the person in each picture of a folder, and of
+the folders in it, and write them as a COCO keypoints file. MGRe learns from
+them where body regions are; matching needs none.
+
+Needs a pose package: pip install 'reidops[pose]'. Its weights are loaded from
+the network the first time, or given by --weights.
+"""
+EXAMPLES = """\
+examples:
+  reidops pose --images Market-1501-v15.09.15/bounding_box_train
+  reidops pose --images people/ --out people/keypoints.json --weights rtmpose-m.onnx
+
+The file belongs into the data set's folder, where training looks for it. The
+exit code is 1 where a picture cannot be read.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures, one person each")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: keypoints.json beside the folder of pictures"
+    )
+    parser.add_argument("--weights", metavar="FILE_OR_URL", help="of RTMPose, ONNX (default: RTMPose-m, downloaded)")
+
+
+def run(options: argparse.Namespace) -> int:
+    from tqdm.auto import tqdm
+
+    from reidops_models.data import KEYPOINTS_FILE, save_keypoints
+    from reidops_models.pose import WEIGHTS, PoseEstimator
+
+    estimate = PoseEstimator(options.weights or WEIGHTS)
+    problems = Problems()
+    pictures = find_pictures(options.images, problems)
+    if not pictures:
+        raise CommandError(f"{options.images}: not one picture in it can be read")
+    out: Path = options.out or options.images.resolve().parent / KEYPOINTS_FILE
+    base = out.resolve().parent
+    joints, sizes = {}, {}
+    for picture in tqdm(pictures, unit="image", disable=not show_progress(), leave=False):
+        path = picture.path.resolve()
+        name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+        joints[name], sizes[name] = estimate(picture.read()), picture.size
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(out.name + ".part")
+    save_keypoints(unfinished, joints, sizes)
+    unfinished.replace(out)
+    unseen = sum(not pose[:, 2].any() for pose in joints.values())
+    print(f"written: {out} ({len(joints)} pictures, {unseen} of them without a joint)")
+    return PARTIAL if problems.lines else 0
