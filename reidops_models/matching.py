@@ -166,7 +166,25 @@ class PartAttention:
     weighted: bool = False
 
 
-Explanation = Reconstruction | Alignment | ScoreMaps | PartAttention
+@dataclass(frozen=True)
+class LocatedRegions:
+    """Where the regions of a body were located in either image.
+
+    Attributes:
+        distance: the distance of the pair, as `Matcher.distances` gives it.
+        probe, gallery: (3, H, W) the images as they were compared, that is, resized.
+        names: of the R regions.
+        boxes: (2, R, 4) left, top, right and bottom edges as shares of the probe and of the gallery image.
+    """
+
+    distance: float
+    probe: Tensor
+    gallery: Tensor
+    names: Sequence[str]
+    boxes: Tensor
+
+
+Explanation = Reconstruction | Alignment | ScoreMaps | PartAttention | LocatedRegions
 
 
 class Matcher(Protocol):

@@ -104,9 +104,10 @@ class Schedule(Choice):
     name: Literal["constant", "one_cycle", "step"] = "constant"
     milestones: tuple[int, ...] = Field(default=(), description="epochs after which the rate is multiplied by gamma")
     gamma: float = Field(default=0.1, gt=0)
-    warmup_epochs: int = Field(default=0, ge=0, description="epochs of linear warm-up from a tenth of the rate")
+    warmup_epochs: int = Field(default=0, ge=0, description="epochs of linear warm-up to the rate")
+    warmup_start: float = Field(default=0.1, gt=0, le=1, description="of the rate, where warm-up starts")
 
-    only = {"milestones": ("step",), "gamma": ("step",), "warmup_epochs": ("step",)}
+    only = dict.fromkeys(("milestones", "gamma", "warmup_epochs", "warmup_start"), ("step",))
 
 
 class Training(Section):

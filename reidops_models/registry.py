@@ -20,7 +20,7 @@ from reidops_models.matching import Matcher
 if TYPE_CHECKING:
     from reidops_models.recipe import Recipe
 
-PACKAGES = {name: f"reidops_models.{name}" for name in ("csn", "dpti", "dsr", "stnreid")}
+PACKAGES = {name: f"reidops_models.{name}" for name in ("csn", "dpti", "dsr", "mgre", "stnreid")}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAPERS = ("csn", "dpti", "dsr", "stnreid")
+PAPERS = ("csn", "dpti", "dsr", "mgre", "stnreid")
 SHARED = ("backbones", "data", "evaluation", "report", "reproduction", "training")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from reidops_models.checkpoint import Checkpoint
 
 DEFAULT_MODEL = "dsr"
-MODELS = "csn, dpti, dsr, stnreid"  # as in reidops_models.registry, which imports torch
+MODELS = "csn, dpti, dsr, mgre, stnreid"  # as in reidops_models.registry, which imports torch
 
 
 def positive_int(text: str) -> int:

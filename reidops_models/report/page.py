@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from reidops_models.matching import Alignment, Explanation, PartAttention, Reconstruction, ScoreMaps
+from reidops_models.matching import Alignment, Explanation, LocatedRegions, PartAttention, Reconstruction, ScoreMaps
 from reidops_models.report.alignment import draw_alignment
+from reidops_models.report.located_regions import draw_located_regions
 from reidops_models.report.part_attention import draw_part_attention
 from reidops_models.report.pictures import data_uri, png_uri
 from reidops_models.report.reconstruction import draw_reconstruction
@@ -25,6 +26,7 @@ DRAWINGS: dict[type[Explanation], tuple[str, Callable[[Tensor, Tensor, Any], Any
     Alignment: ("alignment.svg", draw_alignment),
     ScoreMaps: ("score_maps.svg", draw_score_maps),
     PartAttention: ("part_attention.svg", draw_part_attention),
+    LocatedRegions: ("located_regions.svg", draw_located_regions),
 }
 
 

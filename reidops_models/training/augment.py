@@ -16,12 +16,13 @@ from reidops_models.training.augmix import augmix
 CROPPED = (0.2, 0.6)  # the share of an image that a partial crop takes away, as in STNReID
 
 
-def augment(images: Tensor, options: Images) -> Tensor:
+def augment(images: Tensor, options: Images, affine: Tensor | None = None) -> Tensor:
     """A random variation of each image.
 
     Args:
         images: (B, 3, H, W) float in [0, 1].
         options: how much of what; all zero returns the images unchanged.
+        affine: (B, 2, 3) of :func:`draw_affine`, for whoever must know where a point of an image went; None: drawn.
 
     Returns:
         (B, 3, H, W) in [0, 1].
@@ -31,7 +32,7 @@ def augment(images: Tensor, options: Images) -> Tensor:
         torch.Size([4, 3, 128, 64])
     """
     if options.flip or options.shift or options.partial:
-        images = _sample(images, _affine(images, options))
+        images = _sample(images, draw_affine(images, options) if affine is None else affine)
     if options.augmix:
         images = augmix(images, options.augmix)
     if options.jitter:
@@ -41,8 +42,9 @@ def augment(images: Tensor, options: Images) -> Tensor:
     return images
 
 
-def _affine(images: Tensor, options: Images) -> Tensor:
-    """(B, 2, 3) maps from output to input in normalised coordinates, -1 to 1 along both axes."""
+def draw_affine(images: Tensor, options: Images) -> Tensor:
+    """Mirror, shift and crop of each image as one map: (B, 2, 3), from output to input in normalised coordinates, -1
+    to 1 along both axes; without rotation or shear."""
     batch, _, height, width = images.shape
     random = torch.rand(6, batch, device=images.device)
     mirror = torch.where(random[0] < options.flip, -1.0, 1.0)

@@ -40,4 +40,4 @@ def build_schedule(
     decay = MultiStepLR(optimizer, milestones, options.gamma)
     if not warmup:
         return decay
-    return SequentialLR(optimizer, [LinearLR(optimizer, 0.1, total_iters=warmup), decay], [warmup])
+    return SequentialLR(optimizer, [LinearLR(optimizer, options.warmup_start, total_iters=warmup), decay], [warmup])

@@ -45,7 +45,7 @@ def test_descriptors_rank_as_the_papers_matcher_does() -> None:
         trained = checkpoint(model)
         descriptors = FeatureExtractor(trained)(torch.rand(7, 3, 128, 64, generator=torch.Generator().manual_seed(1)))
         images = list(torch.rand(7, 3, 128, 64, generator=torch.Generator().manual_seed(1)))
-        matcher = next(one for one in trained.matchers() if one.name in ("DPTI", "ReID module alone"))
+        matcher = next(one for one in trained.matchers() if one.name in ("DPTI", "MGRe", "ReID module alone"))
         distances = matcher.distances(matcher.embed(images), matcher.embed(images))
         assert torch.cdist(descriptors, descriptors).argsort(dim=1)[:, 1:3].equal(distances.argsort(dim=1)[:, 1:3])
 
@@ -88,5 +88,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["csn", "dsr"])
 def test_models_without_vectors_are_refused(model: str) -> None:
-    with pytest.raises(ExtractorError, match=f"{model} has no vector of an image; these models have: dpti, stnreid"):
+    with pytest.raises(
+        ExtractorError, match=f"{model} has no vector of an image; these models have: dpti, mgre, stnreid"
+    ):
         FeatureExtractor(model)

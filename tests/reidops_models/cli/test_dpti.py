@@ -101,7 +101,9 @@ def test_embed_says_which_models_have_vectors(run: Run, people: Path, checkpoint
         "embed", "--images", people / "query", "--checkpoint", checkpoint, "--out", tmp_path / "out"
     )
     assert code == 2
-    assert complaints == ["reidops: FeatureExtractor: dsr has no vector of an image; these models have: dpti, stnreid"]
+    assert complaints == [
+        "reidops: FeatureExtractor: dsr has no vector of an image; these models have: dpti, mgre, stnreid"
+    ]
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,144 @@
+"""Fig. 2: what is made of what, every row of tables 4, 5 and 7, and the operations of table 8."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.nn import functional as F
+
+from reidops_models.mgre import published
+from reidops_models.mgre.activation import activation_maps, pasted
+from reidops_models.mgre.complexity import count_operations
+from reidops_models.mgre.embedding import Embedding, pooled
+from reidops_models.mgre.experiments import NETWORKS
+from reidops_models.mgre.network import MgreNetwork
+from reidops_models.mgre.recipe import Network
+from reidops_models.mgre.regions import REGIONS
+
+SLIM = {"backbone": "resnet50_ibn_a_slim", "dimensions": 16, "location_width": 8}
+
+
+def build(**changes: Any) -> MgreNetwork:
+    torch.manual_seed(0)
+    return MgreNetwork(Network(**{**SLIM, **changes}), (64, 32), identities=5).eval()
+
+
+def joints(batch: int) -> torch.Tensor:
+    return torch.cat((torch.rand(batch, 17, 2), torch.ones(batch, 17, 1)), dim=2)
+
+
+def test_the_papers_network_has_the_operations_of_table_8() -> None:
+    network = MgreNetwork(Network(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
+    total = sum(count_operations(network).values()) / 1e9
+    assert total == pytest.approx(published.GFLOPS, rel=0.01)
+
+
+def test_the_papers_feature_has_2048_values_and_table_1s_sizes() -> None:
+    with torch.device("meta"):
+        network = MgreNetwork(Network(backbone="resnet50_ibn_a"), (256, 128), identities=751)
+        stages = {1: (256, 64, 32), 2: (512, 32, 16), 3: (1024, 16, 8)}
+        maps = network.backbone.stage_maps(torch.zeros(1, 3, 256, 128))
+    for stage, shape in stages.items():
+        assert tuple(maps[stage - 1].shape) == (1, *shape)
+        sizes = [region.size for region in REGIONS if region.stage == stage]
+        assert network.sizes(stage) == sizes
+    assert 4 * network.options.dimensions == 2048
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_row_of_the_tables(name: str) -> None:
+    network = build(**NETWORKS[name])
+    poses = joints(2) if network.options.takes_boxes else None
+    with torch.inference_mode():
+        feature = network.embed(torch.rand(2, 3, 64, 32), poses)
+        predictions = network.classify(torch.rand(2, 3, 64, 32), poses)
+    assert feature.shape == (2, 16 * len(network.featured))
+    torch.testing.assert_close(feature.norm(dim=1), torch.ones(2))
+    assert set(predictions.logits) == set(predictions.features) == set(network.featured)
+    assert all(logits.shape == (2, 5) for logits in predictions.logits.values())
+    located = network.options.locates or network.options.takes_boxes
+    assert set(predictions.boxes) == (set(network.options.stages) if located else set())
+
+
+def test_block_4s_maps_are_added_to_the_first_two_stages_alone() -> None:
+    assert set(build().guides) == {"1", "2"}
+    assert set(build(stages=[3]).guides) == set()
+    network = build()
+    maps, last = torch.rand(1, 64, 16, 8), torch.rand(1, 512, 4, 2)
+    larger = F.interpolate(last, (16, 8), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(network.guided(1, maps, last), maps + network.guides["1"](larger))
+
+
+def test_feature_extractors_are_one_residual_block_for_each_region_and_not_shared() -> None:
+    network = build()
+    counts = {stage: len(list(blocks)) for stage, blocks in network.extractors.items()}
+    assert counts == {"1": 4, "2": 2, "3": 1}
+    weights = [block.conv2.weight for block in network.extractors["1"]]
+    assert len({weight.data_ptr() for weight in weights}) == 4
+
+
+def test_the_embedding_pools_adds_and_concatenates() -> None:
+    embedding = Embedding(6, 4, 3).eval()
+    one, other = torch.randn(2, 2, 5, 3), torch.randn(2, 4, 2, 2)
+    expected = [maps.flatten(2).mean(dim=2) + maps.flatten(2).max(dim=2).values for maps in (one, other)]
+    torch.testing.assert_close(pooled(one), expected[0])
+    torch.testing.assert_close(embedding([one, other]), torch.cat(expected, dim=1) @ embedding.linear.weight.mT)
+
+
+def test_given_boxes_must_be_given() -> None:
+    with pytest.raises(ValueError, match="poses: a network of given boxes needs the joints"):
+        build(boxes="given").embed(torch.rand(1, 3, 64, 32))
+
+
+def test_given_boxes_are_the_joints_or_the_predefined_ones() -> None:
+    network = build(boxes="given")
+    poses = joints(2)
+    poses[1, :, 2] = 0
+    with torch.inference_mode():
+        boxes = network.describe(torch.rand(2, 3, 64, 32), poses).boxes
+    hull = poses[0, :, :2]
+    expected = torch.cat((hull.amin(dim=0) - 0.05, hull.amax(dim=0) + 0.05))
+    torch.testing.assert_close(boxes[3][0, 0], expected)
+    torch.testing.assert_close(boxes[3][1, 0], network.predefined(3, poses)[0])
+    torch.testing.assert_close(network.predefined(3, poses)[0], torch.tensor([0.0, 0.0, 1.0, 1.0]))
+
+
+def test_class_activation_maps_add_up_to_the_logit() -> None:
+    """What a stage of whole maps gives to GAP: the mean of the map is the part of the logit that GAP carries."""
+    network = build(regions="whole")
+    images, labels = torch.rand(2, 3, 64, 32), torch.tensor([1, 4])
+    maps = activation_maps(network, images, labels)
+    assert {stage: tuple(one.shape) for stage, one in maps.items()} == dict.fromkeys((1, 2, 3, 4), (2, 64, 32))
+    with torch.no_grad():
+        described = network.describe(images)
+        embedding = network.embedding(3)
+        whole = described.maps[3][0]
+        both = embedding.classify(embedding.linear(pooled(whole)))
+        peak = embedding.classify(embedding.linear(whole.amax(dim=(2, 3))))
+    carried = (both - peak).gather(1, labels[:, None])[:, 0]
+    torch.testing.assert_close(maps[3].mean(dim=(1, 2)), carried, rtol=2e-2, atol=2e-3)
+
+
+def test_maps_are_pasted_where_their_boxes_are() -> None:
+    drawn = pasted(torch.ones(1, 4, 2), torch.tensor([[0.25, 0.5, 0.75, 1.0]]), (8, 8))[0]
+    expected = torch.zeros(8, 8)
+    expected[4:, 2:6] = 1
+    torch.testing.assert_close(drawn, expected)
+    ramp = torch.arange(8.0).view(1, 8, 1)
+    torch.testing.assert_close(pasted(ramp, torch.tensor([[0.0, 0.0, 1.0, 1.0]]), (8, 1))[0], ramp[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stages": [2, 1]}, "expected different stages, the lowest first"),
+        ({"regions": "whole", "boxes": "given"}, "regions: whole maps have no boxes"),
+        ({"sampling": False, "boxes": "given"}, "no region is used at all"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Network(**{**SLIM, **changes})
