@@ -153,9 +153,8 @@ class PartAttention:
         distance: the distance of the pair, as `Matcher.distances` gives it.
         probe, gallery: (3, H, W) the images as they were compared, that is, resized.
         maps: (2, N, h, w) attention over the probe and over the gallery image; each map has the sum 1.
-        presence: (2, N), 1 on the average over the parts; the less, the more a part is believed hidden. None where the
-            method has no such belief.
-        weighted: whether the distance takes the presence into account.
+        presence: (2, N), the weight of each part in the distance, 1 on the average over the parts; the less, the more a
+            part is believed hidden. None where parts are not weighted.
     """
 
     distance: float
@@ -163,7 +162,6 @@ class PartAttention:
     gallery: Tensor
     maps: Tensor
     presence: Tensor | None
-    weighted: bool = False
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,8 @@ class DptiMatcher:
 
     @torch.inference_mode()
     def explain(self, probe: Tensor, gallery: Tensor) -> PartAttention | None:
-        """Where each part was looked for in both images, and how much of it is believed to be there; None for a
-        network without parts."""
+        """Where each part was looked for in both images, and, if the network weighs parts, how much of each is believed
+        to be there. None for a network without parts."""
         network = self.network
         if network.options.templates == "none":
             return None
@@ -65,12 +65,10 @@ class DptiMatcher:
         described = network.describe(both)
         assert described.templates is not None
         one, other = torch.nn.functional.normalize(described.descriptor(), dim=1)
-        dynamic = described.templates.correlations is not None
         return PartAttention(
             distance=float(1 - one @ other),
             probe=images[0],
             gallery=images[1],
             maps=network.attention(both).cpu(),
-            presence=described.templates.presence().cpu() if dynamic else None,
-            weighted=network.options.weighting,
+            presence=described.templates.presence().cpu() if network.options.weighting else None,
         )

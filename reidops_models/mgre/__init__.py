@@ -1,4 +1,5 @@
-"""MGRe: learning multi-granularity features from multi-granularity regions for person re-identification.
+"""MGRe: learning multi-granularity features from multi-granularity regions for person re-identification (Yang, Yang,
+Tian; Neurocomputing 2021).
 
 Body regions, fine ones behind the first residual block and coarse ones behind the third, are located, eq. 1 to 3,
 sampled (`reidops.affine_sample`, eq. 4 and 5), and described by features of their own depth, eq. 6.

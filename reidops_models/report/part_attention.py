@@ -16,7 +16,7 @@ from reidops_models.report.pictures import data_uri, heat
 HEIGHT = 120.0  # of every picture, in drawing units
 GAP = 12.0
 LINE = 36.0  # between the rows of pictures: captions
-HIDDEN = 0.5  # of the gallery image's presence: a part with less in the probe is believed hidden there
+HIDDEN = 0.75  # of a part's weight in the gallery image: with less in the probe it is believed hidden there
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def draw_part_attention(probe: Tensor, gallery: Tensor, explanation: PartAttenti
 
 
 def hidden_parts(explanation: PartAttention) -> list[int]:
-    """Parts, from 1, that are believed hidden in the probe: less than half as present as in the gallery image.
+    """Parts, from 1, that are believed hidden in the probe: with a quarter less weight than in the gallery image.
 
     Some parts have more presence than others in every image, so that a part is compared with itself.
     """
@@ -93,5 +93,4 @@ def _facts(explanation: PartAttention) -> str:
         return facts
     hidden = hidden_parts(explanation)
     believed = f"part{'s' if len(hidden) > 1 else ''} {', '.join(map(str, hidden))}" if hidden else "no part"
-    weighing = "weighs" if explanation.weighted else "does not weigh"
-    return f"{facts}; {believed} believed hidden: below half of rank 1's presence, by which the distance {weighing}"
+    return f"{facts}; {believed} believed hidden (a quarter less weight than in rank 1)"

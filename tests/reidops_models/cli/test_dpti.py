@@ -24,7 +24,7 @@ from .conftest import Run
 def dpti(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a small network, weights as initialised."""
     values = load_recipe("dpti/demo").model_dump(mode="json")
-    values["network"] |= {"dimensions": 16, "feed_forward": 32}
+    values["network"] |= {"dimensions": 16, "feed_forward": 32, "weighting": True}
     recipe = parse_recipe(values)
     torch.manual_seed(0)
     network = get_paper("dpti").build_network(recipe, 4)
@@ -40,7 +40,7 @@ def test_match(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
     assert "rank-1" in printed
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("where each part was looked for") == 2
-    assert html.count("presence, by which the distance does not weigh") == 2
+    assert html.count("believed hidden (a quarter less weight than in rank 1)") == 2
     assert html.count(">part 8<") == 2
     assert len(json.loads((tmp_path / "out" / "matches.json").read_text())) == 24 * 12
 

@@ -13,7 +13,7 @@ from .conftest import Tiny, trained
 
 @pytest.fixture
 def network(tiny: Tiny) -> DptiNetwork:
-    found = trained(tiny()).network
+    found = trained(tiny(network={"weighting": True})).network
     assert isinstance(found, DptiNetwork)
     return found
 
@@ -53,13 +53,14 @@ def test_explains_by_attention_and_presence(network: DptiNetwork) -> None:
     assert found.distance == pytest.approx(float(distance), abs=1e-5)
 
 
-@pytest.mark.parametrize(("templates", "presence"), [("static", None), ("grid", None)])
-def test_other_templates_have_attention_and_no_presence(tiny: Tiny, templates: str, presence: None) -> None:
+@pytest.mark.parametrize("templates", ["dynamic", "static", "grid"])
+def test_without_weighting_there_is_attention_and_no_presence(tiny: Tiny, templates: str) -> None:
     network = trained(tiny(network={"templates": templates})).network
     assert isinstance(network, DptiNetwork)
     found = DptiMatcher(network).explain(torch.rand(3, 64, 32), torch.rand(3, 64, 32))
     assert found is not None
-    assert found.presence is presence
+    assert found.maps.shape == (2, 4, 4, 2)
+    assert found.presence is None
 
 
 def test_a_global_descriptor_explains_nothing(tiny: Tiny) -> None:
