@@ -274,11 +274,10 @@ class AffineSampler {
   int64_t pixel_step() const { return p_.channels_last ? p_.C : 1; }
   int64_t channel_step() const { return p_.channels_last ? 1 : p_.H * p_.W; }
   void clear(S* to, int64_t v) const {
-    for (int64_t c = 0; c < channels(v); ++c) {
-      if (pixel_step() == 1) std::memset(to + c * channel_step(), 0, size_t(p_.H * p_.W) * sizeof(S));
-      else
-        for (int64_t i = 0; i < p_.H * p_.W; ++i) to[c + i * pixel_step()] = S{};
-    }
+    const bool by_pixels = p_.channels_last;  // a pixel's channels lie together, else a channel's pixels
+    const int64_t pieces = by_pixels ? p_.H * p_.W : channels(v), length = by_pixels ? channels(v) : p_.H * p_.W;
+    const int64_t step = by_pixels ? pixel_step() : channel_step();
+    for (int64_t i = 0; i < pieces; ++i) std::memset(to + i * step, 0, size_t(length) * sizeof(S));
   }
 
   template <class P>

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 import reidops
@@ -36,10 +35,6 @@ def sample_regions(maps: Tensor, boxes: Tensor, sizes: Sequence[tuple[int, int]]
         True
     """
     theta = reidops.boxes_to_theta(boxes)
-    if torch.is_grad_enabled() and maps.requires_grad:
-        # Once for all sizes: on a CPU the gradient of channels-last maps takes longer than a copy and that of planar
-        # ones together (benchmarks/bench_mgre.py).
-        maps = maps.contiguous()
     found: dict[int, Tensor] = {}
     for size in dict.fromkeys(sizes):
         chosen = [region for region, one in enumerate(sizes) if one == size]
