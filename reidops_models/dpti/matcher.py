@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
+from reidops_models.descriptor import DescriptorMatcher
 from reidops_models.dpti.network import DptiNetwork
-from reidops_models.embedding import device_of, embed_in_batches
-from reidops_models.matching import PartAttention, Role
+from reidops_models.embedding import device_of
+from reidops_models.matching import PartAttention
 
 
-class DptiMatcher:
+class DptiMatcher(DescriptorMatcher):
     """Images are resized to one size and compared by their descriptors.
 
     Args:
@@ -30,28 +29,10 @@ class DptiMatcher:
     """
 
     name = "DPTI"
-    embedding = "descriptor"
 
     def __init__(self, network: DptiNetwork, *, batch_size: int = 64) -> None:
-        self.network = network
-        self.batch_size = batch_size
-
-    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
-        """The descriptor ((N + 1) d,) of each image, of unit length."""
-        resized = (resize_image(image, *self.network.image_size) for image in images)
-        return embed_in_batches(
-            self.network.embed,
-            resized,
-            batch_size=self.batch_size,
-            progress=progress,
-            device=device_of(self.network),
-        )
-
-    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
-        """(P, G), one minus the cosine."""
-        if not probes or not gallery:
-            return torch.zeros(len(probes), len(gallery))
-        return (1 - torch.stack(list(probes)) @ torch.stack(list(gallery)).mT).cpu()
+        super().__init__(network, network.image_size, batch_size=batch_size)
+        self.network: DptiNetwork = network
 
     @torch.inference_mode()
     def explain(self, probe: Tensor, gallery: Tensor) -> PartAttention | None:

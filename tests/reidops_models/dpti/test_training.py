@@ -39,7 +39,7 @@ def test_eq_9_is_the_weighted_sum(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -
         + 0.3 * diversity_loss(predictions.parts)
     )
     torch.testing.assert_close(module.loss(predictions, labels), expected)
-    assert logged["loss/diversity"] == pytest.approx(float(diversity_loss(predictions.parts)))
+    assert logged["loss/diversity"] == pytest.approx(diversity_loss(predictions.parts).item())
 
 
 @pytest.mark.parametrize("variant", [{}, {"weighting": True}, {"templates": "static"}, {"templates": "none"}])
