@@ -21,4 +21,12 @@ def test_command_is_understood(command: str) -> None:
 
 
 def test_tutorial_shows_every_command_but_the_demo() -> None:
-    assert {shlex.split(command)[1] for command in COMMANDS} == {"synth", "train", "evaluate", "match", "reproduce"}
+    assert {shlex.split(command)[1] for command in COMMANDS} == {
+        "synth",
+        "train",
+        "evaluate",
+        "match",
+        "embed",
+        "pose",
+        "reproduce",
+    }
