@@ -179,10 +179,8 @@ class MgreNetwork(nn.Module):
 
     def _size(self, region: Region) -> tuple[int, int]:
         """Of the sampled maps of a region of its own stage: table 1's, in proportion to the image."""
-        rows, columns = region.size
-        return max(1, rows * self.image_size[0] // PAPERS_SIZE[0]), max(
-            1, columns * self.image_size[1] // PAPERS_SIZE[1]
-        )
+        (rows, columns), (height, width) = region.size, self.image_size
+        return max(1, rows * height // PAPERS_SIZE[0]), max(1, columns * width // PAPERS_SIZE[1])
 
     def sizes(self, stage: int) -> list[tuple[int, int]]:
         """Of a stage's regions; smaller in proportion where they are sampled from block 4's maps."""
