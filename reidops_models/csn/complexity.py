@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import partial
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from reidops_models.csn.network import DIRECTIONS, CsnNetwork
 from reidops_models.embedding import device_of
+from reidops_models.operations import counted_products
 
 IMAGES = 2  # of a pair
 PARTS = {"trunk": "trunk", "similarity": "localisation nets", "ranking": "ranking net"}
@@ -40,26 +37,14 @@ def count_operations(network: CsnNetwork) -> dict[str, int]:
         >>> sum(count_operations(CsnNetwork(Network(), (160, 60)).eval()).values()) / 1e9
         0.943...
     """
-    counts: Counter[str] = Counter()
-    hooks = [
-        layer.register_forward_hook(partial(_count, counts, PARTS.get(name.partition(".")[0], CLASSIFIER)))
-        for name, layer in network.named_modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear))
-    ]
-    try:
+    with counted_products(network, lambda name: PARTS.get(name, CLASSIFIER)) as counts:
         described = network.describe(torch.zeros(1, 3, *network.image_size, device=device_of(network)))
         for part in counts:
             counts[part] *= IMAGES
         network.compare(described, described)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    operations = {part: 2 * products for part, products in counts.items()}
+    operations[CORRELATIONS] = 0
     for maps, parts in zip(described.maps, described.parts, strict=True):
         taps = parts.shape[-1] * parts.shape[-2]
-        counts[CORRELATIONS] += 2 * DIRECTIONS * network.stripes * maps[0].numel() * taps
-    return dict(counts)
-
-
-def _count(counts: Counter[str], part: str, layer: Any, given: tuple[Tensor, ...], result: Tensor) -> None:
-    weights_of_an_output = layer.weight.numel() // layer.weight.shape[0]
-    counts[part] += 2 * result.numel() * weights_of_an_output
+        operations[CORRELATIONS] += 2 * DIRECTIONS * network.stripes * maps[0].numel() * taps
+    return operations

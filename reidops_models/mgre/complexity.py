@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import partial
-from typing import Any
-
 import torch
-from torch import Tensor, nn
 
 from reidops_models.embedding import device_of
 from reidops_models.mgre.network import MgreNetwork
+from reidops_models.operations import counted_products
 
 PARTS = {
     "backbone": "trunk",
@@ -33,20 +29,6 @@ def count_operations(network: MgreNetwork) -> dict[str, int]:
         >>> round(sum(count_operations(network).values()) / 1e9, 2)
         7.93
     """
-    counts: Counter[str] = Counter()
-    hooks = [
-        layer.register_forward_hook(partial(_count, counts, PARTS[name.partition(".")[0]]))
-        for name, layer in network.named_modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear))
-    ]
-    try:
+    with counted_products(network, PARTS.__getitem__) as counts:
         network.embed(torch.zeros(1, 3, *network.image_size, device=device_of(network)))
-    finally:
-        for hook in hooks:
-            hook.remove()
     return dict(counts)
-
-
-def _count(counts: Counter[str], part: str, layer: nn.Conv2d | nn.Linear, inputs: Any, output: Tensor) -> None:
-    places = output.numel() // output.shape[1]
-    counts[part] += layer.weight.numel() * places

@@ -26,8 +26,8 @@ def draw_mapping(runs: Experiments, path: Path) -> Path:
     """Joints and the boxes that eq. 3 makes of them, a column a stage."""
     people = runs.study.people(runs.study.seeds[0])
     samples = people.query[:: max(1, len(people.query) // PEOPLE)][:PEOPLE]
-    boxes, there = region_boxes(read_poses(samples), REGIONS)
     poses = read_poses(samples)
+    boxes, there = region_boxes(poses, REGIONS)
     rows: list[list[Tensor | None]] = []
     for index, sample in enumerate(samples):
         image = read_image(sample.path)

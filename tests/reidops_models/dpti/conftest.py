@@ -10,19 +10,12 @@ import torch
 from torch import nn
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
-from reidops_models.data import ReidDataset, load_market1501, write_synthetic
 from reidops_models.dpti import DptiNetwork, DptiRecipe
 from reidops_models.recipe import load_recipe, parse_recipe
 
 
 class Tiny(Protocol):
     def __call__(self, **sections: Any) -> DptiRecipe: ...
-
-
-@pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
-    """The tiny benchmark. Read only."""
-    return load_market1501(write_synthetic(tmp_path_factory.mktemp("data") / "people", "tiny", workers=1))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
-from reidops_models.data import ReidDataset, load_market1501, write_synthetic
 from reidops_models.mgre import MgreNetwork, MgreRecipe
 from reidops_models.mgre.location import LocationModule
 from reidops_models.recipe import load_recipe, parse_recipe
@@ -18,12 +17,6 @@ from reidops_models.recipe import load_recipe, parse_recipe
 
 class Tiny(Protocol):
     def __call__(self, **sections: Any) -> MgreRecipe: ...
-
-
-@pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
-    """The tiny benchmark. Read only."""
-    return load_market1501(write_synthetic(tmp_path_factory.mktemp("data") / "people", "tiny", workers=1))
 
 
 @pytest.fixture(scope="session")
