@@ -22,6 +22,13 @@ class InstanceBatchNorm(nn.Module):
     """IBN-a: the first half of the channels is normalised by each image's own statistics, the rest by the batch's.
 
     So half of the channels lose what a whole image shares, such as a camera's tint.
+
+    Args:
+        channels: C, of maps (B, C, h, w).
+
+    Example:
+        >>> InstanceBatchNorm(64)(torch.rand(2, 64, 8, 4)).shape
+        torch.Size([2, 64, 8, 4])
     """
 
     def __init__(self, channels: int) -> None:

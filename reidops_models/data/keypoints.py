@@ -75,7 +75,18 @@ def save_keypoints(path: str | os.PathLike[str], joints: Mapping[str, Tensor], s
     Args:
         path: of the file.
         joints: by picture, as :func:`load_keypoints` gives them.
-        sizes: (height, width) of each picture.
+        sizes: (height, width) of each picture, in pixels.
+
+    Raises:
+        KeyError: a picture without a size.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "keypoints.json")
+        ...     save_keypoints(file, {"a.jpg": torch.full((17, 3), 2.0)}, {"a.jpg": (128, 64)})
+        ...     load_keypoints(file)["a.jpg"].shape
+        torch.Size([17, 3])
     """
     numbers = {name: number for number, name in enumerate(sorted(joints), start=1)}
     images = [

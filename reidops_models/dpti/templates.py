@@ -70,6 +70,10 @@ class GridTemplates(nn.Module):
 
     Args:
         parts: N.
+
+    Example:
+        >>> GridTemplates(8)(torch.rand(2, 128, 256), (16, 8)).vectors.shape
+        torch.Size([2, 8, 256])
     """
 
     def __init__(self, parts: int) -> None:
@@ -89,6 +93,10 @@ class StaticTemplates(nn.Module):
     Args:
         parts: N.
         dimensions: d.
+
+    Example:
+        >>> StaticTemplates(8, 256)(2).vectors.shape
+        torch.Size([2, 8, 256])
     """
 
     def __init__(self, parts: int, dimensions: int) -> None:

@@ -62,6 +62,12 @@ def move_poses(poses: Tensor, affine: Tensor) -> Tensor:
 
     Returns:
         (B, 17, 3). In a mirrored image a left joint is a right one.
+
+    Example:
+        >>> poses = torch.tensor([[[0.25, 0.5, 2.0]] * 17])
+        >>> mirror = torch.tensor([[[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+        >>> move_poses(poses, mirror)[0, 0]
+        tensor([0.7500, 0.5000, 2.0000])
     """
     scale = torch.stack((affine[:, 0, 0], affine[:, 1, 1]), dim=1)[:, None]
     shift = affine[:, None, :, 2]
