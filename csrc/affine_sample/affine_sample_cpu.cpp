@@ -31,7 +31,7 @@ struct Kernels {
 
 template <class S>
 void run(void (*kernel)(const Problem<S>&, int64_t, int64_t), const Problem<S>& problem, int64_t tasks) {
-  torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
+  share_out(affine_sample::kOp, tasks, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
 }
 
 Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, int64_t mode, int64_t padding,

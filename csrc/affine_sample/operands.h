@@ -22,8 +22,6 @@ struct Batch {
 // where the input has no more than one picture along it; an expanded input has a gradient for each.
 inline Batch batch_of(const Tensor& input, const Tensor& theta, bool backward) {
   const int64_t of_input = input.dim() - 3, of_theta = theta.dim() - 2, dims = std::max(of_input, of_theta);
-  STD_TORCH_CHECK(dims <= Walk::kMostDims, kOp, ": input, theta: expected at most ", Walk::kMostDims,
-                  " batch dimensions, got ", dims);
   Batch batch;
   batch.sizes.resize(dims);
   int64_t sample = 1, picture = 1;
@@ -32,19 +30,15 @@ inline Batch batch_of(const Tensor& input, const Tensor& theta, bool backward) {
   for (int64_t d = dims - 1; d >= 0; --d) {
     const int64_t i = d - (dims - of_input), t = d - (dims - of_theta);
     const int64_t pictures = i < 0 ? 1 : input.size(i), thetas = t < 0 ? 1 : theta.size(t);
-    STD_TORCH_CHECK(pictures == thetas || pictures == 1 || thetas == 1, kOp,
-                    ": theta: expected batch dimensions that broadcast with those of input ",
-                    shape_string(input.sizes()), ", got ", shape_string(theta.sizes()));
     batch.sizes[d] = pictures == 1 ? thetas : pictures;
     repeats[d] = pictures == 1 || (!backward && input.stride(i) == 0);
     steps[d] = {.picture = pictures == 1 ? 0 : input.stride(i),
                 .theta = thetas == 1 ? 0 : theta.stride(t),
                 .sample = sample,
                 .number = pictures == 1 ? 0 : picture};
-    sample *= batch.sizes[d];
-    picture *= pictures;
+    sample = times(sample, batch.sizes[d]);
+    picture = times(picture, pictures);
   }
-  STD_TORCH_CHECK(sample < int64_t(1) << 31, kOp, ": input, theta: expected fewer than 2^31 samples, got ", sample);
   for (int64_t d = 0; d < dims; ++d)
     if (batch.sizes[d] != 1) (repeats[d] ? batch.repeats : batch.pictures).add(batch.sizes[d], steps[d]);
   return batch;
@@ -55,6 +49,27 @@ inline Tensor laid_out(const Tensor& maps, const Tensor& like, bool channels_las
   Tensor made = new_maps(like, {maps.sizes().begin(), maps.sizes().end()}, channels_last);
   if (std::ranges::equal(maps.strides(), made.strides())) return maps;
   return torch::stable::copy_(made, maps);
+}
+
+// The batch dimensions broadcast, and what they count fits 32 bits: pictures, maps and samples, each on its own, since
+// none of one kind leaves any number of another.
+inline void check_batch(const Tensor& input, const Tensor& theta) {
+  constexpr int64_t kMost = (int64_t(1) << 31) - 1;
+  const int64_t of_input = input.dim() - 3, of_theta = theta.dim() - 2, dims = std::max(of_input, of_theta);
+  STD_TORCH_CHECK(dims <= Walk::kMostDims, kOp, ": input, theta: expected at most ", Walk::kMostDims,
+                  " batch dimensions, got ", dims);
+  std::vector<int64_t> pictures(dims, 1), thetas(dims, 1), samples(dims);
+  for (int64_t d = 0; d < of_input; ++d) pictures[dims - of_input + d] = input.size(d);
+  for (int64_t d = 0; d < of_theta; ++d) thetas[dims - of_theta + d] = theta.size(d);
+  for (int64_t d = 0; d < dims; ++d) {
+    STD_TORCH_CHECK(pictures[d] == thetas[d] || pictures[d] == 1 || thetas[d] == 1, kOp,
+                    ": theta: expected batch dimensions that broadcast with those of input ",
+                    shape_string(input.sizes()), ", got ", shape_string(theta.sizes()));
+    samples[d] = pictures[d] == 1 ? thetas[d] : pictures[d];
+  }
+  check_product(kOp, "input", "pictures", pictures, kMost);
+  check_product(kOp, "theta", "maps", thetas, kMost);
+  check_product(kOp, "input, theta", "samples", samples, kMost);
 }
 
 inline void check_call(const Tensor& input, const Tensor& theta, int64_t h, int64_t w, int64_t mode, int64_t padding) {
@@ -71,12 +86,13 @@ inline void check_call(const Tensor& input, const Tensor& theta, int64_t h, int6
   STD_TORCH_CHECK(theta.device() == input.device(), kOp, ": theta: expected the device of input");
   const int64_t H = input.size(input.dim() - 2), W = input.size(input.dim() - 1);
   constexpr int64_t kMost = int64_t(1) << 30;
-  STD_TORCH_CHECK(H * W < kMost, kOp, ": input: expected fewer than 2^30 pixels in a picture, got ",
+  STD_TORCH_CHECK(times(H, W) < kMost, kOp, ": input: expected fewer than 2^30 pixels in a picture, got ",
                   shape_string(input.sizes()));
-  STD_TORCH_CHECK(h > 0 && w > 0 && h * w < kMost, kOp,
+  STD_TORCH_CHECK(h > 0 && w > 0 && times(h, w) < kMost, kOp,
                   ": size: expected positive numbers whose product is below 2^30, got (", h, ", ", w, ")");
   STD_TORCH_CHECK(H > 0 && W > 0, kOp, ": input: expected pictures of at least one pixel, got ",
                   shape_string(input.sizes()));
+  check_batch(input, theta);
 }
 
 // All of a problem but the pointers to results.  `input` may be any strides, `theta` must have its six side by side.
@@ -84,6 +100,7 @@ template <class S>
 Problem<S> problem_of(const Tensor& input, const Tensor& theta, const Batch& batch, int64_t h, int64_t w, int64_t mode,
                       int64_t padding, bool align_corners) {
   const int64_t n = input.dim();
+  const Strides strides = strides_of(input);
   return {
       .input = static_cast<const S*>(input.const_data_ptr()),
       .theta = static_cast<const S*>(theta.const_data_ptr()),
@@ -99,9 +116,9 @@ Problem<S> problem_of(const Tensor& input, const Tensor& theta, const Batch& bat
       .W = input.size(n - 1),
       .h = h,
       .w = w,
-      .channel_stride = input.stride(n - 3),
-      .row_stride = input.stride(n - 2),
-      .column_stride = input.stride(n - 1),
+      .channel_stride = strides.channel,
+      .row_stride = strides.row,
+      .column_stride = strides.column,
       .channels_last = is_channels_last(input),
       .align_corners = align_corners,
       .mode = static_cast<Mode>(mode),
@@ -110,7 +127,9 @@ Problem<S> problem_of(const Tensor& input, const Tensor& theta, const Batch& bat
 }
 
 inline Tensor new_output(const Tensor& input, const Batch& batch, int64_t h, int64_t w) {
-  return new_maps(input, with_maps(batch.sizes, input.size(input.dim() - 3), h, w), is_channels_last(input));
+  const auto sizes = with_maps(batch.sizes, input.size(input.dim() - 3), h, w);
+  check_product(kOp, "input, theta, size", "elements of the output", sizes);
+  return new_maps(input, sizes, is_channels_last(input));
 }
 
 // What both backward operators have and make.
@@ -163,6 +182,8 @@ inline BackwardOperands backward_operands(const Tensor& grad, const Tensor& inpu
   check_operand(kOp, "grad", grad, with_maps(batch.sizes, input.size(input.dim() - 3), h, w), input);
   const bool channels_last = is_channels_last(input);
   const std::vector<int64_t> sizes(input.sizes().begin(), input.sizes().end());
+  check_product(kOp, "grad", "elements", {grad.sizes().begin(), grad.sizes().end()});
+  check_product(kOp, "input", "elements", sizes);
   return {.grad = laid_out(grad, input, channels_last),
           .input = input,
           .theta = thetas,

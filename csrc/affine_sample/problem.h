@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "../common/half.h"
+#include "../common/sizes.h"
 #include "affine_sample.h"
 
 namespace reidops::affine_sample {
@@ -25,7 +26,7 @@ struct Walk {
   void add(int64_t count, const Place& one) {
     extent[dims] = count;
     step[dims++] = one;
-    size *= count;
+    size = times(size, count);
   }
   // From `start`, the last dimension fastest.  There are fewer than 2^31 samples: a GPU divides 32 bits much faster.
   REIDOPS_HOST_DEVICE Place at(int64_t index, Place start) const {

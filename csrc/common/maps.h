@@ -14,6 +14,16 @@ inline bool is_channels_last(const Tensor& maps) {
   return maps.size(n - 3) > 1 && maps.stride(n - 3) == 1 && maps.stride(n - 1) != 1;
 }
 
+// Elements from a channel, a row and a column to the next.  Along a dimension of one element a tensor's stride may be
+// any number; here it is what it would be were the dimensions inside it all there is, so that no kernel multiplies a
+// meaningless one.  (The others times their size stay below what the tensor's memory holds, twice over.)
+inline Strides strides_of(const Tensor& maps) {
+  const int64_t n = maps.dim(), C = maps.size(n - 3), H = maps.size(n - 2), W = maps.size(n - 1);
+  if (maps.numel() == 0) return {0, 0, 0};
+  const int64_t column = W == 1 ? 1 : maps.stride(n - 1), row = H == 1 ? W * column : maps.stride(n - 2);
+  return {C == 1 ? H * row : maps.stride(n - 3), row, column};
+}
+
 // A new tensor (*batch, C, h, w), contiguous, or with the channels innermost.
 inline Tensor new_maps(const Tensor& like, std::vector<int64_t> sizes, bool channels_last) {
   const int64_t n = sizes.size();

@@ -2,7 +2,9 @@
 // dtype dispatch and checks.  The only header here that includes torch's; kernels see pointers, sizes and strides.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -12,6 +14,8 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
+
+#include "sizes.h"
 
 namespace reidops {
 
@@ -51,6 +55,29 @@ inline std::string shape_string(torch::headeronly::IntHeaderOnlyArrayRef sizes) 
   for (std::size_t i = 0; i < sizes.size(); ++i) out << (i > 0 ? ", " : "") << sizes[i];
   out << (sizes.size() == 1 ? ",)" : ")");
   return out.str();
+}
+
+// Shares `tasks` out among torch's threads.  A thread that gets no memory to lay its operands out is an error that
+// names the operator; as an exception it would come out of torch's C interface without a word.
+template <class Body>
+void share_out(const char* op, int64_t tasks, Body&& body) {
+  std::atomic<bool> out_of_memory{false};
+  torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
+    try {
+      body(begin, end);
+    } catch (const std::bad_alloc&) {
+      out_of_memory = true;
+    }
+  });
+  STD_TORCH_CHECK(!out_of_memory, op, ": out of memory: a thread could not lay out what it has of the operands");
+}
+
+// One line that names the operator, the argument, what was expected and what came, unless the product of `sizes`, which
+// counts `what`, is at most `most`.
+inline void check_product(const char* op, const char* argument, const char* what,
+                          const std::vector<int64_t>& sizes, int64_t most = kMostElements) {
+  STD_TORCH_CHECK(product(sizes) <= most, op, ": ", argument, ": expected at most ", most, " ", what, ", got ",
+                  shape_string(torch::headeronly::IntHeaderOnlyArrayRef(sizes)));
 }
 
 // One line that names the operator, the argument, what was expected and what came, unless `tensor` has this shape and

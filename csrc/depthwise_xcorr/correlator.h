@@ -41,6 +41,15 @@ class Correlator {
   using V = Run<T>;
   static constexpr int kLanes = kRun<T>;
 
+  // What is laid out: every row of the map with the `width_` columns that some output looks at, the map as it is, the
+  // taps and the outputs; after each a run, since gather_pixels writes whole runs of fewer pixels than that, and
+  // scatter_pixels reads them.  What `rows` touches of them:
+  //
+  //     map_    rows r of [0, H); columns x + j + c <= (w - 1) + (kw - 1) = width - 1
+  //     taps_   rows i - k of [0, kh), which it tests; columns j < kw
+  //     out_    rows y + k < y + rows <= h; columns x + c < w
+  //
+  // check_call keeps these products, in bytes, below what 63 bits hold.
   explicit Correlator(const Problem& p) : p_(p), width_(p.w + p.kw - 1), inner_(inner(p)) {
     map_ = map_memory_.reserve((p.H * width_ + kLanes) * kLanes);
     whole_ = whole_memory_.reserve((p.H * p.W + kLanes) * kLanes);
@@ -108,9 +117,12 @@ class Correlator {
   // The columns that some output looks at, -left to w + kw - 2 - left.  Those outside the map are zero, as the buffer
   // is at first; they are made so again only where runs of pixels reach into them.
   void lay_out(const S* from, int64_t channels) {
+    //
+    // before + count + after = width: with first >= 0 and first >= -left, before is in [0, width], and count is 0 or
+    // last - first <= width - left - first, which is width - before.  Where count is 0, `first` may lie beyond the map.
     const int64_t first = std::max<int64_t>(0, -p_.left), last = std::min(p_.W, width_ - p_.left);
     const int64_t before = std::min(first + p_.left, width_), count = std::max<int64_t>(0, last - first);
-    const int64_t after = width_ - before - count;
+    const int64_t after = width_ - before - count, column = count > 0 ? first * p_.of_search.column : 0;
     // Rows of less than a run are quicker to gather together.
     const bool together = count < kLanes && p_.of_search.row == p_.W * p_.of_search.column;
     const bool spoilt = !together && count < kLanes;
@@ -121,13 +133,13 @@ class Correlator {
       T* to = row + before * kLanes;
       if (together) std::memcpy(to, whole_ + (y * p_.W + first) * kLanes, size_t(count * kLanes) * sizeof(T));
       else
-        gather_pixels<T, kLanes>(from + y * p_.of_search.row + first * p_.of_search.column, p_.of_search.channel,
-                                 p_.of_search.column, channels, count, to);
+        gather_pixels<T, kLanes>(from + y * p_.of_search.row + column, p_.of_search.channel, p_.of_search.column,
+                                 channels, count, to);
       if (spoilt) std::memset(to + count * kLanes, 0, size_t(after * kLanes) * sizeof(T));
     }
   }
   // A map as pixels; all at once where its rows follow one another.
-  static void gather(const S* from, const depthwise_xcorr::Strides& strides, int64_t channels, int64_t rows,
+  static void gather(const S* from, const Strides& strides, int64_t channels, int64_t rows,
                      int64_t columns, T* to) {
     const bool run = strides.row == columns * strides.column;
     const int64_t calls = run ? 1 : rows, count = run ? rows * columns : columns;

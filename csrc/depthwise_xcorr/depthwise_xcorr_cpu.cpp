@@ -30,9 +30,8 @@ Tensor depthwise_xcorr_cpu(const Tensor& search, const Tensor& templ, int64_t to
     using S = decltype(zero);
     const auto problem = call.problem<S>();
     const Kernel<S> kernel;
-    torch::stable::parallel_for(0, kernel.tasks(problem), 1, [&](int64_t begin, int64_t end) {
-      kernel.correlate(problem, begin, end);
-    });
+    share_out(depthwise_xcorr::kOp, kernel.tasks(problem),
+              [&](int64_t begin, int64_t end) { kernel.correlate(problem, begin, end); });
   });
   return call.output;
 }

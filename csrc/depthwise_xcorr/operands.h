@@ -16,10 +16,6 @@ inline int64_t size_of(const Tensor& maps, int64_t d) { return d < maps.dim() - 
 inline int64_t stride_of(const Tensor& maps, int64_t d) {
   return size_of(maps, d) == 1 ? 0 : maps.stride(maps.dim() - 4 - d);
 }
-inline Strides strides_of(const Tensor& maps) {
-  const int64_t n = maps.dim();
-  return {maps.stride(n - 3), maps.stride(n - 2), maps.stride(n - 1)};
-}
 
 struct Call {
   Tensor search, templ;
@@ -66,38 +62,59 @@ struct Call {
   }
 };
 
-// A call whose output is still to be made.
+// A call whose output is still to be made; `op` is named in errors.
 inline Call check_call(const Tensor& search, const Tensor& templ, int64_t top, int64_t left, int64_t h, int64_t w,
-                       bool turned, std::vector<int64_t> batch) {
+                       bool turned, std::vector<int64_t> batch, const char* op = kOp) {
   const auto shape = [](const Tensor& maps) { return shape_string(maps.sizes()); };
-  STD_TORCH_CHECK(search.dim() >= 3, kOp, ": search: expected shape (*B, C, H, W), got ", shape(search));
-  STD_TORCH_CHECK(templ.dim() >= 3, kOp, ": template: expected shape (*B, C, kh, kw), got ", shape(templ));
+  STD_TORCH_CHECK(search.dim() >= 3, op, ": search: expected shape (*B, C, H, W), got ", shape(search));
+  STD_TORCH_CHECK(templ.dim() >= 3, op, ": template: expected shape (*B, C, kh, kw), got ", shape(templ));
   const int64_t n = search.dim(), m = templ.dim(), dims = std::max(n, m) - 3;
-  STD_TORCH_CHECK(dims <= Walk::kMostDims, kOp, ": search, template: expected at most ", Walk::kMostDims,
+  STD_TORCH_CHECK(dims <= Walk::kMostDims, op, ": search, template: expected at most ", Walk::kMostDims,
                   " batch dimensions, got ", dims);
-  STD_TORCH_CHECK(templ.size(m - 3) == search.size(n - 3), kOp, ": template: expected search's ", search.size(n - 3),
+  STD_TORCH_CHECK(templ.size(m - 3) == search.size(n - 3), op, ": template: expected search's ", search.size(n - 3),
                   " channels, got ", shape(templ));
-  STD_TORCH_CHECK(templ.scalar_type() == search.scalar_type(), kOp, ": template: expected search's dtype ",
+  STD_TORCH_CHECK(templ.scalar_type() == search.scalar_type(), op, ": template: expected search's dtype ",
                   torch::headeronly::toString(search.scalar_type()), ", got ",
                   torch::headeronly::toString(templ.scalar_type()));
-  STD_TORCH_CHECK(templ.device() == search.device(), kOp, ": template: expected the device of search");
-  STD_TORCH_CHECK(search.size(n - 2) > 0 && search.size(n - 1) > 0, kOp,
-                  ": search: expected maps of at least one pixel, got ", shape(search));
-  STD_TORCH_CHECK(templ.size(m - 2) > 0 && templ.size(m - 1) > 0, kOp,
-                  ": template: expected at least one element, got ", shape(templ));
-  STD_TORCH_CHECK(h > 0 && w > 0, kOp, ": h, w: expected positive numbers, got ", h, " and ", w);
-  STD_TORCH_CHECK(int64_t(batch.size()) <= dims, kOp, ": batch: expected at most ", dims, " dimensions, got ",
+  STD_TORCH_CHECK(templ.device() == search.device(), op, ": template: expected the device of search");
+  STD_TORCH_CHECK(int64_t(batch.size()) <= dims, op, ": batch: expected at most ", dims, " dimensions, got ",
                   batch.size());
+  // Rows, columns and channels are counted in 32 bits on a GPU, and 2^31 is far from where a sum of two of them and a
+  // margin leaves 64 bits.
+  const auto counted = [op](const char* argument, const char* what, int64_t number, int64_t least) {
+    STD_TORCH_CHECK(least <= number && number <= kMostOfADimension, op, ": ", argument, ": expected ", what, " from ",
+                    least, " to ", kMostOfADimension, ", got ", number);
+  };
+  counted("search", "channels", search.size(n - 3), 0);
+  counted("search", "rows", search.size(n - 2), 1);
+  counted("search", "columns", search.size(n - 1), 1);
+  counted("template", "rows", templ.size(m - 2), 1);
+  counted("template", "columns", templ.size(m - 1), 1);
+  counted("h", "rows", h, 1);
+  counted("w", "columns", w, 1);
+  counted("top", "a margin", top, -kMostOfADimension);
+  counted("left", "a margin", left, -kMostOfADimension);
   Call call{search, templ, top, left, h, w, turned, batch, {}};
+  std::vector<int64_t> sums;  // products that are added up
   for (int64_t d = 0; d < dims; ++d) {
     const int64_t a = size_of(search, d), b = size_of(templ, d);
     const int64_t out = d < int64_t(batch.size()) ? batch[batch.size() - 1 - d] : 1;
-    STD_TORCH_CHECK(a == b || a == 1 || b == 1, kOp,
+    STD_TORCH_CHECK(a == b || a == 1 || b == 1, op,
                     ": template: expected batch dimensions that broadcast with those of search ", shape(search),
                     ", got ", shape(templ));
-    STD_TORCH_CHECK(out == 1 || out == (a == 1 ? b : a), kOp, ": batch: expected the broadcast dimensions, or 1, got ",
+    STD_TORCH_CHECK(out == 1 || out == (a == 1 ? b : a), op, ": batch: expected the broadcast dimensions, or 1, got ",
                     shape_string(batch));
+    sums.push_back(a == 1 ? b : a);
   }
+  // The CPU kernel lays out a map with its margins, the taps and an output for each thread (correlator.h), and counts
+  // all maps whose products are summed.
+  constexpr int64_t kMostLanes = 16;
+  check_product(op, "search, w", "elements laid out", {search.size(n - 2), w + templ.size(m - 1), kMostLanes});
+  check_product(op, "search", "elements laid out", {search.size(n - 2), search.size(n - 1), kMostLanes});
+  check_product(op, "template", "elements laid out", {templ.size(m - 2), templ.size(m - 1), kMostLanes});
+  check_product(op, "h, w", "elements laid out", {h, w, kMostLanes});
+  check_product(op, "search, template", "pairs of maps", sums);
+  check_product(op, "batch, h, w", "elements of the output", with_maps(batch, search.size(n - 3), h, w));
   return call;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "../common/half.h"
+#include "../common/sizes.h"
 
 namespace reidops::depthwise_xcorr {
 
@@ -29,7 +30,7 @@ struct Walk {
   void add(int64_t count, const Place& one) {
     extent[dims] = count;
     step[dims++] = one;
-    size *= count;
+    size = times(size, count);
   }
   REIDOPS_HOST_DEVICE Place at(int64_t index, Place start) const {
     for (int d = dims - 1; d >= 0; --d) {
@@ -41,10 +42,6 @@ struct Walk {
     }
     return start;
   }
-};
-
-struct Strides {
-  int64_t channel, row, column;
 };
 
 template <class S>

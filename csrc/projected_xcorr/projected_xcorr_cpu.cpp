@@ -37,10 +37,15 @@ Tensor projected_xcorr_cpu(const Tensor& search, const Tensor& templates, const 
   STD_TORCH_CHECK(given.dim() == 3 && given.size(1) == T && given.size(2) == C, kOp, ": weight: expected shape (O, ",
                   T, ", ", C, "), got ", shape_string(given.sizes()));
   STD_TORCH_CHECK(given.scalar_type() == search.scalar_type(), kOp, ": weight: expected search's dtype");
+  check_product(kOp, "weight", "elements", {given.size(0), T, C});
   const Tensor weight = torch::stable::contiguous(given), first = first_of(templates);
   // The checks and the walk over the batch are depthwise_xcorr's, of an output of O channels and the pooled size.
-  auto call = depthwise_xcorr::check_call(search, first, top, left, h, w, false, batch);
+  auto call = depthwise_xcorr::check_call(search, first, top, left, h, w, false, batch, kOp);
   const int64_t O = weight.size(0), ph = halved(h, pooled), pw = halved(w, pooled);
+  check_product(kOp, "weight, batch, h, w", "elements of the output", with_maps(batch, O, ph, pw));
+  // Sums of all outputs, whose rows end with a whole run (projected_xcorr_cpu_kernel.h).
+  constexpr int64_t kMostLanes = 16;
+  check_product(kOp, "weight, h, w", "elements laid out", {O, times(ph, pw) + kMostLanes});
   call.output = new_maps(search, with_maps(batch, O, ph, pw), false);
   dispatch_storage(search.scalar_type(), kOp, "search", [&](auto zero) {
     using S = decltype(zero);
@@ -52,9 +57,10 @@ Tensor projected_xcorr_cpu(const Tensor& search, const Tensor& templates, const 
                              .ph = ph,
                              .pw = pw,
                              .pooled = pooled};
+    STD_TORCH_CHECK(problem.maps.sums.size == 1, kOp, ": batch: expected the broadcast dimensions, got ",
+                    shape_string(batch));
     const Kernel<S> project = kernel<S>();
-    torch::stable::parallel_for(0, problem.maps.outputs.size, 1,
-                                [&](int64_t begin, int64_t end) { project(problem, begin, end); });
+    share_out(kOp, problem.maps.outputs.size, [&](int64_t begin, int64_t end) { project(problem, begin, end); });
   });
   return call.output;
 }

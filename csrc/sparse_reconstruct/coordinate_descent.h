@@ -18,11 +18,11 @@ class CoordinateDescent {
  public:
   void reserve(int64_t atoms) {
     residual_ = residuals_.reserve(atoms);
-    weight_ = weights_.reserve(atoms);
+    weight_ = weights_.reserve(atoms);  // null, as the residual is, where there are no atoms
   }
 
   bool solve(const Column<T>& column, T tolerance, int max_iterations) {
-    std::memset(weight_, 0, size_t(column.atoms) * sizeof(T));
+    if (column.atoms > 0) std::memset(weight_, 0, size_t(column.atoms) * sizeof(T));
     T best_gap = T(1e30);
     int stalled = 0;
     refresh(column);
@@ -69,7 +69,7 @@ class CoordinateDescent {
 
   // r and the certificate's sums from c and G themselves.
   void refresh(const Column<T>& column) {
-    std::memcpy(residual_, column.correlation, size_t(column.atoms) * sizeof(T));
+    if (column.atoms > 0) std::memcpy(residual_, column.correlation, size_t(column.atoms) * sizeof(T));
     for (int64_t j = 0; j < column.atoms; ++j) {
       if (weight_[j] == 0) continue;
       const T* row = column.gram + j * column.stride;

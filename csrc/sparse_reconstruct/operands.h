@@ -20,6 +20,9 @@ struct Operands {
   int64_t R, G, M, d;
   bool with_coefficients;
 
+  // Along a dimension of one element a tensor's stride may be any number, which would overflow in a product.
+  static int64_t stride(const Tensor& tensor, int64_t d) { return tensor.size(d) == 1 ? 0 : tensor.stride(d); }
+
   // The kernels' view of it.
   template <class T>
   Problem<T> problem() const {
@@ -29,10 +32,10 @@ struct Operands {
         .energy = energy.const_data_ptr<T>(),
         .columns = data_or_null<T>(columns),
         .atoms = data_or_null<T>(atoms),
-        .correlation_stride = {correlation.stride(0), correlation.stride(1)},
-        .energy_stride = {energy.stride(0), energy.stride(1)},
-        .columns_stride = {d ? columns->stride(0) : 0, d ? columns->stride(1) : 0},
-        .atoms_stride = {d ? atoms->stride(0) : 0, d ? atoms->stride(1) : 0},
+        .correlation_stride = {stride(correlation, 0), stride(correlation, 1)},
+        .energy_stride = {stride(energy, 0), stride(energy, 1)},
+        .columns_stride = {d ? stride(*columns, 0) : 0, d ? stride(*columns, 1) : 0},
+        .atoms_stride = {d ? stride(*atoms, 0) : 0, d ? stride(*atoms, 1) : 0},
         .R = R,
         .G = G,
         .M = M,
@@ -65,6 +68,15 @@ inline Operands check_operands(const Tensor& gram, const Tensor& correlation, co
   constexpr int64_t kMost = std::numeric_limits<int>::max() / 2;
   STD_TORCH_CHECK(R <= kMost && G <= kMost && M <= kMost, kOp, ": correlation: expected sizes of at most ", kMost,
                   ", got ", shape_string(correlation.sizes()));
+  STD_TORCH_CHECK(beta >= 0, kOp, ": beta: expected a number >= 0, got ", beta);
+  STD_TORCH_CHECK(tolerance > 0, kOp, ": tolerance: expected a number > 0, got ", tolerance);
+  // Of what is made, copied or counted; a Gram is laid out with its rows padded to a run.
+  constexpr int64_t kMostLanes = 16;
+  check_product(kOp, "gram", "elements", {G, M + kMostLanes, M + kMostLanes});
+  check_product(kOp, "correlation", "elements", {R, G, M});
+  check_product(kOp, "correlation", "columns", {R, G});  // also where M is 0
+  check_product(kOp, "columns", "elements", {R, G, d});
+  check_product(kOp, "atoms", "elements", {G, M, d});
   check_operand(kOp, "gram", gram, {G, M, M}, correlation);
   check_operand(kOp, "energy", energy, {R, G}, correlation);
   check_operand(kOp, "columns", columns, {R, G, d}, correlation);

@@ -17,8 +17,8 @@ void solve(const Problem<T>& problem) {
   if (cpu_isa() == Isa::kAvx2) kernel = avx2::solve;
   if (cpu_isa() == Isa::kAvx512) kernel = avx512::solve;
 #endif
-  torch::stable::parallel_for(0, sparse_reconstruct::tasks(problem), 1,
-                              [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
+  share_out(sparse_reconstruct::kOp, sparse_reconstruct::tasks(problem),
+            [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
 }
 
 std::tuple<Tensor, Tensor, Tensor> sparse_reconstruct_gram(

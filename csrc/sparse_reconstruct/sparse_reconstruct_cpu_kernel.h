@@ -198,7 +198,7 @@ class Kernel {
     p_.gap[r * p_.G + g_] = T(certificate.gap);
     if (!p_.coefficients) return;
     T* w = p_.coefficients + (r * p_.G + g_) * p_.M;
-    std::memset(w, 0, size_t(p_.M) * sizeof(T));
+    if (p_.M > 0) std::memset(w, 0, size_t(p_.M) * sizeof(T));
     for (int64_t k = 0; k < count; ++k) {
       const int64_t j = atom(result, k);
       if (j < p_.M) w[j] = T(result.weight(k));

@@ -5,6 +5,7 @@
 namespace {
 
 using namespace reidops::depthwise_xcorr;
+using reidops::Strides;
 using reidops::emulator::Array;
 using reidops::emulator::GlobalMemory;
 namespace py = pybind11;
