@@ -1,6 +1,9 @@
 // taps.h - the pixels that a stretch of output pixels is made of, worked out before any channel is looked at.
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 #include "../common/pixels.h"
 #include "problem.h"
 
@@ -42,7 +45,8 @@ template <class T>
 struct Taps {
   // Pixels of the region, numbered along its rows; `pixels()` of it stands for one of zeros.  In the order (low y, low
   // x), (low y, high x), (high y, low x), (high y, high x).  Sampling the nearest pixel has the first alone, and so has
-  // a square: all four lie in the region, which is nearly always.
+  // a square: all four lie in the region, which is nearly always.  No number is ever below 0 or above `pixels()`,
+  // whatever theta is: see find_run.
   alignas(64) int32_t pixel[4][kRoom];
   alignas(64) T weight[4][kRoom];
   alignas(64) T fraction_x[kRoom], fraction_y[kRoom];
@@ -68,7 +72,7 @@ class Positions {
   }
 
   // Extends the region by what this theta's samples may touch.  The image of the output's rectangle is a parallelogram,
-  // so its corners say how far it reaches; a pixel on every side is for rounding.
+  // so its corners say how far it reaches; `reach` adds what rounding may move.
   void extend(Region& region) const {
     int64_t y, rows, x, columns;
     reach(theta_, p_.W, x_, x, columns);
@@ -96,15 +100,33 @@ class Positions {
   }
 
  private:
+  // The pixels [first, first + count) of one axis that samples may touch.
+  //
+  // find_run and this function round differently, so the bound has a slack.  Let u be half of epsilon, the error of one
+  // rounding, and m = |theta_0| + |theta_1| + |theta_2|.  |x| and |y| are at most 1, so no partial sum of the
+  // normalised coordinate exceeds m (1 + 4 u).  Then, to first order in u, and whether or not products are fused with sums:
+  //
+  //     theta_0 x + (theta_1 y + theta_2)     3 roundings on the way of each term     error <= 3 u m
+  //     + 1, times scale, - offset            3 more, of numbers up to (m + 1) scale  error <= 3 u (m + 1) scale + u
+  //
+  // As scale <= size / 2, a position is wrong by at most 3 u (m + 1) size + u.  `low` and `high` have one rounding less
+  // in the sum, so they are wrong by at most that; reflection inside the picture rounds twice more, by 2 u size; and to
+  // take the slack off rounds once, by u (m + 1) size.  The sum is below 10 u (m + 1) size, and the slack is 16 u
+  // (m + 1) size, so that its own rounding and the terms in u^2 are covered as well.
+  //
+  // A position p in (low, high) touches floor(p) and floor(p) + 1.  Where the bound is not finite, or so far away that
+  // it does not fit an integer, all pixels are laid out.  (With one pixel and aligned corners scale is 0: low and high
+  // are then finite while m, and with it the slack, may be anything.)
   void reach(const T* theta, int64_t size, const affine_sample::Axis<T>& axis, int64_t& first, int64_t& count) const {
     const T spread = std::fabs(theta[0]) + std::fabs(theta[1]);
-    const T low = affine_sample::to_pixels(theta[2] - spread, axis);
-    const T high = affine_sample::to_pixels(theta[2] + spread, axis);
+    const T slack = 8 * std::numeric_limits<T>::epsilon() * (spread + std::fabs(theta[2]) + 1) * T(size);
+    const T low = affine_sample::to_pixels(theta[2] - spread, axis) - slack;
+    const T high = affine_sample::to_pixels(theta[2] + spread, axis) + slack;
     const bool all = !(low > T(-1e9) && high < T(1e9)) ||
                      (p_.padding == affine_sample::Padding::kReflection && !(low > T(0) && high < T(size - 1)));
     first = 0, count = size;
     if (all) return;
-    int64_t begin = int64_t(std::floor(low)) - 1, end = int64_t(std::floor(high)) + 3;
+    int64_t begin = int64_t(std::floor(low)), end = int64_t(std::floor(high)) + 2;
     if (p_.padding == affine_sample::Padding::kBorder) {  // what lies outside is taken from the edge
       begin = begin > size - 1 ? size - 1 : begin;
       end = end < 1 ? 1 : end;
@@ -133,13 +155,18 @@ class Positions {
     const Cell<V> cx = cell(V(theta_[0] * x + (theta_[1] * y + theta_[2])), x_, p_.padding);
     const Cell<V> cy = cell(V(theta_[3] * x + (theta_[4] * y + theta_[5])), y_, p_.padding);
     using Int = typename Lanes<T>::Bits;
-    const I nothing = I{} + Int(region.pixels()), width = I{} + Int(p_.W), height = I{} + Int(p_.H);
+    // A pixel counts as there when it lies in the region: only that was laid out.  So memory does not depend on the
+    // bound of `reach`; were that too narrow, a sample would lose a pixel and touch nothing else.  Those
+    // outside become 0 before they are multiplied, so the product stays below 2^30, as the number of pixels is.
+    const I nothing = I{} + Int(region.pixels()), rows = I{} + Int(region.rows), columns = I{} + Int(region.columns);
+    const I low_y = cy.low - Int(region.y), low_x = cx.low - Int(region.x);
     const auto number = [&](I row, I column) -> I {
-      const I pixel = (row - Int(region.y)) * Int(region.columns) + (column - Int(region.x));
-      return inside(row, height) & inside(column, width) ? pixel : nothing;
+      const I there = inside(row, rows) & inside(column, columns);
+      const I pixel = (row & there) * columns + (column & there);
+      return there ? pixel : nothing;
     };
     if (p_.mode == Mode::kNearest) {
-      keep(taps.pixel[0] + at, number(nearest(cy), nearest(cx)));
+      keep(taps.pixel[0] + at, number(nearest(cy) - Int(region.y), nearest(cx) - Int(region.x)));
       return;
     }
     keep(taps.fraction_x + at, cx.fraction);
@@ -150,13 +177,13 @@ class Positions {
       keep(taps.base_x + at, x);
       keep(taps.base_y + at, V{} + y);
     }
-    keep(taps.pixel[0] + at, number(cy.low, cx.low));
-    const bool square = all(inside(cy.low, height - 1) & inside(cx.low, width - 1));
+    keep(taps.pixel[0] + at, number(low_y, low_x));
+    const bool square = all(inside(low_y, rows - 1) & inside(low_x, columns - 1));  // low and low + 1, of both axes
     for (int k = 0; k < kRun<T>; ++k) taps.square[at + k] = square;
     if (square) return;
-    keep(taps.pixel[1] + at, number(cy.low, cx.low + 1));
-    keep(taps.pixel[2] + at, number(cy.low + 1, cx.low));
-    keep(taps.pixel[3] + at, number(cy.low + 1, cx.low + 1));
+    keep(taps.pixel[1] + at, number(low_y, low_x + 1));
+    keep(taps.pixel[2] + at, number(low_y + 1, low_x));
+    keep(taps.pixel[3] + at, number(low_y + 1, low_x + 1));
     keep(taps.weight[0] + at, (one - cx.fraction) * (one - cy.fraction));
     keep(taps.weight[1] + at, cx.fraction * (one - cy.fraction));
     keep(taps.weight[2] + at, (one - cx.fraction) * cy.fraction);

@@ -14,6 +14,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 #if !defined(REIDOPS_ISA) || !defined(REIDOPS_VECTOR_BYTES)
 #error "set REIDOPS_ISA and REIDOPS_VECTOR_BYTES (64: AVX-512, 32: AVX2, 16: what every machine has)"
@@ -114,21 +117,37 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { std::free(data_); }
 
-  // At least `count` elements; what was there is lost when it has to grow.
+  // At least `count` elements; what was there is lost when it has to grow.  Under AddressSanitizer no more than `count`
+  // may be touched until the next call, although the memory may be larger.
   T* reserve(int64_t count) {
-    if (count <= count_) return data_;
-    std::free(data_);
-    count_ = 0;
-    const size_t bytes = (size_t(count) * sizeof(T) + 63) / 64 * 64;
-    data_ = static_cast<T*>(std::aligned_alloc(64, bytes));
-    if (data_ == nullptr) throw std::bad_alloc();
-    std::memset(data_, 0, bytes);
-    count_ = count;
+    constexpr int64_t kMost = (int64_t(1) << 62) / int64_t(sizeof(T));
+    if (count < 0 || count > kMost) throw std::bad_alloc();  // an operator's checks come first; this is the last resort
+    if (count > count_) grow(count);
+    guard(count);
     return data_;
   }
   T* get() const { return data_; }
 
  private:
+  static size_t bytes_of(int64_t count) { return (size_t(count) * sizeof(T) + 63) / 64 * 64; }
+  void grow(int64_t count) {
+    std::free(data_);
+    count_ = 0;
+    data_ = static_cast<T*>(std::aligned_alloc(64, bytes_of(count)));
+    if (data_ == nullptr) throw std::bad_alloc();
+    std::memset(data_, 0, bytes_of(count));
+    count_ = count;
+  }
+#if defined(__SANITIZE_ADDRESS__)
+  void guard(int64_t count) {
+    if (data_ == nullptr) return;
+    ASAN_UNPOISON_MEMORY_REGION(data_, bytes_of(count_));
+    ASAN_POISON_MEMORY_REGION(data_ + count, bytes_of(count_) - size_t(count) * sizeof(T));
+  }
+#else
+  void guard(int64_t) {}
+#endif
+
   T* data_ = nullptr;
   int64_t count_ = 0;
 };

@@ -344,3 +344,49 @@ def test_reference_is_torchs(options: dict[str, Any]) -> None:
         ours = torch.ops.reidops.affine_sample_backward(grad, input, theta, *numbers, *wanted)
         theirs = reference.affine_sample_backward(grad, input, theta, *numbers, *wanted)
         assert_close(ours, theirs, rtol=0, atol=1e-11)
+
+
+# --- theta far away -------------------------------------------------------------------------------------------------
+
+
+def cancelling(a: float, turn: int, place: int, **kind: Any) -> Tensor:
+    """X is near the picture at one corner of the output alone, as the difference of numbers as large as ``a``."""
+    step = torch.finfo(torch.float32).eps * a / 2
+    return torch.tensor([[a + turn * step, a + step, 2 * a - 1 + 2 * place * step], [0, 0, 0]], **kind)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("padding", PADDING_MODES)
+@pytest.mark.parametrize(("size", "a"), [((1, 1024), 4.5e5), ((8, 1024), 4.5e5), ((1, 4096), 1e4), ((1, 1024), 1e7)])
+def test_far_and_cancelling(size: tuple[int, int], a: float, padding: str, mode: str) -> None:
+    """Which pixel is read is float32's affair. It is one of the picture, or zero outside it; so for the gradient."""
+    input = (torch.arange(size[1]) / size[1] + 1).expand(2, 16, *size).contiguous().requires_grad_()
+    least = 0 if padding == "zeros" else 1
+    for place, turn in itertools.product(range(-24, 25, 4), range(4)):
+        theta = cancelling(a, turn, place).expand(2, 3, 2, 3).contiguous()
+        options: dict[str, Any] = {"mode": mode, "padding_mode": padding, "align_corners": True}
+        output = affine_sample(input[:, None], theta, (2, 2), **options)
+        low, high = output.detach().aminmax()
+        assert least - 1e-5 <= float(low)
+        assert float(high) <= 2 + 1e-5
+        (grad,) = torch.autograd.grad(output.sum(), input)
+        assert bool((grad >= 0).all())
+        if padding != "zeros":  # every sample is taken from the picture, whole
+            assert_close(grad.sum(), torch.tensor(float(output.numel())), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("padding", PADDING_MODES)
+def test_far_where_the_dtype_has_digits(padding: str, dtype: torch.dtype) -> None:
+    """Terms of a hundred pictures that cancel: the values of float64, as far as a position's rounding goes."""
+    width, a = 64, 100.0
+    input = (torch.arange(width, dtype=torch.float64) / width + 1).expand(16, 4, width).contiguous()
+    for place in range(-8, 9):
+        theta = cancelling(a, 3, 0, dtype=torch.float32).double() + torch.tensor([[0, 0, place / 4], [0, 0, 0]])
+        theta = theta.float().double()
+        options: dict[str, Any] = {"mode": "bilinear", "padding_mode": padding, "align_corners": True}
+        exact = of_torch(input, theta, (3, 5), **options)
+        got = affine_sample(input.to(dtype), theta.to(dtype), (3, 5), **options).double()
+        position = 8 * torch.finfo(dtype).eps * 4 * a * width  # in pixels, of which one is worth 1 / width of the value
+        inside = 1.0 / width if padding != "zeros" else 2.0  # and up to two at the edge, where zeros begin
+        assert_close(got, exact, rtol=0, atol=position * inside + 8 * torch.finfo(dtype).eps)

@@ -1,0 +1,366 @@
+// memory.cpp - the CPU kernels under AddressSanitizer and UBSan, with every operand and result in a heap buffer of its
+// exact size: what is read or written beyond one ends the program.  Values are checked where a bound is known.
+//
+// Built and run by test_memory.py, once for each instruction set, with -DREIDOPS_TESTED=baseline, avx2 or avx512.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "affine_sample/problem.h"
+#include "common/half.h"
+#include "depthwise_xcorr/problem.h"
+#include "projected_xcorr/problem.h"
+#include "sparse_reconstruct/problem.h"
+
+namespace as = reidops::affine_sample;
+namespace px = reidops::projected_xcorr;
+namespace sr = reidops::sparse_reconstruct;
+namespace xc = reidops::depthwise_xcorr;
+namespace tested = reidops::REIDOPS_TESTED;
+using reidops::BFloat16;
+using reidops::Half;
+
+namespace {
+
+int failures = 0, calls = 0;
+
+// Exactly `count` elements on the heap: a vector may have room for more.
+template <class S>
+class Exact {
+ public:
+  explicit Exact(int64_t count, double value = 0) : count_(count), data_(new S[size_t(count)]) {
+    for (int64_t i = 0; i < count; ++i) set(i, value);
+  }
+  void set(int64_t i, double value) { reidops::narrow(typename reidops::Computing<S>::Type(value), data_[i]); }
+  double operator[](int64_t i) const { return double(reidops::widen(data_[i])); }
+  S* get() { return data_.get(); }
+  int64_t size() const { return count_; }
+
+ private:
+  int64_t count_;
+  std::unique_ptr<S[]> data_;
+};
+
+// ---- affine_sample -------------------------------------------------------------------------------------------------
+
+struct Setting {
+  int64_t C, H, W, h, w;
+  as::Mode mode;
+  as::Padding padding;
+  bool align_corners, channels_last;
+};
+
+void complain(const char* what, const Setting& s, const double* theta, double got) {
+  if (++failures > 20) return;
+  std::fprintf(stderr, "affine_sample: %s: got %.9g; %lld x %lld x %lld to %lld x %lld, mode %d, padding %d, "
+               "corners %d, channels_last %d, theta", what, got, (long long)s.C, (long long)s.H, (long long)s.W, (long long)s.h,
+               (long long)s.w, int(s.mode), int(s.padding), s.align_corners, s.channels_last);
+  for (int i = 0; i < 6; ++i) std::fprintf(stderr, " %.9g", theta[i]);
+  std::fprintf(stderr, "\n");
+}
+
+// One picture of values from 1 to 2 under some maps, forward and backward.  An interpolated value lies between 0 and 2,
+// and between 1 and 2 where border or reflection leaves nothing outside; where all of theta is finite the gradient of
+// the input, for a gradient of ones, is finite and not negative, and its sum is no more than the number of samples.
+template <class S>
+void sample(const Setting& s, const std::vector<double>& thetas) {
+  using T = typename as::Problem<S>::T;
+  ++calls;
+  const int64_t maps = int64_t(thetas.size()) / 6, pixels = s.H * s.W, samples = s.h * s.w;
+  Exact<S> input(s.C * pixels), theta(maps * 6), output(maps * s.C * samples), grad(maps * s.C * samples, 1);
+  for (int64_t i = 0; i < input.size(); ++i) input.set(i, 1 + double(i % 17) / 17);
+  for (int64_t i = 0; i < theta.size(); ++i) theta.set(i, thetas[i]);
+  as::Problem<S> p{};
+  p.input = input.get(), p.theta = theta.get(), p.output = output.get();
+  p.repeats.add(maps, {.picture = 0, .theta = 6, .sample = 1, .number = 0});
+  p.C = s.C, p.H = s.H, p.W = s.W, p.h = s.h, p.w = s.w;
+  p.channel_stride = s.channels_last ? 1 : pixels;
+  p.row_stride = s.channels_last ? s.W * s.C : s.W;
+  p.column_stride = s.channels_last ? s.C : 1;
+  p.channels_last = s.channels_last, p.align_corners = s.align_corners, p.mode = s.mode, p.padding = s.padding;
+  tested::affine_sample_kernels::forward(p, 0, as::forward_tasks(p));
+
+  // Rounding of four weights, and of the storage type.
+  const double little = sizeof(S) == 2 ? 0.02 : sizeof(S) == 4 ? 1e-5 : 1e-12;
+  const double least = s.padding == as::Padding::kZeros ? 0 : 1;
+  std::vector<bool> whole(maps, true);
+  bool every = true;
+  for (int64_t m = 0; m < maps; ++m) {
+    double given[6];
+    for (int i = 0; i < 6; ++i) {
+      given[i] = theta[m * 6 + i];
+      whole[m] = whole[m] && std::fabs(given[i]) <= 1e30;  // beyond it positions overflow, and weights are NaN
+    }
+    every = every && whole[m];
+    for (int64_t i = m * s.C * samples; i < (m + 1) * s.C * samples; ++i) {
+      const bool right = output[i] >= least - little && output[i] <= 2 + little;
+      if (right) continue;
+      if (whole[m] || !std::isnan(output[i])) complain("a value outside the picture's", s, given, output[i]);
+      break;
+    }
+  }
+
+  Exact<S> grad_input(s.C * pixels, 7);
+  Exact<T> grad_theta(maps * as::Blocks<S>(p).count * 6);
+  Exact<T> parts(as::parts(p) > 1 ? as::backward_tasks(p) * part_size(p) : 0);
+  p.grad_output = grad.get(), p.grad_input = grad_input.get();
+  p.grad_theta = grad_theta.get(), p.grad_parts = parts.get();
+  tested::affine_sample_kernels::backward(p, 0, as::backward_tasks(p));
+  if (as::parts(p) > 1) tested::affine_sample_kernels::add_parts(p, 0, as::backward_tasks(p));
+  if (!every) return;
+  double sum = 0;
+  for (int64_t i = 0; i < grad_input.size(); ++i) {
+    const double g = grad_input[i];
+    if (!(g >= -little && std::isfinite(g))) return complain("a gradient", s, thetas.data(), g);
+    sum += g;
+  }
+  const double most = double(maps * s.C * samples);
+  const double rounding = most * (sizeof(S) == 2 ? 0.02 : 1e-4);
+  if (sum > most + rounding) complain("a sum of gradients", s, thetas.data(), sum);
+  if (s.padding != as::Padding::kZeros && sum < most - rounding) complain("a sum of gradients", s, thetas.data(), sum);
+}
+
+std::vector<double> far_theta(std::mt19937& random, int64_t W) {
+  const auto number = [&] { return std::normal_distribution<double>()(random); };
+  const auto pick = [&](std::initializer_list<double> from) { return from.begin()[random() % from.size()]; };
+  std::vector<double> theta(6);
+  const double size = pick({1e-40, 1e-3, 1, 30, 1e4, 4.5e5, 1e7, 3e9, 1e20, 1e38});
+  for (int row = 0; row < 2; ++row) {
+    double* const t = theta.data() + 3 * row;
+    switch (random() % 5) {
+      case 0:  // any
+        for (int i = 0; i < 3; ++i) t[i] = size * number();
+        break;
+      case 1: {  // terms that cancel at a corner, a few steps of float32 around it
+        const double step = std::fabs(size) * 1.2e-7;
+        t[0] = size + step * double(random() % 8), t[1] = size + step * double(random() % 8);
+        t[2] = pick({1, -1}) * (t[0] + t[1]) + step * double(int(random() % 49) - 24) + pick({1, -1});
+        if (random() % 2) t[0] = -t[0];
+        break;
+      }
+      case 2:  // ordinary
+        t[0] = number(), t[1] = number(), t[2] = 0.3 * number();
+        break;
+      case 3:  // one column of samples, far away, comes back
+        t[0] = size, t[1] = 0, t[2] = size * pick({-1, 1}) * (1 + 2 * number() / double(W));
+        break;
+      default:  // no map
+        for (int i = 0; i < 3; ++i)
+          t[i] = random() % 2 ? number() : pick({NAN, INFINITY, -INFINITY, 3e38, -3e38, 1e-45, 0});
+    }
+  }
+  return theta;
+}
+
+template <class S>
+void sample_anywhere(int rounds, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto pick = [&](std::initializer_list<int64_t> from) { return from.begin()[random() % from.size()]; };
+  for (int i = 0; i < rounds; ++i) {
+    Setting s{};
+    s.C = pick({1, 3, 4, 5, 16, 17, 40});
+    s.H = pick({1, 1, 2, 3, 8, 19}), s.W = pick({1, 2, 5, 16, 33, 1024, 4096});
+    if (random() % 2) std::swap(s.H, s.W);
+    while (s.C > 5 && s.H * s.W > 2000) s.C = s.C / 2;
+    s.h = pick({1, 2, 5}), s.w = pick({1, 2, 3, 17, 70});
+    s.mode = random() % 3 ? as::Mode::kBilinear : as::Mode::kNearest;
+    s.padding = as::Padding(random() % 3);
+    s.align_corners = random() % 2, s.channels_last = s.C > 1 && random() % 2;
+    std::vector<double> thetas;
+    for (int64_t maps = pick({1, 1, 2, 3}); maps > 0; --maps) {
+      const auto theta = far_theta(random, std::max(s.H, s.W));
+      thetas.insert(thetas.end(), theta.begin(), theta.end());
+    }
+    sample<S>(s, thetas);
+  }
+}
+
+// The terms of X cancel at a corner of the output, where float32 is off by tens of pixels: a bound of the region that
+// rounds in another order than the positions lies beside them.
+template <class S>
+void sample_cancelling() {
+  struct Case {
+    int64_t W, H;
+    double a;
+  };
+  for (const Case c : {Case{1024, 1, 4.5e5}, Case{1024, 8, 4.5e5}, Case{4096, 1, 1e4}, Case{1024, 1, 1e7}})
+    for (int place = -24; place < 25; place += 3)
+      for (int turn = 0; turn < 4; ++turn)
+        for (const auto padding : {as::Padding::kZeros, as::Padding::kBorder}) {
+          const double step = double(std::numeric_limits<float>::epsilon()) * c.a / 2;
+          const Setting s{.C = 16, .H = c.H, .W = c.W, .h = 2, .w = 2, .mode = as::Mode(place % 2 != 0),
+                          .padding = padding, .align_corners = true, .channels_last = false};
+          sample<S>(s, {c.a + turn * step, c.a + step, 2 * c.a - 1 + 2 * place * step, 0, 0, 0});
+        }
+}
+
+// ---- depthwise_xcorr and projected_xcorr ---------------------------------------------------------------------------
+
+struct Maps {
+  int64_t C, H, W, kh, kw, h, w, top, left;
+  bool turned, channels_last;
+};
+
+reidops::Strides strides(const Maps& m, int64_t height, int64_t width) {
+  if (m.channels_last) return {1, width * m.C, m.C};
+  return {height * width, width, 1};
+}
+
+// Integers, so that every sum is exact whatever its order.
+template <class S>
+void correlate(const Maps& m, std::mt19937& random) {
+  ++calls;
+  const int64_t outputs = 2, products = 2;
+  Exact<S> search(outputs * m.C * m.H * m.W), templ(products * m.C * m.kh * m.kw), out(outputs * m.C * m.h * m.w, -99);
+  for (int64_t i = 0; i < search.size(); ++i) search.set(i, double(int(random() % 3) - 1));
+  for (int64_t i = 0; i < templ.size(); ++i) templ.set(i, random() % 8 ? 0 : 1);
+  xc::Problem<S> p{.search = search.get(), .templ = templ.get(), .out = out.get(), .outputs = {}, .sums = {}};
+  p.outputs.add(outputs, {m.C * m.H * m.W, 0, m.C * m.h * m.w});
+  p.sums.add(products, {0, m.C * m.kh * m.kw, 0});
+  p.C = m.C, p.H = m.H, p.W = m.W, p.kh = m.kh, p.kw = m.kw, p.h = m.h, p.w = m.w, p.top = m.top, p.left = m.left;
+  p.of_search = strides(m, m.H, m.W), p.of_template = strides(m, m.kh, m.kw), p.of_out = strides(m, m.h, m.w);
+  p.turned = m.turned;
+  tested::depthwise_xcorr_kernels::correlate(p, 0, tested::depthwise_xcorr_kernels::tasks(p));
+  const auto at = [](const Exact<S>& maps, int64_t start, reidops::Strides by, int64_t c, int64_t y, int64_t x) {
+    return maps[start + c * by.channel + y * by.row + x * by.column];
+  };
+  for (int64_t n = 0; n < outputs; ++n)
+    for (int64_t c = 0; c < m.C; c += std::max<int64_t>(1, m.C / 3))
+      for (int64_t y = 0; y < m.h; ++y)
+        for (int64_t x = 0; x < m.w; ++x) {
+          double sum = 0;
+          for (int64_t r = 0; r < products; ++r)
+            for (int64_t i = 0; i < m.kh; ++i)
+              for (int64_t j = 0; j < m.kw; ++j) {
+                const int64_t sy = y + i - m.top, sx = x + j - m.left;
+                if (sy < 0 || sy >= m.H || sx < 0 || sx >= m.W) continue;
+                const int64_t ti = m.turned ? m.kh - 1 - i : i, tj = m.turned ? m.kw - 1 - j : j;
+                sum += at(templ, r * m.C * m.kh * m.kw, p.of_template, c, ti, tj) *
+                       at(search, n * m.C * m.H * m.W, p.of_search, c, sy, sx);
+              }
+          const double got = at(out, n * m.C * m.h * m.w, p.of_out, c, y, x);
+          if (got == sum) continue;
+          if (++failures < 20)
+            std::fprintf(stderr, "depthwise_xcorr: expected %g, got %g: %lld x %lld x %lld, %lld x %lld to %lld x "
+                         "%lld, top %lld, left %lld\n", sum, got, (long long)m.C, (long long)m.H, (long long)m.W,
+                         (long long)m.kh, (long long)m.kw, (long long)m.h, (long long)m.w, (long long)m.top,
+                         (long long)m.left);
+          return;
+        }
+
+  const int64_t O = 1 + int64_t(random() % 10), T = products;
+  const bool pooled = random() % 2;
+  const int64_t ph = pooled ? (m.h + 1) / 2 : m.h, pw = pooled ? (m.w + 1) / 2 : m.w;
+  Exact<S> weight(O * T * m.C, 1), projected(outputs * O * ph * pw);
+  px::Problem<S> q{.maps = p, .weight = weight.get(), .O = O, .templates = T, .template_step = m.C * m.kh * m.kw,
+                   .ph = ph, .pw = pw, .pooled = pooled};
+  q.maps.turned = false;
+  q.maps.out = projected.get();
+  q.maps.sums = {};
+  q.maps.outputs.step[0].out = O * ph * pw;
+  q.maps.of_out = {ph * pw, pw, 1};
+  tested::projected_xcorr_kernels::project(q, 0, outputs);
+  for (int64_t i = 0; i < projected.size(); ++i)  // all outputs have the same weights
+    if (projected[i] != projected[i / (O * ph * pw) * (O * ph * pw) + i % (ph * pw)]) {
+      ++failures;
+      std::fprintf(stderr, "projected_xcorr: outputs of the same weights differ\n");
+      return;
+    }
+}
+
+template <class S>
+void correlate_anything(int rounds, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto pick = [&](std::initializer_list<int64_t> from) { return from.begin()[random() % from.size()]; };
+  for (int i = 0; i < rounds; ++i) {
+    Maps m{};
+    m.C = pick({1, 2, 8, 15, 16, 17, 33});
+    m.H = pick({1, 2, 3, 7, 19}), m.W = pick({1, 2, 3, 8, 15, 16, 17, 31});
+    m.kh = pick({1, 2, 3, 5, 16, 23}), m.kw = pick({1, 2, 3, 5, 16, 18});
+    m.h = pick({1, 2, 3, 6, 11}), m.w = pick({1, 2, 4, 5, 9, 10, 11, 21});
+    // A template may lie over the map, beside it, or further away than anything is wide.
+    m.top = pick({0, 0, 1, m.kh / 2, -3, m.H, -m.H, 1000, -1000, 0x7fffffff, -0x7fffffff});
+    m.left = pick({0, 0, 1, m.kw / 2, -3, m.W, -m.W, 1000, -1000, 0x7fffffff, -0x7fffffff});
+    m.turned = random() % 2, m.channels_last = m.C > 1 && random() % 2;
+    correlate<S>(m, random);
+  }
+}
+
+// ---- sparse_reconstruct --------------------------------------------------------------------------------------------
+
+// Columns and atoms of whatever rank, and what repeats, is zero, or is no number.
+template <class T>
+void reconstruct(int64_t R, int64_t G, int64_t M, int64_t d, double beta, sr::Solver solver, bool with_data, bool bad,
+                 std::mt19937& random) {
+  ++calls;
+  Exact<T> x(R * G * d), y(G * M * d), gram(G * M * M), correlation(R * G * M), energy(R * G), error(R * G), gap(R * G),
+      coefficients(R * G * M);
+  std::normal_distribution<double> normal;
+  for (int64_t i = 0; i < x.size(); ++i) x.set(i, normal(random));
+  for (int64_t i = 0; i < y.size(); ++i) y.set(i, i >= d && i % (5 * d) < d ? y[i % d] : normal(random));  // repeats
+  if (bad && x.size() > 0) x.set(x.size() - 1, NAN);
+  for (int64_t g = 0; g < G; ++g)
+    for (int64_t j = 0; j < M; ++j) {
+      const auto dot = [&](const Exact<T>& v, int64_t start) {
+        double sum = 0;
+        for (int64_t i = 0; i < d; ++i) sum += v[start + i] * y[(g * M + j) * d + i];
+        return sum;
+      };
+      for (int64_t k = 0; k < M; ++k) gram.set((g * M + j) * M + k, dot(y, (g * M + k) * d));
+      for (int64_t r = 0; r < R; ++r) correlation.set((r * G + g) * M + j, dot(x, (r * G + g) * d));
+    }
+  for (int64_t i = 0; i < R * G; ++i) {
+    double sum = 0;
+    for (int64_t k = 0; k < d; ++k) sum += x[i * d + k] * x[i * d + k];
+    energy.set(i, sum);
+  }
+  sr::Problem<T> p{};
+  p.gram = gram.get(), p.correlation = correlation.get(), p.energy = energy.get();
+  if (with_data) p.columns = x.get(), p.atoms = y.get();
+  p.correlation_stride[0] = G * M, p.correlation_stride[1] = M, p.energy_stride[0] = G, p.energy_stride[1] = 1;
+  p.columns_stride[0] = G * d, p.columns_stride[1] = d, p.atoms_stride[0] = M * d, p.atoms_stride[1] = d;
+  p.R = R, p.G = G, p.M = M, p.d = d, p.beta = T(beta), p.tolerance = T(1e-4), p.max_iterations = 300;
+  p.solver = solver, p.error = error.get(), p.gap = gap.get(), p.coefficients = coefficients.get();
+  tested::solve(p, 0, sr::tasks(p));
+  for (int64_t i = 0; i < R * G; ++i)
+    if (!(error[i] >= 0 && error[i] <= energy[i] * 1.01) && !(bad && i == R * G - 1)) {
+      ++failures;
+      std::fprintf(stderr, "sparse_reconstruct: an error of %g of %g; M %lld, d %lld, beta %g\n", error[i], energy[i],
+                   (long long)M, (long long)d, beta);
+      return;
+    }
+}
+
+template <class T>
+void reconstruct_anything(unsigned seed) {
+  std::mt19937 random(seed);
+  for (const int64_t M : {0, 1, 7, 16, 33, 70})
+    for (const auto solver : {sr::Solver::kActiveSet, sr::Solver::kFeatureSign, sr::Solver::kCoordinateDescent})
+      for (const double beta : {0.5, 1e-3})
+        reconstruct<T>(1 + int64_t(random() % 19), 1 + int64_t(random() % 2), M, M > 40 ? 96 : random() % 2 ? 5 : 18,
+                       beta, solver, random() % 2, random() % 2, random);
+}
+
+}  // namespace
+
+int main() {
+  sample_cancelling<float>();
+  sample_anywhere<float>(900, 1);
+  sample_anywhere<double>(400, 2);
+  sample_anywhere<Half>(200, 3);
+  sample_anywhere<BFloat16>(200, 4);
+  correlate_anything<float>(150, 5);
+  correlate_anything<double>(80, 6);
+  correlate_anything<Half>(40, 7);
+  correlate_anything<BFloat16>(40, 8);
+  reconstruct_anything<float>(9);
+  reconstruct_anything<double>(10);
+  std::printf("%d calls, %d failures\n", calls, failures);
+  return failures > 0;
+}
