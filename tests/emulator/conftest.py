@@ -86,17 +86,24 @@ def _library(source: Path, build: str, kernels: Path) -> Path:
 
 
 def _changed_kernels(op: str, changes: tuple[Change, ...]) -> Path:
-    """A copy of csrc's headers with those changes made."""
-    folder = LIBRARIES / f"changed-{op}-{hashlib.sha256(repr(changes).encode()).hexdigest()[:16]}"
-    for path in KERNELS.rglob("*"):
-        if path.suffix in {".h", ".cuh"}:
-            copy = folder / path.relative_to(KERNELS)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+    """A copy of csrc's headers with those changes made; tests may ask for the same one in several processes."""
+    headers = {path: path.read_text() for path in sorted(KERNELS.rglob("*")) if path.suffix in {".h", ".cuh"}}
     for file, old, new in changes:
-        text = (folder / file).read_text()
+        text = headers[KERNELS / file]
         assert text.count(old) == 1, f"{file} has {text.count(old)} of {old!r}"
-        (folder / file).write_text(text.replace(old, new))
+        headers[KERNELS / file] = text.replace(old, new)
+    digest = hashlib.sha256(repr([(str(path.relative_to(KERNELS)), text) for path, text in headers.items()]).encode())
+    folder = LIBRARIES / f"changed-{op}-{digest.hexdigest()[:16]}"
+    LIBRARIES.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = folder.with_suffix(".tmp")
+            for path, text in headers.items():
+                copy = unfinished / path.relative_to(KERNELS)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_text(text)
+            unfinished.rename(folder)
     return folder
 
 

@@ -200,3 +200,38 @@ def test_a_gather_that_misses_samples_is_noticed(emulated: Emulated) -> None:
     case = Case(kind="magnified", size=(16, 16))
     with pytest.raises(AssertionError):
         check(case, case.by_kernels(kernels))
+
+
+# The gather of the input's gradient without its bounds: every pixel looks at every sample.
+EVERY_SAMPLE = [
+    ("affine_sample/affine_sample.cuh", line, "")
+    for line in (
+        "rows_of(along_x, along_y, row, rows);",
+        "along_x.columns(row, column, columns);",
+        "along_y.columns(row, column, columns);",
+    )
+]
+# Long columns and short rows, nearly parallel; positions that cancel; rows so far that only border holds them.
+STEEP = {
+    "tall and nearly singular": [[0.9, 1, 0], [0.9, 1.01, 0.02]],
+    "long columns, short rows": [[3e3, 0.7, 0.1], [3e3, -0.8, 0]],
+    "tall and far": [[40, 900, -899], [-41, 890, 20]],
+    "cancelling": [[1e4, 1e4 + 0.001, 2e4 - 1], [0.5, 1, 0]],
+    "beyond all numbers": [[0, 5e30, 5e30], [0, 1, 0]],
+}
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("kind", STEEP)
+def test_bounds_of_the_gather_lose_nothing(emulated: Emulated, kind: str, padding: int, align_corners: bool) -> None:
+    """The same bits as without them: what is left out adds nothing, and what is left is added in the same order."""
+    case = Case(options=(0, padding, align_corners), shape=(1, 1, 7, 6), size=(700, 9), repeats=1, dtype=np.float32)
+    case.theta = np.array(STEEP[kind], dtype=np.float32)[None, None]
+    found = []
+    for kernels in (emulated("affine_sample", "plain"), emulated("affine_sample", "plain", *EVERY_SAMPLE)):
+        kernels.configure(seed=1)
+        found.append(case.by_kernels(kernels)[1])
+    np.testing.assert_array_equal(*found)
+    if padding == 1:  # every sample lies somewhere
+        assert np.count_nonzero(found[0]) > 0
