@@ -15,7 +15,7 @@ constexpr const char* kOp = "affine_sample";
 // The batch dimensions of input (*B, C, H, W) and theta (*B, 2, 3), broadcast against each other.
 struct Batch {
   std::vector<int64_t> sizes;  // of the output
-  Walk pictures, repeats;
+  Walk<Place> pictures, repeats;
 };
 
 // A dimension along which the input does not move is one of repeats: its pictures are laid out once.  In backward only
@@ -56,7 +56,7 @@ inline Tensor laid_out(const Tensor& maps, const Tensor& like, bool channels_las
 inline void check_batch(const Tensor& input, const Tensor& theta) {
   constexpr int64_t kMost = (int64_t(1) << 31) - 1;
   const int64_t of_input = input.dim() - 3, of_theta = theta.dim() - 2, dims = std::max(of_input, of_theta);
-  STD_TORCH_CHECK(dims <= Walk::kMostDims, kOp, ": input, theta: expected at most ", Walk::kMostDims,
+  STD_TORCH_CHECK(dims <= kMostBatchDims, kOp, ": input, theta: expected at most ", kMostBatchDims,
                   " batch dimensions, got ", dims);
   std::vector<int64_t> pictures(dims, 1), thetas(dims, 1), samples(dims);
   for (int64_t d = 0; d < of_input; ++d) pictures[dims - of_input + d] = input.size(d);

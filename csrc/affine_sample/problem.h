@@ -5,6 +5,7 @@
 
 #include "../common/half.h"
 #include "../common/sizes.h"
+#include "../common/walk.h"
 #include "affine_sample.h"
 
 namespace reidops::affine_sample {
@@ -13,33 +14,12 @@ namespace reidops::affine_sample {
 // number of the sample and of the picture, counted along their own tensors.
 struct Place {
   int64_t picture = 0, theta = 0, sample = 0, number = 0;
-};
 
-// Some of the batch dimensions, and what a step along each of them moves.
-struct Walk {
-  static constexpr int kMostDims = 8;
-  int64_t extent[kMostDims];
-  Place step[kMostDims];
-  int dims = 0;
-  int64_t size = 1;
-
-  void add(int64_t count, const Place& one) {
-    extent[dims] = count;
-    step[dims++] = one;
-    size = times(size, count);
-  }
-  // From `start`, the last dimension fastest.  There are fewer than 2^31 samples: a GPU divides 32 bits much faster.
-  REIDOPS_HOST_DEVICE Place at(int64_t index, Place start) const {
-    uint32_t rest = static_cast<uint32_t>(index);
-    for (int d = dims - 1; d >= 0; --d) {
-      const int64_t i = rest % static_cast<uint32_t>(extent[d]);
-      rest /= static_cast<uint32_t>(extent[d]);
-      start.picture += i * step[d].picture;
-      start.theta += i * step[d].theta;
-      start.sample += i * step[d].sample;
-      start.number += i * step[d].number;
-    }
-    return start;
+  REIDOPS_HOST_DEVICE void move(const Place& step, int64_t count) {
+    picture += count * step.picture;
+    theta += count * step.theta;
+    sample += count * step.sample;
+    number += count * step.number;
   }
 };
 
@@ -55,7 +35,7 @@ struct Problem {
   S* grad_input;         // backward: pictures (C, H, W); null: not wanted
   T* grad_theta;         // backward: for each sample and block of channels 6 sums; null: not wanted
   T* grad_parts;         // backward: see Backward; null: not needed
-  Walk pictures, repeats;
+  Walk<Place> pictures, repeats;
   int64_t C, H, W, h, w;
   int64_t channel_stride, row_stride, column_stride;  // of a picture, in elements
   bool channels_last;                                 // of output, grad_output and grad_input

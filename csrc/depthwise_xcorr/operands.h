@@ -69,7 +69,7 @@ inline Call check_call(const Tensor& search, const Tensor& templ, int64_t top, i
   STD_TORCH_CHECK(search.dim() >= 3, op, ": search: expected shape (*B, C, H, W), got ", shape(search));
   STD_TORCH_CHECK(templ.dim() >= 3, op, ": template: expected shape (*B, C, kh, kw), got ", shape(templ));
   const int64_t n = search.dim(), m = templ.dim(), dims = std::max(n, m) - 3;
-  STD_TORCH_CHECK(dims <= Walk::kMostDims, op, ": search, template: expected at most ", Walk::kMostDims,
+  STD_TORCH_CHECK(dims <= kMostBatchDims, op, ": search, template: expected at most ", kMostBatchDims,
                   " batch dimensions, got ", dims);
   STD_TORCH_CHECK(templ.size(m - 3) == search.size(n - 3), op, ": template: expected search's ", search.size(n - 3),
                   " channels, got ", shape(templ));

@@ -11,36 +11,18 @@
 
 #include "../common/half.h"
 #include "../common/sizes.h"
+#include "../common/walk.h"
 
 namespace reidops::depthwise_xcorr {
 
 // Elements from the start of the search maps, the templates and the output.
 struct Place {
   int64_t search = 0, templ = 0, out = 0;
-};
 
-// Some of the batch dimensions, and what a step along each of them moves.
-struct Walk {
-  static constexpr int kMostDims = 8;
-  int64_t extent[kMostDims];
-  Place step[kMostDims];
-  int dims = 0;
-  int64_t size = 1;
-
-  void add(int64_t count, const Place& one) {
-    extent[dims] = count;
-    step[dims++] = one;
-    size = times(size, count);
-  }
-  REIDOPS_HOST_DEVICE Place at(int64_t index, Place start) const {
-    for (int d = dims - 1; d >= 0; --d) {
-      const int64_t i = index % extent[d];
-      index /= extent[d];
-      start.search += i * step[d].search;
-      start.templ += i * step[d].templ;
-      start.out += i * step[d].out;
-    }
-    return start;
+  REIDOPS_HOST_DEVICE void move(const Place& step, int64_t count) {
+    search += count * step.search;
+    templ += count * step.templ;
+    out += count * step.out;
   }
 };
 
@@ -51,7 +33,7 @@ struct Problem {
   const S* search;
   const S* templ;
   S* out;
-  Walk outputs, sums;
+  Walk<Place> outputs, sums;
   int64_t C, H, W, kh, kw, h, w, top, left;
   Strides of_search, of_template, of_out;
   bool turned;  // the template, by 180 degrees

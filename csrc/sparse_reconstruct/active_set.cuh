@@ -92,7 +92,7 @@ class ActiveSet {
   }
 
   __device__ __forceinline__ bool certified(T r_max, T tolerance, Sums<T>& sums) const {
-    const T a = r_max > column_.t ? column_.t / r_max : T(1);
+    const T a = feasible_scale(r_max, column_.t);
     if ((1 - a) * (1 - a) > tolerance) return false;  // the relative gap is no less
     sums.wc = used() ? w_ * column_.correlation[atom_] : T(0);
     sums.wr = w_ * r_;

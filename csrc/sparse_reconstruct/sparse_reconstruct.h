@@ -59,9 +59,15 @@ REIDOPS_HOST_DEVICE T expanded_error(T energy, const Sums<T>& s) {
   return error < T(0) ? T(0) : error;  // a NaN stays one
 }
 
+// a = min(1, t / |Y'rho|_inf).
+template <class T>
+REIDOPS_HOST_DEVICE T feasible_scale(T r_max, T t) {
+  return r_max > t ? t / r_max : T(1);
+}
+
 template <class T>
 REIDOPS_HOST_DEVICE Certificate<T> certify(T error, const Sums<T>& s, T t) {
-  const T a = s.r_max > t ? t / s.r_max : T(1);
+  const T a = feasible_scale(s.r_max, t);
   const T slack = t * s.l1 - a * s.wr;
   const T primal = error + 2 * t * s.l1;
   const T gap = (1 - a) * (1 - a) * error + 2 * (slack > T(0) ? slack : T(0));
