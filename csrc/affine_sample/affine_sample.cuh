@@ -19,16 +19,6 @@ inline constexpr int kMostOfAThread = 4;       // times as many channels and pix
 inline constexpr int64_t kEnoughBlocks = 4096;
 inline constexpr int kColumnsOfSums = 16;  // of pixels, for the sums of theta
 
-// Six numbers, in the type that sums are made in.
-template <class T>
-struct Theta {
-  T xx, xy, x, yx, yy, y;
-
-  template <class S>
-  __device__ explicit Theta(const S* p)
-      : xx(widen(p[0])), xy(widen(p[1])), x(widen(p[2])), yx(widen(p[3])), yy(widen(p[4])), y(widen(p[5])) {}
-};
-
 template <class T>
 struct Sample {
   T base_x, base_y;
@@ -40,8 +30,8 @@ template <class S, class T = typename Problem<S>::T>
 __device__ __forceinline__ Sample<T> locate(const Problem<S>& p, const Theta<T>& theta, unsigned pixel) {
   const unsigned i = pixel / static_cast<unsigned>(p.w), j = pixel % static_cast<unsigned>(p.w);
   const T x = base_coordinate<T>(j, p.w, p.align_corners), y = base_coordinate<T>(i, p.h, p.align_corners);
-  return {x, y, cell(theta.xx * x + (theta.xy * y + theta.x), Axis<T>(p.W, p.align_corners), p.padding),
-          cell(theta.yx * x + (theta.yy * y + theta.y), Axis<T>(p.H, p.align_corners), p.padding)};
+  return {x, y, cell(theta.to_x(x, y), Axis<T>(p.W, p.align_corners), p.padding),
+          cell(theta.to_y(x, y), Axis<T>(p.H, p.align_corners), p.padding)};
 }
 
 // The four pixels of a sample in a picture's first channel, null where there is none, and their weights.  Each pixel is
@@ -55,20 +45,16 @@ struct Corners {
   __device__ __forceinline__ Corners(const Problem<S>& p, const Sample<T>& s, const S* picture) {
     const bool nearest_only = p.mode == Mode::kNearest;
     const int x = nearest_only ? nearest(s.x) : s.x.low, y = nearest_only ? nearest(s.y) : s.y.low;
-    const T fx = s.x.fraction, fy = s.y.fraction;
-    weight[0] = nearest_only ? T(1) : (1 - fx) * (1 - fy);
-    weight[1] = fx * (1 - fy);
-    weight[2] = (1 - fx) * fy;
-    weight[3] = fx * fy;
     for (int k = 0; k < 4; ++k) {
       const int row = y + k / 2, column = x + k % 2;
       const bool there = inside(row, int(p.H)) && inside(column, int(p.W)) && (k == 0 || !nearest_only);
       at[k] = there ? picture + row * p.row_stride + column * p.column_stride : nullptr;
-      if (nearest_only && k > 0) weight[k] = 0;
+      weight[k] = nearest_only ? T(k == 0) : bilinear_weight(s.x.fraction, s.y.fraction, k);
     }
   }
-  __device__ __forceinline__ T value(int k, int64_t offset) const {
-    return at[k] == nullptr ? T(0) : T(widen(at[k][offset]));
+  // The values of a channel, `offset` elements on.
+  __device__ __forceinline__ void take(int64_t offset, T (&value)[4]) const {
+    for (int k = 0; k < 4; ++k) value[k] = at[k] == nullptr ? T(0) : T(widen(at[k][offset]));
   }
 };
 
@@ -76,7 +62,7 @@ struct Corners {
 //
 // Where channels are planes a thread has some planes of a pixel, and a block with more threads than the map has pixels
 // takes further planes with them.  Where a pixel's channels are side by side, so are the threads that share them.
-struct Share {
+struct Tiling {
   int lanes;                 // threads that have a pixel together, side by side: 1 where channels are planes
   int here;                  // pixels of a block
   int channels;              // planes of a thread
@@ -84,17 +70,17 @@ struct Share {
   unsigned blocks() const { return chunks * columns; }
 
   template <class S>
-  static Share of(const Problem<S>& p, int64_t pixels, int64_t most_columns = int64_t(1) << 30) {
-    Share share{1, kThreads, kChannelsOfAThread, 1, 0};
+  static Tiling of(const Problem<S>& p, int64_t pixels, int64_t most_columns = int64_t(1) << 30) {
+    Tiling tiling{1, kThreads, kChannelsOfAThread, 1, 0};
     if (p.channels_last) {
-      while (share.lanes < kWarp && share.lanes < p.C) share.lanes *= 2;
-      share.here = kThreads / share.lanes;
+      while (tiling.lanes < kWarp && tiling.lanes < p.C) tiling.lanes *= 2;
+      tiling.here = kThreads / tiling.lanes;
     } else {
-      while (share.here > kWarp && share.here / 2 >= pixels) share.here /= 2;
-      share.set_channels(p.C, kChannelsOfAThread);
+      while (tiling.here > kWarp && tiling.here / 2 >= pixels) tiling.here /= 2;
+      tiling.set_channels(p.C, kChannelsOfAThread);
     }
-    share.columns = static_cast<unsigned>(std::min((pixels + share.here - 1) / share.here, most_columns));
-    return share;
+    tiling.columns = static_cast<unsigned>(std::min((pixels + tiling.here - 1) / tiling.here, most_columns));
+    return tiling;
   }
 
   void set_channels(int64_t all, int of_a_thread) {
@@ -105,15 +91,15 @@ struct Share {
 
   // The same with more work for a thread, which pays once for its map and its position, while `enough` blocks are left.
   template <class S>
-  Share thicker(const Problem<S>& p, int64_t maps, int64_t enough) const {
-    Share share = *this;
-    while (!p.channels_last && share.channels < kMostOfAThread * kChannelsOfAThread && share.chunks > 1 &&
-           int64_t(share.blocks()) / 2 * maps >= enough)
-      share.set_channels(p.C, 2 * share.channels);
-    while (share.columns > 1 && share.columns * kMostOfAThread > columns &&
-           int64_t(share.blocks()) / 2 * maps >= enough)
-      share.columns = (share.columns + 1) / 2;
-    return share;
+  Tiling thicker(const Problem<S>& p, int64_t maps, int64_t enough) const {
+    Tiling tiling = *this;
+    while (!p.channels_last && tiling.channels < kMostOfAThread * kChannelsOfAThread && tiling.chunks > 1 &&
+           int64_t(tiling.blocks()) / 2 * maps >= enough)
+      tiling.set_channels(p.C, 2 * tiling.channels);
+    while (tiling.columns > 1 && tiling.columns * kMostOfAThread > columns &&
+           int64_t(tiling.blocks()) / 2 * maps >= enough)
+      tiling.columns = (tiling.columns + 1) / 2;
+    return tiling;
   }
 };
 
@@ -125,16 +111,16 @@ struct Part {
 };
 
 template <class S>
-__device__ __forceinline__ Part part_of(const Problem<S>& p, const Share& share) {
-  const unsigned blocks = share.chunks * share.columns, map = blockIdx.x / blocks, slice = blockIdx.x % blocks;
-  const unsigned chunk = slice % share.chunks, column = slice / share.chunks, stride = share.columns * share.here;
+__device__ __forceinline__ Part part_of(const Problem<S>& p, const Tiling& tiling) {
+  const unsigned blocks = tiling.chunks * tiling.columns, map = blockIdx.x / blocks, slice = blockIdx.x % blocks;
+  const unsigned chunk = slice % tiling.chunks, column = slice / tiling.chunks, stride = tiling.columns * tiling.here;
   if (p.channels_last) {
-    const unsigned lane = threadIdx.x % share.lanes;
-    return {map, slice, column * share.here + threadIdx.x / share.lanes, stride, lane, p.C, share.lanes};
+    const unsigned lane = threadIdx.x % tiling.lanes;
+    return {map, slice, column * tiling.here + threadIdx.x / tiling.lanes, stride, lane, p.C, tiling.lanes};
   }
-  const unsigned group = threadIdx.x / share.here, groups = kThreads / share.here;
-  const int64_t first = int64_t(chunk * groups + group) * share.channels, last = first + share.channels;
-  return {map, slice, column * share.here + threadIdx.x % share.here, stride, first, last < p.C ? last : p.C, 1};
+  const unsigned group = threadIdx.x / tiling.here, groups = kThreads / tiling.here;
+  const int64_t first = int64_t(chunk * groups + group) * tiling.channels, last = first + tiling.channels;
+  return {map, slice, column * tiling.here + threadIdx.x % tiling.here, stride, first, last < p.C ? last : p.C, 1};
 }
 
 template <class S>
@@ -158,11 +144,11 @@ struct Steps {
 };
 
 template <class S>
-__global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S> p, const Share share) {
+__global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S> p, const Tiling tiling) {
   using T = typename Problem<S>::T;
-  const Part part = part_of(p, share);
+  const Part part = part_of(p, tiling);
   const Place place = place_of(p, part.map);
-  const Theta<T> theta(p.theta + place.theta);
+  const auto theta = read_theta<T>(p.theta + place.theta);
   const Steps<S> steps(p, part);
   const S* const picture = p.input + place.picture + part.channel * p.channel_stride;
 #pragma unroll 1
@@ -172,9 +158,9 @@ __global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S
     int64_t from = 0;
 #pragma unroll 4
     for (int64_t c = part.channel; c < part.end; c += part.step) {
-      T value = 0;
-      for (int k = 0; k < 4; ++k) value += corners.weight[k] * corners.value(k, from);
-      narrow(value, *to);
+      T value[4];
+      corners.take(from, value);
+      narrow(interpolate(value, corners.weight), *to);
       from += steps.in;
       to += steps.out;
     }
@@ -185,12 +171,12 @@ __global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S
 
 // A block has one slice of a sample, and writes six sums; adding those of the slices is left to the caller.
 template <class S>
-__global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Problem<S> p, const Share share) {
+__global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Problem<S> p, const Tiling tiling) {
   using T = typename Problem<S>::T;
   __shared__ T of_warps[kThreads / kWarp][6];
-  const Part part = part_of(p, share);
+  const Part part = part_of(p, tiling);
   const Place place = place_of(p, part.map);
-  const Theta<T> theta(p.theta + place.theta);
+  const auto theta = read_theta<T>(p.theta + place.theta);
   const Steps<S> steps(p, part);
   const S* const picture = p.input + place.picture + part.channel * p.channel_stride;
   T sums[6] = {};
@@ -202,12 +188,12 @@ __global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Pro
     T dx = 0, dy = 0;
     for (int64_t c = part.channel; c < part.end; c += part.step) {
       const T g = widen(*grad);
-      T v[4];
-      for (int k = 0; k < 4; ++k) v[k] = corners.value(k, from);
+      T value[4];
+      corners.take(from, value);
       from += steps.in;
       grad += steps.out;
-      dx += g * ((v[1] - v[0]) * (1 - s.y.fraction) + (v[3] - v[2]) * s.y.fraction);
-      dy += g * ((v[2] - v[0]) * (1 - s.x.fraction) + (v[3] - v[1]) * s.x.fraction);
+      dx += g * slope_along_x(value, s.y.fraction);
+      dy += g * slope_along_y(value, s.x.fraction);
     }
     dx *= s.x.slope;
     dy *= s.y.slope;
@@ -222,7 +208,7 @@ __global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Pro
   if (threadIdx.x < 6) {
     T sum = 0;
     for (int warp = 0; warp < kThreads / kWarp; ++warp) sum += of_warps[warp][threadIdx.x];
-    p.grad_theta[(place.sample * (share.chunks * share.columns) + part.slice) * 6 + threadIdx.x] = sum;
+    p.grad_theta[(place.sample * (tiling.chunks * tiling.columns) + part.slice) * 6 + threadIdx.x] = sum;
   }
 }
 
@@ -300,8 +286,8 @@ struct Line {
 //
 // With (px, py) the pixel less the start, Cramer's rule gives the row of a position,  i = (x.by_column py - y.by_column
 // px) / det,  and `reach` how far it is from the middle for all positions of the square, of half sides 1 + slack.  What
-// this rounds is worth less than what Line has left of its slack, of which it needs 27 u (m + 1) s.  In pixels of y that
-// x.by_column / det turns into rows, and the same of x and y.by_column:
+// this rounds is worth less than what Line has left of its slack, of which it needs 27 u (m + 1) s.  In pixels of y
+// that x.by_column / det turns into rows, and the same of x and y.by_column:
 //
 //     products with px and py     3 roundings of numbers up to 1.5 (m + 1) s + slack:        5 u (m + 1) s
 //     the determinant, times i    2 u (|x.by_column y.by_row| + |x.by_row y.by_column|) i:   2 u m s
@@ -309,8 +295,8 @@ struct Line {
 //     the reach, the last sums    6 u (1 + slack)
 //
 // The last two are below the constant 1e-3 and a thousandth of the slack.  There remain the quotient and the last sums
-// as roundings of a number of rows, up to `last`: `margin` has twice as much as these and one row.  Where the determinant
-// is below 1e-30 its products may have lost digits to underflow.
+// as roundings of a number of rows, up to `last`: `margin` has twice as much as these and one row.  Where the
+// determinant is below 1e-30 its products may have lost digits to underflow.
 template <class T>
 __device__ __forceinline__ void rows_of(const Line<T>& x, const Line<T>& y, int64_t& first, int64_t& last) {
   const T determinant = x.by_column * y.by_row - x.by_row * y.by_column;
@@ -329,9 +315,9 @@ __device__ __forceinline__ void rows_of(const Line<T>& x, const Line<T>& y, int6
 // A thread owns a pixel of the picture for some channels, and gathers what its samples hand back, in their order.
 template <class S>
 __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 ? 2 : 1)
-    affine_sample_input_kernel(const Problem<S> p, const Share share) {
+    affine_sample_input_kernel(const Problem<S> p, const Tiling tiling) {
   using T = typename Problem<S>::T;
-  const Part part = part_of(p, share);
+  const Part part = part_of(p, tiling);
   if (part.pixel >= p.H * p.W) return;
   const int64_t y = part.pixel / static_cast<unsigned>(p.W), x = part.pixel % static_cast<unsigned>(p.W);
   const Place picture = p.pictures.at(part.map, {});
@@ -343,7 +329,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 
 #pragma unroll 1
     for (int r = 0; r < p.repeats.size; ++r) {
       const Place place = p.repeats.at(r, picture);
-      const Theta<T> theta(p.theta + place.theta);
+      const auto theta = read_theta<T>(p.theta + place.theta);
       const Line<T> along_x(theta.xx, theta.xy, theta.x, x, p.W, p.h, p.w, p.align_corners, p.padding);
       const Line<T> along_y(theta.yx, theta.yy, theta.y, y, p.H, p.h, p.w, p.align_corners, p.padding);
       int64_t row = 0, rows = p.h;
@@ -364,7 +350,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 
           } else {
             const int64_t right = x - s.x.low, down = y - s.y.low;
             if (right < 0 || right > 1 || down < 0 || down > 1) continue;
-            weight = (right ? s.x.fraction : 1 - s.x.fraction) * (down ? s.y.fraction : 1 - s.y.fraction);
+            weight = bilinear_weight(s.x.fraction, s.y.fraction, static_cast<int>(2 * down + right));
           }
           const S* grad = p.grad_output + in_output(p, place, pixel, begin);
 #pragma unroll
@@ -386,34 +372,34 @@ __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 
 // ---- launch --------------------------------------------------------------------------------------------------------
 
 template <class S>
-void launch_blocks(void (*kernel)(Problem<S>, Share), const Problem<S>& p, const Share& share, int64_t maps,
+void launch_blocks(void (*kernel)(Problem<S>, Tiling), const Problem<S>& p, const Tiling& tiling, int64_t maps,
                    Stream stream) {
-  const int64_t blocks = int64_t(share.blocks()) * maps;
-  if (blocks > 0) launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, p, share);
+  const int64_t blocks = int64_t(tiling.blocks()) * maps;
+  if (blocks > 0) launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, p, tiling);
 }
 
 template <class S>
 void launch_forward(const Problem<S>& p, Stream stream, int64_t enough = kEnoughBlocks) {
   const int64_t maps = p.pictures.size * p.repeats.size;
-  launch_blocks(affine_sample_kernel<S>, p, Share::of(p, p.pixels()).thicker(p, maps, enough), maps, stream);
+  launch_blocks(affine_sample_kernel<S>, p, Tiling::of(p, p.pixels()).thicker(p, maps, enough), maps, stream);
 }
 
 // Sums that a sample's gradient of theta is left in.
 template <class S>
 int64_t slices(const Problem<S>& p) {
-  return Share::of(p, p.pixels(), kColumnsOfSums).blocks();
+  return Tiling::of(p, p.pixels(), kColumnsOfSums).blocks();
 }
 
 // Bilinear only: the nearest pixel has no gradient by theta.
 template <class S>
 void launch_theta(const Problem<S>& p, Stream stream) {
-  launch_blocks(affine_sample_theta_kernel<S>, p, Share::of(p, p.pixels(), kColumnsOfSums),
+  launch_blocks(affine_sample_theta_kernel<S>, p, Tiling::of(p, p.pixels(), kColumnsOfSums),
                 p.pictures.size * p.repeats.size, stream);
 }
 
 template <class S>
 void launch_input(const Problem<S>& p, Stream stream) {
-  launch_blocks(affine_sample_input_kernel<S>, p, Share::of(p, p.H * p.W), p.pictures.size, stream);
+  launch_blocks(affine_sample_input_kernel<S>, p, Tiling::of(p, p.H * p.W), p.pictures.size, stream);
 }
 
 }  // namespace reidops::affine_sample

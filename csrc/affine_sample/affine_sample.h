@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-#include "../common/portable.h"
+#include "../common/half.h"
 
 namespace reidops::affine_sample {
 
@@ -62,6 +62,26 @@ template <class V>
 struct Padded {
   V position, slope;
 };
+
+// The six numbers of theta, in the type that sums are made in.
+template <class T>
+struct Theta {
+  T xx, xy, x, yx, yy, y;
+
+  // X and Y of the output's (x_j, y_i); V is T, or a vector of x_j in one row.
+  template <class V>
+  REIDOPS_HOST_DEVICE V to_x(V x_j, T y_i) const {
+    return xx * x_j + (xy * y_i + x);
+  }
+  template <class V>
+  REIDOPS_HOST_DEVICE V to_y(V x_j, T y_i) const {
+    return yx * x_j + (yy * y_i + y);
+  }
+};
+template <class T, class S>
+REIDOPS_HOST_DEVICE Theta<T> read_theta(const S* p) {
+  return {widen(p[0]), widen(p[1]), widen(p[2]), widen(p[3]), widen(p[4]), widen(p[5])};
+}
 
 template <class V, class T>
 REIDOPS_HOST_DEVICE V to_pixels(V normalised, const Axis<T>& axis) {
@@ -128,6 +148,37 @@ REIDOPS_HOST_DEVICE Integer<V> nearest(const Cell<V>& cell) {
   const Integer<V> none{}, odd = cell.low & 1;
   const Integer<V> tie = cell.fraction == half ? odd : none;
   return cell.low + (cell.fraction > half ? none + 1 : tie);
+}
+
+// Bilinear sampling.  Pixel k = 2 dy + dx of the four lies at (low y + dy, low x + dx); along one axis the lower pixel
+// counts 1 - f and the higher one f, where f is the fraction of the position.
+template <class V>
+REIDOPS_HOST_DEVICE V axis_weight(V fraction, bool high) {
+  return high ? fraction : V{} + typename Numbers<V>::Element(1) - fraction;
+}
+template <class V>
+REIDOPS_HOST_DEVICE V bilinear_weight(V fraction_x, V fraction_y, int k) {
+  return axis_weight(fraction_x, k % 2 != 0) * axis_weight(fraction_y, k / 2 != 0);
+}
+
+// The sample of four values; a value may be a vector of channels.
+template <class V, class T>
+REIDOPS_HOST_DEVICE V interpolate(const V (&value)[4], const T (&weight)[4]) {
+  V sum = weight[0] * value[0];
+  for (int k = 1; k < 4; ++k) sum += weight[k] * value[k];
+  return sum;
+}
+
+// The derivatives of the sample by its position, per pixel: along x that of each row, weighed as the rows are,
+//
+//     d / d X = (1 - f_y) (v_1 - v_0) + f_y (v_3 - v_2),     d / d Y = (1 - f_x) (v_2 - v_0) + f_x (v_3 - v_1).
+template <class V, class T>
+REIDOPS_HOST_DEVICE V slope_along_x(const V (&value)[4], T fraction_y) {
+  return (value[1] - value[0]) * (1 - fraction_y) + (value[3] - value[2]) * fraction_y;
+}
+template <class V, class T>
+REIDOPS_HOST_DEVICE V slope_along_y(const V (&value)[4], T fraction_x) {
+  return (value[2] - value[0]) * (1 - fraction_x) + (value[3] - value[1]) * fraction_x;
 }
 
 template <class I>

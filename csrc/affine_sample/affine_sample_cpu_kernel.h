@@ -135,36 +135,30 @@ class AffineSampler {
   }
   void interpolate(const T* plane, int64_t n) {
     for (int64_t q = 0; q < n; ++q) {
-      V value;
-      if (taps_.square[q]) {
-        const Square s = square(plane, q);
-        const Pair<T, kLanes> row = s.low + taps_.fraction_y[q] * (s.high - s.low);
-        const V left = low_half<T, kLanes>(row), right = high_half<T, kLanes>(row);
-        value = left + taps_.fraction_x[q] * (right - left);
-      } else {
-        value = taps_.weight[0][q] * pixel(plane, 0, q);
-        for (int k = 1; k < 4; ++k) value += taps_.weight[k][q] * pixel(plane, k, q);
-      }
-      put<kLanes>(stretch_ + q * kLanes, value);
+      V value[4];
+      corners(plane, q, value);
+      const T weight[4] = {taps_.weight[0][q], taps_.weight[1][q], taps_.weight[2][q], taps_.weight[3][q]};
+      put<kLanes>(stretch_ + q * kLanes, affine_sample::interpolate(value, weight));
     }
   }
-  // The four pixels of a sample, two rows of two neighbours.
-  struct Square {
-    Pair<T, kLanes> low, high;
-  };
-  REIDOPS_INLINE Square square(const T* plane, int64_t q) const {
-    const T* at = plane + taps_.pixel[0][q] * int64_t(kLanes);
-    return {take<2 * kLanes>(at), take<2 * kLanes>(at + region_.columns * kLanes)};
+  // The four pixels of a sample.  Those of a square are found from the first.
+  REIDOPS_INLINE void corners(const T* plane, int64_t q, V (&value)[4]) const {
+    if (taps_.square[q]) {
+      const T* low = plane + taps_.pixel[0][q] * int64_t(kLanes);
+      const T* high = low + region_.columns * kLanes;
+      value[0] = take<kLanes>(low), value[1] = take<kLanes>(low + kLanes);
+      value[2] = take<kLanes>(high), value[3] = take<kLanes>(high + kLanes);
+    } else {
+      for (int k = 0; k < 4; ++k) value[k] = pixel(plane, k, q);
+    }
   }
   REIDOPS_INLINE V pixel(const T* plane, int k, int64_t q) const {
     return take<kLanes>(plane + taps_.pixel[k][q] * int64_t(kLanes));
   }
 
-  // The output is linear in the picture, so its gradient goes back by the same weights; and by theta
-  //
-  //     d output / d X = (1 - f_y) (high x - low x) at low y + f_y (high x - low x) at high y
-  //
-  // times d X / d theta = slope (x_j, y_i, 1), and likewise for Y, summed over pixels and channels.
+  // The output is linear in the picture, so its gradient goes back by the same weights.  The gradient of theta is that
+  // of the position (slope_along_x, slope_along_y) times d X / d theta = slope (x_j, y_i, 1), and likewise for Y,
+  // summed over pixels and channels.
   void differentiate(const affine_sample::Place& place, T* gradient) {
     positions_.set_theta(p_.theta + place.theta);
     const bool by_theta = p_.grad_theta != nullptr && !nearest_;
@@ -195,12 +189,7 @@ class AffineSampler {
         if (nearest_) {
           add(at, g);
         } else if (taps_.square[q]) {
-          const V right = g * taps_.fraction_x[q], left = g - right;
-          const V high_left = left * taps_.fraction_y[q], high_right = right * taps_.fraction_y[q];
-          add(at, left - high_left);
-          add(at + kLanes, right - high_right);
-          add(at + row, high_left);
-          add(at + row + kLanes, high_right);
+          for (int k = 0; k < 4; ++k) add(at + k / 2 * row + k % 2 * kLanes, g * taps_.weight[k][q]);
         } else {
           for (int k = 0; k < 4; ++k) add(plane + taps_.pixel[k][q] * int64_t(kLanes), g * taps_.weight[k][q]);
         }
@@ -214,18 +203,9 @@ class AffineSampler {
     for (int64_t q = 0; q < n; ++q) {
       const V g = take<kLanes>(stretch_ + q * kLanes);
       const T fx = taps_.fraction_x[q], fy = taps_.fraction_y[q];
-      V dx, dy;
-      if (taps_.square[q]) {
-        const Square s = square(plane, q);
-        const Pair<T, kLanes> down = s.high - s.low, row = s.low + fy * down;
-        const V left = low_half<T, kLanes>(down);
-        dx = g * (high_half<T, kLanes>(row) - low_half<T, kLanes>(row));
-        dy = g * (left + fx * (high_half<T, kLanes>(down) - left));
-      } else {
-        const V ll = pixel(plane, 0, q), lh = pixel(plane, 1, q), hl = pixel(plane, 2, q), hh = pixel(plane, 3, q);
-        dx = g * ((lh - ll) * (1 - fy) + (hh - hl) * fy);
-        dy = g * ((hl - ll) * (1 - fx) + (hh - lh) * fx);
-      }
+      V value[4];
+      corners(plane, q, value);
+      const V dx = g * affine_sample::slope_along_x(value, fy), dy = g * affine_sample::slope_along_y(value, fx);
       T *x = slopes_[0] + q * kLanes, *y = slopes_[1] + q * kLanes;
       put<kLanes>(x, first ? dx : dx + take<kLanes>(x));
       put<kLanes>(y, first ? dy : dy + take<kLanes>(y));

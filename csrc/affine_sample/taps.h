@@ -67,16 +67,14 @@ class Positions {
     for (int64_t j = 0; j < p.w; ++j) base_[j] = affine_sample::base_coordinate<T>(j, p.w, p.align_corners);
   }
 
-  void set_theta(const S* theta) {
-    for (int i = 0; i < 6; ++i) theta_[i] = widen(theta[i]);
-  }
+  void set_theta(const S* theta) { theta_ = affine_sample::read_theta<T>(theta); }
 
   // Extends the region by what this theta's samples may touch.  The image of the output's rectangle is a parallelogram,
   // so its corners say how far it reaches; `reach` adds what rounding may move.
   void extend(Region& region) const {
     int64_t y, rows, x, columns;
-    reach(theta_, p_.W, x_, x, columns);
-    reach(theta_ + 3, p_.H, y_, y, rows);
+    reach({theta_.xx, theta_.xy, theta_.x}, p_.W, x_, x, columns);
+    reach({theta_.yx, theta_.yy, theta_.y}, p_.H, y_, y, rows);
     if (rows == 0 || columns == 0) return;
     if (region.pixels() == 0) {
       region = {y, x, rows, columns};
@@ -104,7 +102,8 @@ class Positions {
   //
   // find_run and this function round differently, so the bound has a slack.  Let u be half of epsilon, the error of one
   // rounding, and m = |theta_0| + |theta_1| + |theta_2|.  |x| and |y| are at most 1, so no partial sum of the
-  // normalised coordinate exceeds m (1 + 4 u).  Then, to first order in u, and whether or not products are fused with sums:
+  // normalised coordinate exceeds m (1 + 4 u).  Then, to first order in u, and whether or not products are fused with
+  // sums:
   //
   //     theta_0 x + (theta_1 y + theta_2)     3 roundings on the way of each term     error <= 3 u m
   //     + 1, times scale, - offset            3 more, of numbers up to (m + 1) scale  error <= 3 u (m + 1) scale + u
@@ -117,7 +116,8 @@ class Positions {
   // A position p in (low, high) touches floor(p) and floor(p) + 1.  Where the bound is not finite, or so far away that
   // it does not fit an integer, all pixels are laid out.  (With one pixel and aligned corners scale is 0: low and high
   // are then finite while m, and with it the slack, may be anything.)
-  void reach(const T* theta, int64_t size, const affine_sample::Axis<T>& axis, int64_t& first, int64_t& count) const {
+  void reach(const T (&theta)[3], int64_t size, const affine_sample::Axis<T>& axis, int64_t& first,
+             int64_t& count) const {
     const T spread = std::fabs(theta[0]) + std::fabs(theta[1]);
     const T slack = 8 * std::numeric_limits<T>::epsilon() * (spread + std::fabs(theta[2]) + 1) * T(size);
     const T low = affine_sample::to_pixels(theta[2] - spread, axis) - slack;
@@ -151,9 +151,9 @@ class Positions {
                                int64_t at) const {
     using namespace affine_sample;
     using I = RunIndex<T>;
-    const V x = take<kRun<T>>(base), one = V{} + T(1);
-    const Cell<V> cx = cell(V(theta_[0] * x + (theta_[1] * y + theta_[2])), x_, p_.padding);
-    const Cell<V> cy = cell(V(theta_[3] * x + (theta_[4] * y + theta_[5])), y_, p_.padding);
+    const V x = take<kRun<T>>(base);
+    const Cell<V> cx = cell(theta_.to_x(x, y), x_, p_.padding);
+    const Cell<V> cy = cell(theta_.to_y(x, y), y_, p_.padding);
     using Int = typename Lanes<T>::Bits;
     // A pixel counts as there when it lies in the region: only that was laid out.  So memory does not depend on the
     // bound of `reach`; were that too narrow, a sample would lose a pixel and touch nothing else.  Those
@@ -169,9 +169,10 @@ class Positions {
       keep(taps.pixel[0] + at, number(nearest(cy) - Int(region.y), nearest(cx) - Int(region.x)));
       return;
     }
-    keep(taps.fraction_x + at, cx.fraction);
-    keep(taps.fraction_y + at, cy.fraction);
+    for (int k = 0; k < 4; ++k) keep(taps.weight[k] + at, bilinear_weight(cx.fraction, cy.fraction, k));
     if (derivatives) {
+      keep(taps.fraction_x + at, cx.fraction);
+      keep(taps.fraction_y + at, cy.fraction);
       keep(taps.slope[0] + at, cx.slope);
       keep(taps.slope[1] + at, cy.slope);
       keep(taps.base_x + at, x);
@@ -184,10 +185,6 @@ class Positions {
     keep(taps.pixel[1] + at, number(low_y, low_x + 1));
     keep(taps.pixel[2] + at, number(low_y + 1, low_x));
     keep(taps.pixel[3] + at, number(low_y + 1, low_x + 1));
-    keep(taps.weight[0] + at, (one - cx.fraction) * (one - cy.fraction));
-    keep(taps.weight[1] + at, cx.fraction * (one - cy.fraction));
-    keep(taps.weight[2] + at, (one - cx.fraction) * cy.fraction);
-    keep(taps.weight[3] + at, cx.fraction * cy.fraction);
   }
   static REIDOPS_INLINE bool all(RunIndex<T> truths) {  // -1 where true
     const auto both = [](auto a, auto b) { return a & b; };
@@ -199,7 +196,7 @@ class Positions {
   const affine_sample::Axis<T> x_, y_;
   Buffer<T> buffer_;
   T* base_;
-  T theta_[6];
+  affine_sample::Theta<T> theta_{};
 };
 
 }  // namespace reidops::REIDOPS_ISA

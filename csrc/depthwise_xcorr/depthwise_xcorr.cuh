@@ -38,7 +38,7 @@ struct alignas(kTapsAtOnce * sizeof(T)) Taps {
 inline constexpr int ceil_of(int64_t a, int64_t b) { return static_cast<int>((a + b - 1) / b); }
 
 // How the outputs are cut into blocks.
-struct Share {
+struct Tiling {
   int tile_h, tile_w, channels;  // of a block's tile
   int taps_h, taps_w;            // of the template, at a time
   int map_h, map_w;              // of the search map that these need; rows of map_w are `pitch` apart
@@ -58,9 +58,9 @@ struct Share {
   }
 
   template <class S>
-  static Share of(const Problem<S>& p, int64_t enough) {
+  static Tiling of(const Problem<S>& p, int64_t enough) {
     using T = typename Problem<S>::T;
-    Share s{};
+    Tiling s{};
     s.columns = ceil_of(p.w, kMostColumns);
     s.tile_w = ceil_of(p.w, s.columns);
     const int groups = ceil_of(p.h, kRows);
@@ -99,7 +99,7 @@ struct Tile {
 };
 
 template <class S>
-__device__ __forceinline__ Tile tile_of(const Problem<S>& p, const Share& s, int64_t block) {
+__device__ __forceinline__ Tile tile_of(const Problem<S>& p, const Tiling& s, int64_t block) {
   const int64_t chunk = block % s.chunks, column = block / s.chunks % s.columns;
   const int64_t row = block / s.chunks / s.columns % s.rows, channel = chunk * s.channels;
   const int64_t left = p.C - channel;
@@ -129,7 +129,7 @@ __device__ __forceinline__ void for_each(int channels, int rows, int columns, bo
 
 // The part of the map that taps (i, j) on need for the tile, zero outside the map.
 template <class S, class T>
-__device__ void load_map(const Problem<S>& p, const Share& s, const Tile& tile, const S* map, int64_t i, int64_t j,
+__device__ void load_map(const Problem<S>& p, const Tiling& s, const Tile& tile, const S* map, int64_t i, int64_t j,
                          T* to) {
   const int64_t top = tile.y + i - p.top, left = tile.x + j - p.left;
   for_each(tile.channels, s.map_h, s.map_w, s.channels_last, [&](int c, int row, int column) {
@@ -142,7 +142,7 @@ __device__ void load_map(const Problem<S>& p, const Share& s, const Tile& tile, 
 
 // Taps (i, j) on, a column of them side by side, zero beyond the template.
 template <class S, class T>
-__device__ void load_taps(const Problem<S>& p, const Share& s, const Tile& tile, const S* templ, int64_t i, int64_t j,
+__device__ void load_taps(const Problem<S>& p, const Tiling& s, const Tile& tile, const S* templ, int64_t i, int64_t j,
                           T* to) {
   for_each(tile.channels, s.tap_pitch, s.taps_w, p.of_template.channel == 1, [&](int c, int row, int column) {
     int64_t y = i + row, x = j + column;
@@ -155,7 +155,7 @@ __device__ void load_taps(const Problem<S>& p, const Share& s, const Tile& tile,
 
 // Adds what `rows` x `columns` taps in shared memory give to a thread's eight sums.  `map` is its first pixel.
 template <class T>
-__device__ __forceinline__ void add_taps(const Share& s, int rows, int columns, const T* map, const T* taps,
+__device__ __forceinline__ void add_taps(const Tiling& s, int rows, int columns, const T* map, const T* taps,
                                          T (&sums)[kRows]) {
 #pragma unroll 1
   for (int j = 0; j < columns; ++j, ++map, taps += s.tap_pitch) {
@@ -183,7 +183,7 @@ __device__ __forceinline__ void add_taps(const Share& s, int rows, int columns, 
 }
 
 template <class S>
-__global__ void __launch_bounds__(kThreads, 2) depthwise_xcorr_kernel(const Problem<S> p, const Share s) {
+__global__ void __launch_bounds__(kThreads, 2) depthwise_xcorr_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Problem<S>::T;
   T* const taps = dynamic_shared<T>();  // first, for they are read four at a time
   T* const map = taps + s.channels * s.taps_size();
@@ -225,9 +225,9 @@ __global__ void __launch_bounds__(kThreads, 2) depthwise_xcorr_kernel(const Prob
 template <class S>
 void launch_xcorr(const Problem<S>& p, Stream stream, int64_t enough = kEnoughBlocks) {
   if (p.outputs.size == 0 || p.C == 0) return;
-  const Share share = Share::of(p, enough);
-  launch(depthwise_xcorr_kernel<S>, dim3(static_cast<unsigned>(std::min(share.blocks, kMostBlocks))),
-         dim3(share.threads()), share.template shared_bytes<typename Problem<S>::T>(), stream, p, share);
+  const Tiling tiling = Tiling::of(p, enough);
+  launch(depthwise_xcorr_kernel<S>, dim3(static_cast<unsigned>(std::min(tiling.blocks, kMostBlocks))),
+         dim3(tiling.threads()), tiling.template shared_bytes<typename Problem<S>::T>(), stream, p, tiling);
 }
 
 }  // namespace reidops::depthwise_xcorr

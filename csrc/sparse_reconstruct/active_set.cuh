@@ -41,7 +41,7 @@ class ActiveSet {
 
   // Minimises, from w = 0 and r = c, until the certificate reaches the tolerance; false where it has not: the set is
   // full, or `max_iterations` moves were made, or rounding allows no more.
-  __device__ __forceinline__ bool solve(Share<T, kRounds>& r, T tolerance, int max_iterations, bool feature_sign,
+  __device__ __forceinline__ bool solve(LaneVector<T, kRounds>& r, T tolerance, int max_iterations, bool feature_sign,
                                         Sums<T>& sums) {
 #pragma unroll 1
     for (int moves = 0, idle = 0;;) {
@@ -67,7 +67,7 @@ class ActiveSet {
   }
 
   // w over all atoms.
-  __device__ __forceinline__ void scatter(Share<T, kRounds>& w) {
+  __device__ __forceinline__ void scatter(LaneVector<T, kRounds>& w) {
     fill(w, T(0));
     for (unsigned rest = members_; rest != 0; rest &= rest - 1) {
       const int p = __ffs(static_cast<int>(rest)) - 1;
@@ -239,7 +239,7 @@ class ActiveSet {
   }
 
   // r = c - G w from scratch.
-  __device__ __forceinline__ void refresh(Share<T, kRounds>& r) {
+  __device__ __forceinline__ void refresh(LaneVector<T, kRounds>& r) {
     scratch_.x[lane_index()] = w_;
     __syncwarp();
 #pragma unroll

@@ -48,9 +48,9 @@ __device__ __forceinline__ int slot_of(int atom) { return atom / kRoundAtoms * 4
 
 // One lane's share of a vector over the atoms, in registers.
 template <class T, int kRounds>
-class Share {
+class LaneVector {
  public:
-  __device__ __forceinline__ Share(T*, int, int) {}
+  __device__ __forceinline__ LaneVector(T*, int, int) {}
   __device__ __forceinline__ static constexpr int rounds() { return kRounds; }
   __device__ __forceinline__ T& at(int i, int k) { return values_[4 * i + k]; }
 
@@ -60,9 +60,9 @@ class Share {
 
 // The same in memory, the n-th of several side by side there, for any number of rounds; a lane touches only its own.
 template <class T>
-class Share<T, kInMemory> {
+class LaneVector<T, kInMemory> {
  public:
-  __device__ __forceinline__ Share(T* memory, int n, int rounds)
+  __device__ __forceinline__ LaneVector(T* memory, int n, int rounds)
       : memory_(memory + static_cast<int64_t>(n) * kRoundAtoms * rounds + 4 * lane_index()), rounds_(rounds) {}
   __device__ __forceinline__ int rounds() const { return rounds_; }
   __device__ __forceinline__ T& at(int i, int k) { return memory_[kRoundAtoms * i + k]; }
@@ -102,7 +102,7 @@ __host__ __device__ __forceinline__ int rounds_of(int64_t atoms) {
 }
 
 template <class T, int kRounds>
-__device__ __forceinline__ void fill(Share<T, kRounds>& share, T value) {
+__device__ __forceinline__ void fill(LaneVector<T, kRounds>& share, T value) {
 #pragma unroll
   for (int i = 0; i < share.rounds(); ++i)
 #pragma unroll
@@ -111,7 +111,7 @@ __device__ __forceinline__ void fill(Share<T, kRounds>& share, T value) {
 
 // NaN where an element is NaN or infinite.
 template <class T, int kRounds>
-__device__ __forceinline__ T zero_if_finite(Share<T, kRounds>& share) {
+__device__ __forceinline__ T zero_if_finite(LaneVector<T, kRounds>& share) {
   T sum = 0;
 #pragma unroll
   for (int i = 0; i < share.rounds(); ++i)
@@ -133,7 +133,7 @@ __device__ __forceinline__ Four<T> correlation_at(const Column<T, kRounds, Store
 
 // r = c
 template <class T, int kRounds, class Stored>
-__device__ __forceinline__ void load_correlation(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& r) {
+__device__ __forceinline__ void load_correlation(const Column<T, kRounds, Stored>& column, LaneVector<T, kRounds>& r) {
 #pragma unroll
   for (int i = 0; i < r.rounds(); ++i) {
     const Four<T> c = correlation_at(column, i);
@@ -159,7 +159,7 @@ __device__ __forceinline__ Four<T> gram_at(const Column<T, kRounds, Stored>& col
 // r -= w_j G_j
 template <class T, int kRounds, class Stored>
 __device__ __forceinline__ void subtract_row(const Column<T, kRounds, Stored>& column, int atom, T w,
-                                             Share<T, kRounds>& r) {
+                                             LaneVector<T, kRounds>& r) {
 #pragma unroll
   for (int i = 0; i < r.rounds(); ++i) {
     const Four<T> g = gram_at(column, atom, i);
@@ -170,7 +170,7 @@ __device__ __forceinline__ void subtract_row(const Column<T, kRounds, Stored>& c
 
 // The element of each lane's own `atom`, from whichever lane owns it.
 template <class T, int kRounds>
-__device__ __forceinline__ T gather(Share<T, kRounds>& share, int atom) {
+__device__ __forceinline__ T gather(LaneVector<T, kRounds>& share, int atom) {
   T found = 0;
 #pragma unroll
   for (int i = 0; i < kRounds; ++i)
@@ -182,7 +182,7 @@ __device__ __forceinline__ T gather(Share<T, kRounds>& share, int atom) {
   return found;
 }
 template <class T>
-__device__ __forceinline__ T gather(Share<T, kInMemory>& share, int atom) {
+__device__ __forceinline__ T gather(LaneVector<T, kInMemory>& share, int atom) {
   __syncwarp();
   const T found = (&share.at(0, 0))[atom - 4 * lane_index()];
   __syncwarp();
@@ -191,7 +191,7 @@ __device__ __forceinline__ T gather(Share<T, kInMemory>& share, int atom) {
 
 // Calls body(atom, value) for the elements that are not zero, one after another and the whole warp together.
 template <class T, int kRounds, class Body>
-__device__ __forceinline__ void for_each_nonzero(Share<T, kRounds>& share, Body body) {
+__device__ __forceinline__ void for_each_nonzero(LaneVector<T, kRounds>& share, Body body) {
   unsigned mine = 0;  // a bit for every element that is not zero
 #pragma unroll
   for (int i = 0; i < kRounds; ++i)
@@ -211,7 +211,7 @@ __device__ __forceinline__ void for_each_nonzero(Share<T, kRounds>& share, Body 
   }
 }
 template <class T, class Body>
-__device__ __forceinline__ void for_each_nonzero(Share<T, kInMemory>& share, Body body) {
+__device__ __forceinline__ void for_each_nonzero(LaneVector<T, kInMemory>& share, Body body) {
   for (int i = 0; i < share.rounds(); ++i)
     for (int k = 0; k < 4; ++k) {
       const T mine = share.at(i, k);
@@ -230,7 +230,7 @@ struct Peak {
 };
 
 template <class T, int kRounds>
-__device__ __forceinline__ Peak<T> peak(Share<T, kRounds>& r) {
+__device__ __forceinline__ Peak<T> peak(LaneVector<T, kRounds>& r) {
   T most = 0, signed_most = 0;
   int slot = 0;
 #pragma unroll
@@ -248,7 +248,7 @@ __device__ __forceinline__ Peak<T> peak(Share<T, kRounds>& r) {
 }
 
 template <class T, int kRounds, class Out>
-__device__ __forceinline__ void write_coefficients(Out* out, int atoms, Share<T, kRounds>& w) {
+__device__ __forceinline__ void write_coefficients(Out* out, int atoms, LaneVector<T, kRounds>& w) {
 #pragma unroll
   for (int i = 0; i < w.rounds(); ++i)
 #pragma unroll

@@ -14,8 +14,8 @@ namespace reidops::sparse_reconstruct {
 
 // r = c - G w from scratch, and the sums that certify w.
 template <class T, int kRounds, class Stored>
-__device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& w,
-                                            Share<T, kRounds>& r) {
+__device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds, Stored>& column, LaneVector<T, kRounds>& w,
+                                            LaneVector<T, kRounds>& r) {
   load_correlation(column, r);
   for_each_nonzero(w, [&](int atom, T value) { subtract_row(column, atom, value, r); });
   Sums<T> sums;
@@ -39,8 +39,8 @@ __device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds, Stored>& col
 inline constexpr int kGreedySteps = 128;
 
 template <class T, int kRounds, class Stored>
-__device__ __forceinline__ bool greedy_steps(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& z,
-                                             Share<T, kRounds>& reciprocal, Share<T, kRounds>& r, T least) {
+__device__ __forceinline__ bool greedy_steps(const Column<T, kRounds, Stored>& column, LaneVector<T, kRounds>& z,
+                                             LaneVector<T, kRounds>& reciprocal, LaneVector<T, kRounds>& r, T least) {
 #pragma unroll 1
   for (int step = 0; step < kGreedySteps; ++step) {
     T best = 0, x = 0, change = 0;
@@ -67,9 +67,9 @@ __device__ __forceinline__ bool greedy_steps(const Column<T, kRounds, Stored>& c
 
 // Minimises from the given w and returns its sums; `reciprocal` is room to work in.
 template <class T, int kRounds, class Stored>
-__device__ __forceinline__ Sums<T> coordinate_descent(const Column<T, kRounds, Stored>& column, Share<T, kRounds>& w,
-                                                      Share<T, kRounds>& r, Share<T, kRounds>& reciprocal, T tolerance,
-                                                      int max_iterations) {
+__device__ __forceinline__ Sums<T> coordinate_descent(
+    const Column<T, kRounds, Stored>& column, LaneVector<T, kRounds>& w, LaneVector<T, kRounds>& r,
+    LaneVector<T, kRounds>& reciprocal, T tolerance, int max_iterations) {
 #pragma unroll
   for (int i = 0; i < w.rounds(); ++i)
 #pragma unroll

@@ -7,7 +7,7 @@ namespace reidops::sparse_reconstruct {
 
 // ||x - Yw||^2; keep(i, (x - Yw)_i) is called for every channel i, by the lane i % 32.
 template <class T, int kRounds, class Stored, class Keep>
-__device__ __forceinline__ T error_from_data(const Problem<Stored>& p, int row, int g, Share<T, kRounds>& w,
+__device__ __forceinline__ T error_from_data(const Problem<Stored>& p, int row, int g, LaneVector<T, kRounds>& w,
                                              Keep keep) {
   constexpr int kEach = 4;
   const Stored* x = p.columns + row * p.columns_stride[0] + g * p.columns_stride[1];
@@ -35,7 +35,7 @@ __device__ __forceinline__ T error_from_data(const Problem<Stored>& p, int row, 
 // r = Y'rho, of which each lane has kept its own channels; four atoms at a time, which one lane owns.
 template <class T, class Stored>
 __device__ __forceinline__ void correlate_with_data(const Problem<Stored>& p, int g, const T* rho,
-                                                    Share<T, kInMemory>& r) {
+                                                    LaneVector<T, kInMemory>& r) {
   const Stored* atoms = p.atoms + g * p.atoms_stride[0];
   fill(r, T(0));
 #pragma unroll 1

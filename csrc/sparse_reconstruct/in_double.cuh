@@ -29,14 +29,14 @@ namespace reidops::sparse_reconstruct {
 
 inline constexpr int kWideWarps = 4;             // of a block
 inline constexpr int64_t kMostWideBlocks = 264;  // two on each of 132 multiprocessors: every warp has memory of its own
-inline constexpr int kWideShares = 4;            // vectors over the atoms there: r, w, reciprocals, c
+inline constexpr int kWideVectors = 4;            // vectors over the atoms there: r, w, reciprocals, c
 inline constexpr int kRefinements = 8;
 inline constexpr double kRidge = 1e-6;  // some roundings of float32, as many as may add up in a Gram
 
 // Doubles of memory for a warp: the vectors over the atoms, and rho where there are data.
 template <class Stored>
 __host__ __device__ __forceinline__ int64_t doubles_of_a_warp(const Problem<Stored>& p) {
-  return int64_t(kWideShares) * kRoundAtoms * rounds_of(p.M) + (p.d + 1) / 2 * 2;
+  return int64_t(kWideVectors) * kRoundAtoms * rounds_of(p.M) + (p.d + 1) / 2 * 2;
 }
 
 // One column, solved in double by one warp.
@@ -48,7 +48,7 @@ class WideColumn {
       : p_(p), row_(row), g_(g), scratch_(scratch), r_(memory, 0, rounds_of(p.M)), w_(memory, 1, rounds_of(p.M)),
         reciprocal_(memory, 2, rounds_of(p.M)), c_(memory, 3, rounds_of(p.M)) {
     const int length = kRoundAtoms * rounds_of(p.M);
-    rho_ = memory + int64_t(kWideShares) * length;
+    rho_ = memory + int64_t(kWideVectors) * length;
     column_.gram = p.gram + g * p.M * gram_stride;
     column_.gram_stride = gram_stride;
     column_.correlation = memory + int64_t(3) * length;
@@ -102,7 +102,7 @@ class WideColumn {
       error_ = expanded_error(double(p_.energy[row_ * p_.energy_stride[0] + g_ * p_.energy_stride[1]]), sums_);
   }
 
-  __device__ __forceinline__ void load_given(Share<double, kInMemory>& c) const {
+  __device__ __forceinline__ void load_given(LaneVector<double, kInMemory>& c) const {
     const Stored* given = p_.correlation + row_ * p_.correlation_stride[0] + g_ * p_.correlation_stride[1];
 #pragma unroll 1
     for (int i = 0; i < c.rounds(); ++i) {
@@ -163,7 +163,7 @@ class WideColumn {
   const Problem<Stored>& p_;
   const int row_, g_;
   Scratch<double>& scratch_;
-  Share<double, kInMemory> r_, w_, reciprocal_, c_;
+  LaneVector<double, kInMemory> r_, w_, reciprocal_, c_;
   double* rho_;
   Column<double, kInMemory, Stored> column_;
   Sums<double> sums_;  // of w as it was last looked at; so is the error

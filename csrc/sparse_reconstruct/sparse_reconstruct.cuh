@@ -37,13 +37,13 @@ struct Shape {
 template <class T>
 struct Plan {
   int gram_stride;  // of the Gram's rows: M rounded up to 4, zero beyond M
-  T* memory;        // kShares vectors for every warp of the grid, where registers do not hold them
+  T* memory;        // kLaneVectors vectors for every warp of the grid, where registers do not hold them
   T t;              // beta / 2
   int fours;        // M where every column's correlations can be read 16 bytes at a time, else 0
   int run;          // columns that a block solves against one dictionary
 };
 
-inline constexpr int kShares = 3;
+inline constexpr int kLaneVectors = 3;
 
 // Copies a Gram to shared memory, every row one round long.
 template <class T>
@@ -87,7 +87,7 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
   column.energy = &scratch.energy;
   column.t = plan.t;
 
-  Share<T, kRounds> r(memory, 0, rounds), w(memory, 1, rounds);
+  LaneVector<T, kRounds> r(memory, 0, rounds), w(memory, 1, rounds);
   load_correlation(column, r);
   const T zero = warp_sum(*column.energy * 0 + zero_if_finite(r));  // NaN where anything is not finite
   Sums<T> sums;
@@ -102,7 +102,7 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
       if (!certified || p.coefficients != nullptr || p.columns != nullptr) set.scatter(w);
     }
     if (!certified) {
-      Share<T, kRounds> reciprocal(memory, 2, rounds);
+      LaneVector<T, kRounds> reciprocal(memory, 2, rounds);
       sums = coordinate_descent(column, w, r, reciprocal, p.tolerance, p.max_iterations);
     }
     error = expanded_error(*column.energy, sums);
@@ -132,7 +132,8 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
   T* staged = correlations + S::kWarps * kRounds * kRoundAtoms;
   T* memory = correlations + warp_index() * kRounds * kRoundAtoms;
   if constexpr (kRounds == kInMemory)
-    memory = plan.memory + (int64_t(blockIdx.x) * S::kWarps + warp_index()) * kShares * kRoundAtoms * rounds_of(p.M);
+    memory = plan.memory +
+             (int64_t(blockIdx.x) * S::kWarps + warp_index()) * kLaneVectors * kRoundAtoms * rounds_of(p.M);
 
   const int rows = static_cast<int>(p.R), runs = (rows + plan.run - 1) / plan.run;
   const unsigned items = static_cast<unsigned>(runs) * static_cast<unsigned>(p.G);
@@ -189,7 +190,7 @@ int64_t memory_needed(const Problem<T>& p) {
   int64_t first = 0, second = 0;
   if (rounds_of(p.M) > kMostRounds) {
     const int64_t blocks = std::min(p.R * p.G, kMostBlocksInMemory);
-    first = blocks * Shape<T, kInMemory>::kWarps * kShares * kRoundAtoms * rounds_of(p.M);
+    first = blocks * Shape<T, kInMemory>::kWarps * kLaneVectors * kRoundAtoms * rounds_of(p.M);
   }
   if constexpr (sizeof(T) == sizeof(float)) second = doubles_needed(p) * int64_t(sizeof(double) / sizeof(T));
   return std::max(first, second);
