@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from reidops_models.registry import PACKAGES, get_paper
+from reidops_models.paper import find_paper, paper_names, usable_papers
 
 
 class RecipeError(ValueError):
@@ -190,15 +190,15 @@ def parse_recipe(values: Any, origin: str = "recipe") -> Recipe:
     if not isinstance(values, dict):
         raise RecipeError(f"{origin}: expected keys and values, got {type(values).__name__}")
     name = values.get("model")
-    if not isinstance(name, str) or name not in PACKAGES:
-        raise RecipeError(f"{origin}: model: unknown {name!r}; known: {', '.join(sorted(PACKAGES))}")
+    if not isinstance(name, str) or name not in paper_names():
+        raise RecipeError(f"{origin}: model: unknown {name!r}; known: {', '.join(paper_names())}")
     try:
         # Through JSON, where strict typing still lets a list be a tuple.
         text = json.dumps(values, default=str)
     except (TypeError, ValueError, RecursionError) as error:  # keys of odd types, values that hold themselves
         raise RecipeError(f"{origin}: not plain keys and values: {error}") from error
     try:
-        return get_paper(name).recipe.model_validate_json(text, strict=True)
+        return find_paper(name).recipe.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise RecipeError(f"{origin}: {'; '.join(_one_line(item) for item in error.errors())}") from error
 
@@ -219,14 +219,14 @@ def _find(source: str | Path) -> Path:
     if path.suffix in (".yaml", ".yml"):
         return path
     model, _, name = str(source).partition("/")
-    if model in PACKAGES and name:
-        packaged = get_paper(model).folder / "recipes" / f"{name}.yaml"
+    if model in paper_names() and name:
+        packaged = find_paper(model).folder / "recipes" / f"{name}.yaml"
         if packaged.is_file():
             return packaged
     known = [
-        f"{model}/{file.stem}"
-        for model in sorted(PACKAGES)
-        for file in sorted((get_paper(model).folder / "recipes").glob("*.yaml"))
+        f"{paper.name}/{file.stem}"
+        for paper in usable_papers()
+        for file in sorted((paper.folder / "recipes").glob("*.yaml"))
     ]
     raise RecipeError(f"{source}: neither a .yaml file nor a packaged recipe ({', '.join(known)})")
 

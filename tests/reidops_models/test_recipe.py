@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from reidops_models.dsr import DsrRecipe
+from reidops_models.paper import find_paper, paper_names
 from reidops_models.recipe import Recipe, RecipeError, load_recipe, parse_recipe
-from reidops_models.registry import PACKAGES, get_paper
 
 PACKAGED = [
     f"{model}/{file.stem}"
-    for model in sorted(PACKAGES)
-    for file in sorted((get_paper(model).folder / "recipes").glob("*.yaml"))
+    for model in paper_names()
+    for file in sorted((find_paper(model).folder / "recipes").glob("*.yaml"))
 ]
 
 
@@ -114,7 +114,7 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
 
 
 def test_numbers_with_an_exponent_are_numbers(tmp_path: Path) -> None:
-    text = (get_paper("dsr").folder / "recipes" / "demo.yaml").read_text()
+    text = (find_paper("dsr").folder / "recipes" / "demo.yaml").read_text()
     path = tmp_path / "recipe.yaml"
     path.write_text(text + "\n# comment\n")
     recipe: Recipe = load_recipe(path)

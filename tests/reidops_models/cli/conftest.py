@@ -11,8 +11,8 @@ import torch
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.cli import main
 from reidops_models.data import write_synthetic
+from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe
-from reidops_models.registry import get_paper
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
@@ -28,7 +28,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of the demo's network, weights as initialised."""
     recipe = load_recipe("dsr/demo")
     torch.manual_seed(0)
-    network = get_paper("dsr").build_network(recipe, 4)
+    network = find_paper("dsr").build_network(recipe, 4)
     return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
 
 

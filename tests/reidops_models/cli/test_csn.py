@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
-from reidops_models.registry import get_paper
 
 from .conftest import Run
 
@@ -22,7 +22,7 @@ def csn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["network"]["channels"] = [8, 16]
     recipe = parse_recipe(values)
     torch.manual_seed(0)
-    network = get_paper("csn").build_network(recipe, 4)
+    network = find_paper("csn").build_network(recipe, 4)
     return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
 
 
@@ -51,7 +51,7 @@ def test_evaluate(run: Run, people: Path, csn: Path, tmp_path: Path) -> None:
 
 
 def test_train(run: Run, people: Path, tmp_path: Path) -> None:
-    recipe = get_paper("csn").folder / "recipes" / "demo.yaml"
+    recipe = find_paper("csn").folder / "recipes" / "demo.yaml"
     mine = tmp_path / "mine.yaml"
     text = recipe.read_text().replace("epochs: 2", "epochs: 1").replace("size: 192", "size: 12")
     mine.write_text(text.replace("channels: [32, 96]", "channels: [8, 16]"))

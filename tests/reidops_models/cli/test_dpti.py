@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from reidops_models.data import list_images, read_image
 from reidops_models.extractor import FeatureExtractor
+from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
-from reidops_models.registry import get_paper
 
 from .conftest import Run
 
@@ -27,7 +27,7 @@ def dpti(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["network"] |= {"dimensions": 16, "feed_forward": 32, "weighting": True}
     recipe = parse_recipe(values)
     torch.manual_seed(0)
-    network = get_paper("dpti").build_network(recipe, 4)
+    network = find_paper("dpti").build_network(recipe, 4)
     return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
 
 
@@ -56,7 +56,7 @@ def test_evaluate(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
 
 
 def test_train(run: Run, people: Path, tmp_path: Path) -> None:
-    recipe = get_paper("dpti").folder / "recipes" / "demo.yaml"
+    recipe = find_paper("dpti").folder / "recipes" / "demo.yaml"
     mine = tmp_path / "mine.yaml"
     mine.write_text(recipe.read_text().replace("epochs: 30", "epochs: 1").replace("size: 64", "size: 8"))
     code, printed, complaints = run("train", "--recipe", mine, "--data", people, "--out", tmp_path / "out")

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
-from reidops_models.registry import get_paper
 
 from .conftest import Run
 
@@ -23,7 +23,7 @@ def mgre(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["network"] |= {"dimensions": 16, "location_width": 8}
     recipe = parse_recipe(values)
     torch.manual_seed(0)
-    network = get_paper("mgre").build_network(recipe, 4)
+    network = find_paper("mgre").build_network(recipe, 4)
     return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
 
 
@@ -47,7 +47,7 @@ def test_evaluate(run: Run, people: Path, mgre: Path, tmp_path: Path) -> None:
 
 
 def test_train(run: Run, people: Path, tmp_path: Path) -> None:
-    recipe = (get_paper("mgre").folder / "recipes" / "demo.yaml").read_text()
+    recipe = (find_paper("mgre").folder / "recipes" / "demo.yaml").read_text()
     mine = tmp_path / "mine.yaml"
     assert "epochs: 20" in recipe
     mine.write_text(recipe.replace("epochs: 20", "epochs: 1").replace("size: 64", "size: 8"))
@@ -59,7 +59,7 @@ def test_train(run: Run, people: Path, tmp_path: Path) -> None:
 
 def test_training_without_joints_is_one_line(run: Run, people: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
-    recipe = (get_paper("mgre").folder / "recipes" / "demo.yaml").read_text()
+    recipe = (find_paper("mgre").folder / "recipes" / "demo.yaml").read_text()
     mine.write_text("keypoints: none.json\n" + recipe.replace("size: 64", "size: 8"))
     code, _, complaints = run("train", "--recipe", mine, "--data", people, "--out", tmp_path / "out")
     assert code == 2

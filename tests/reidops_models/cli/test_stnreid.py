@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
-from reidops_models.registry import get_paper
 
 from .conftest import Run
 
@@ -22,7 +22,7 @@ def stnreid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["images"]["size"] = [64, 32]
     recipe = parse_recipe(values)
     torch.manual_seed(0)
-    network = get_paper("stnreid").build_network(recipe, 4)
+    network = find_paper("stnreid").build_network(recipe, 4)
     return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
 
 
@@ -53,7 +53,7 @@ def test_evaluate_with_rivals(run: Run, people: Path, stnreid: Path, tmp_path: P
 
 
 def test_train(run: Run, people: Path, tmp_path: Path) -> None:
-    recipe = get_paper("stnreid").folder / "recipes" / "demo_stage1.yaml"
+    recipe = find_paper("stnreid").folder / "recipes" / "demo_stage1.yaml"
     mine = tmp_path / "mine.yaml"
     text = recipe.read_text().replace("epochs: 12", "epochs: 1").replace("size: 64", "size: 8")
     mine.write_text(text.replace("size: [128, 64]", "size: [64, 32]"))

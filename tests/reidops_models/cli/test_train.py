@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reidops_models.checkpoint import load_checkpoint
-from reidops_models.registry import get_paper
+from reidops_models.paper import find_paper
 
 from .conftest import Run
 
@@ -15,7 +15,7 @@ from .conftest import Run
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """The demo's fine-tuning, of a few pairs."""
-    text = (get_paper("dsr").folder / "recipes" / "demo_finetune.yaml").read_text()
+    text = (find_paper("dsr").folder / "recipes" / "demo_finetune.yaml").read_text()
     path = tmp_path / "mine.yaml"
     path.write_text(text.replace("_pairs: 3000", "_pairs: 64"))
     return path
