@@ -19,7 +19,7 @@ from reidops_models.dsr import (
     build_network,
     build_rivals,
 )
-from reidops_models.dsr.recipe import Network
+from reidops_models.dsr.recipe import NetworkOptions
 from reidops_models.recipe import load_recipe
 
 SIZE = (64, 32)
@@ -28,7 +28,7 @@ SIZE = (64, 32)
 @pytest.fixture(scope="module")
 def network() -> DsrNetwork:
     torch.manual_seed(0)
-    return DsrNetwork(Network(backbone="resnet_slim"), identities=3).eval()
+    return DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=3).eval()
 
 
 @pytest.fixture(scope="module")
