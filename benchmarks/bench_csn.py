@@ -18,11 +18,14 @@ from torch import Tensor
 
 from reidops_models.csn import CsnMatcher, CsnNetwork
 from reidops_models.csn.network import Description
-from reidops_models.csn.recipe import Network
+from reidops_models.csn.recipe import NetworkOptions
 
 SIZE, PROBES, GALLERY = (160, 60), 25, 50
 AT_ONCE = 16  # pairs in a batch of the naive way
-CASES: dict[str, Network] = {"levels 2 and 3": Network(), "levels 2, 3 and 4": Network(levels=(2, 3, 4))}
+CASES: dict[str, NetworkOptions] = {
+    "levels 2 and 3": NetworkOptions(),
+    "levels 2, 3 and 4": NetworkOptions(levels=(2, 3, 4)),
+}
 every_case = pytest.mark.parametrize("name", CASES)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from reidops_models.backbones import build_backbone
 from reidops_models.dpti import DptiNetwork
-from reidops_models.dpti.recipe import Network
+from reidops_models.dpti.recipe import NetworkOptions
 
 SIZE = (256, 128)
 BATCHES = (1, 16)
@@ -62,12 +62,12 @@ def test_plain_resnet50(benchmark: Any, batch: int) -> None:
 def test_global_descriptor_alone(benchmark: Any, batch: int) -> None:
     """G of table 4: one self-attention on the last maps."""
     torch.manual_seed(0)
-    network = DptiNetwork(Network(backbone="resnet50", templates="none"), SIZE, identities=1)
+    network = DptiNetwork(NetworkOptions(backbone="resnet50", templates="none"), SIZE, identities=1)
     assert measure(benchmark, network, batch).shape == (batch, 256)
 
 
 @every_batch
 def test_dpti(benchmark: Any, batch: int) -> None:
     torch.manual_seed(0)
-    network = DptiNetwork(Network(backbone="resnet50"), SIZE, identities=1)
+    network = DptiNetwork(NetworkOptions(backbone="resnet50"), SIZE, identities=1)
     assert measure(benchmark, network, batch).shape == (batch, 2304)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.mgre import MgreNetwork, network
-from reidops_models.mgre.recipe import Network
+from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import regions_of
 from reidops_models.mgre.sampling import sample_regions
 
@@ -46,7 +46,7 @@ def measure(benchmark: Any, group: str, run: Callable[[], Any], rounds: int = 7)
 
 def build(regions: str = "parts") -> tuple[MgreNetwork, Tensor]:
     torch.manual_seed(0)
-    options = Network(backbone="resnet50_ibn_a", regions=regions)  # type: ignore[arg-type]
+    options = NetworkOptions(backbone="resnet50_ibn_a", regions=regions)  # type: ignore[arg-type]
     model = MgreNetwork(options, SIZE, identities=1).eval()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch forgot
     return model, torch.rand(BATCH, 3, *SIZE).contiguous(memory_format=torch.channels_last)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from reidops_models.stnreid import StnMatcher, StnreidNetwork
 from reidops_models.stnreid.one_to_many import CACHED, Embedded, pair_bytes
-from reidops_models.stnreid.recipe import Network
+from reidops_models.stnreid.recipe import NetworkOptions
 
 
 class Case(NamedTuple):
@@ -44,7 +44,7 @@ class Search:
     def __init__(self, name: str) -> None:
         self.case = case = CASES[name]
         torch.manual_seed(0)
-        options = Network(backbone=case.backbone)  # type: ignore[arg-type]
+        options = NetworkOptions(backbone=case.backbone)  # type: ignore[arg-type]
         self.network = StnreidNetwork(options, case.size, identities=1).eval()
         torch.nn.init.normal_(self.network.localisation.last.weight, std=0.05)
         matcher = StnMatcher(self.network)

@@ -14,7 +14,7 @@ from reidops_models.csn.complexity import count_operations, count_parameters
 from reidops_models.csn.experiments import BASE, EXTENDED, Experiments
 from reidops_models.csn.figures import draw_figure4
 from reidops_models.csn.network import CsnNetwork
-from reidops_models.csn.recipe import Network
+from reidops_models.csn.recipe import NetworkOptions
 from reidops_models.evaluation import markdown_table
 from reidops_models.reproduction import Claim, Row, Study, Table
 
@@ -120,7 +120,7 @@ def table5(study: Study) -> Table:
     header = ["", "parameters, M", "paper", "GFLOPs of a pair", "paper"]
     totals, parts, values = [header], {}, {}
     for name, levels in (("Ours-(L2, L3)", (2, 3)), ("Ours-(L2, L3, L4)", (2, 3, 4))):
-        network = CsnNetwork(Network(levels=levels), (160, 60)).eval()  # type: ignore[arg-type]  # of Literals
+        network = CsnNetwork(NetworkOptions(levels=levels), (160, 60)).eval()  # type: ignore[arg-type]  # of Literals
         parameters, operations = count_parameters(network), count_operations(network)
         total = sum(operations.values())
         printed = published.TABLE_5[name]

@@ -19,8 +19,8 @@ def count_parameters(network: nn.Module) -> int:
     """All of them, those of the batch normalisation too.
 
     Example:
-        >>> from reidops_models.csn.recipe import Network
-        >>> count_parameters(CsnNetwork(Network(), (160, 60)))
+        >>> from reidops_models.csn.recipe import NetworkOptions
+        >>> count_parameters(CsnNetwork(NetworkOptions(), (160, 60)))
         536318
     """
     return sum(value.numel() for value in network.parameters())
@@ -33,8 +33,8 @@ def count_operations(network: CsnNetwork) -> dict[str, int]:
     Convolutions, linear layers and correlations; taps that meet the padding count, as they do where others count.
 
     Example:
-        >>> from reidops_models.csn.recipe import Network
-        >>> sum(count_operations(CsnNetwork(Network(), (160, 60)).eval()).values()) / 1e9
+        >>> from reidops_models.csn.recipe import NetworkOptions
+        >>> sum(count_operations(CsnNetwork(NetworkOptions(), (160, 60)).eval()).values()) / 1e9
         0.943...
     """
     with counted_products(network, lambda name: PARTS.get(name, CLASSIFIER)) as counts:

@@ -25,8 +25,8 @@ class CsnMatcher:
         memory_budget: bytes to be held at a time beside network and descriptions, about.
 
     Example:
-        >>> from reidops_models.csn.recipe import Network
-        >>> matcher = CsnMatcher(CsnNetwork(Network(), (160, 60)).eval())
+        >>> from reidops_models.csn.recipe import NetworkOptions
+        >>> matcher = CsnMatcher(CsnNetwork(NetworkOptions(), (160, 60)).eval())
         >>> probes, gallery = matcher.embed([torch.rand(3, 128, 64)]), matcher.embed([torch.rand(3, 160, 60)] * 2)
         >>> matcher.distances(probes, gallery).shape
         torch.Size([1, 2])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from reidops_models.csn.layers import ConvolutionBlock, pool
 from reidops_models.csn.ranking import RankingNet
-from reidops_models.csn.recipe import Network
+from reidops_models.csn.recipe import NetworkOptions
 from reidops_models.csn.similarity import ConvolutionSimilarityNetwork
 
 DIRECTIONS = 2  # the one's parts on the other's maps, and the other's on the one's
@@ -71,7 +71,7 @@ class CsnNetwork(nn.Module):
         image_size: (height, width) of the images; the paper's is (160, 60).
 
     Example:
-        >>> network = CsnNetwork(Network(), (160, 60)).eval()
+        >>> network = CsnNetwork(NetworkOptions(), (160, 60)).eval()
         >>> images = torch.rand(3, 3, 160, 60)
         >>> described = network.describe(images)
         >>> [tuple(maps.shape) for maps in described.maps]
@@ -80,7 +80,7 @@ class CsnNetwork(nn.Module):
         torch.Size([1, 2])
     """
 
-    def __init__(self, options: Network, image_size: tuple[int, int]) -> None:
+    def __init__(self, options: NetworkOptions, image_size: tuple[int, int]) -> None:
         super().__init__()
         first, channels = options.channels
         self.image_size = image_size

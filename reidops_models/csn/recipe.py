@@ -11,7 +11,7 @@ from reidops_models.recipe import Loss, Recipe, Section
 Level = Literal[2, 3, 4]
 
 
-class Network(Section):
+class NetworkOptions(Section):
     """Table 1. Level 4, where it is asked for, follows a fourth convolution (sec. 3.2, model extension)."""
 
     channels: tuple[PositiveInt, PositiveInt] = Field(
@@ -65,7 +65,7 @@ class CsnRecipe(Recipe):
 
     model: Literal["csn"]
     losses: tuple[Loss, ...] = Field(default=(), max_length=0)  # `objective` has them
-    network: Network = Network()
+    network: NetworkOptions = NetworkOptions()
     pairs: Pairs = Pairs()
     objective: Objective = Objective()
     matching: Matching = Matching()

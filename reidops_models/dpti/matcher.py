@@ -20,8 +20,9 @@ class DptiMatcher(DescriptorMatcher):
         batch_size: images that pass the network together, at most.
 
     Example:
-        >>> from reidops_models.dpti.recipe import Network
-        >>> network = DptiNetwork(Network(backbone="resnet50_slim", dimensions=64), (128, 64), identities=1).eval()
+        >>> from reidops_models.dpti.recipe import NetworkOptions
+        >>> options = NetworkOptions(backbone="resnet50_slim", dimensions=64)
+        >>> network = DptiNetwork(options, (128, 64), identities=1).eval()
         >>> matcher = DptiMatcher(network)
         >>> probes, gallery = matcher.embed([torch.rand(3, 70, 64)]), matcher.embed([torch.rand(3, 128, 64)] * 2)
         >>> matcher.distances(probes, gallery).shape

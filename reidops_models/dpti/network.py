@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from reidops_models.backbones import build_backbone
 from reidops_models.dpti.attention import AttentionEncoder
-from reidops_models.dpti.recipe import Network
+from reidops_models.dpti.recipe import NetworkOptions
 from reidops_models.dpti.templates import DynamicTemplates, GridTemplates, StaticTemplates, Templates
 
 
@@ -51,7 +51,7 @@ class DptiNetwork(nn.Module):
         identities: number of training identities.
 
     Example:
-        >>> network = DptiNetwork(Network(backbone="resnet50"), (256, 128), identities=751).eval()
+        >>> network = DptiNetwork(NetworkOptions(backbone="resnet50"), (256, 128), identities=751).eval()
         >>> images = torch.rand(2, 3, 256, 128)
         >>> network.embed(images).shape  # (N + 1) d, of unit length
         torch.Size([2, 2304])
@@ -59,7 +59,7 @@ class DptiNetwork(nn.Module):
         torch.Size([2, 8])
     """
 
-    def __init__(self, options: Network, image_size: tuple[int, int], identities: int) -> None:
+    def __init__(self, options: NetworkOptions, image_size: tuple[int, int], identities: int) -> None:
         super().__init__()
         self.options = options
         self.image_size = image_size
@@ -143,7 +143,7 @@ class DptiNetwork(nn.Module):
         return weights.unflatten(2, (maps.shape[2], maps.shape[3]))
 
 
-def _templates(options: Network) -> DynamicTemplates | GridTemplates | StaticTemplates | None:
+def _templates(options: NetworkOptions) -> DynamicTemplates | GridTemplates | StaticTemplates | None:
     """D, P, T or G of table 4."""
     if options.templates == "dynamic":
         return DynamicTemplates(options.parts, options.dimensions)

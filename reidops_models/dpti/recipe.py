@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 from reidops_models.recipe import Recipe, Section
 
 
-class Network(Section):
+class NetworkOptions(Section):
     """Fig. 1, and the variants of tables 4 and 5."""
 
     backbone: Literal[
@@ -43,7 +43,7 @@ class Network(Section):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> Network:
+    def _fits(self) -> NetworkOptions:
         if self.dimensions % self.heads:
             raise ValueError(f"dimensions {self.dimensions} are not a multiple of heads {self.heads}")
         if self.weighting and self.templates != "dynamic":
@@ -65,5 +65,5 @@ class DptiRecipe(Recipe):
     """`losses` are those of the whole descriptor: classification and triplet, with their weights alpha and beta."""
 
     model: Literal["dpti"]
-    network: Network
+    network: NetworkOptions
     objective: Objective = Objective()

@@ -92,8 +92,8 @@ class DsrMatcher:
         batch_size: images of one size that pass the network together, at most.
 
     Example:
-        >>> from reidops_models.dsr.recipe import Network
-        >>> network = DsrNetwork(Network(backbone="resnet_slim"), identities=1).eval()
+        >>> from reidops_models.dsr.recipe import NetworkOptions
+        >>> network = DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=1).eval()
         >>> matcher = DsrMatcher(network, image_size=(128, 64), scales=(1, 2, 3))
         >>> gallery = matcher.embed([torch.rand(3, 128, 64), torch.rand(3, 200, 90)])
         >>> probes = matcher.embed([torch.rand(3, 70, 64)], role="probe")

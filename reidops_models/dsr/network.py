@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reidops_models.backbones import build_backbone
-from reidops_models.dsr.recipe import Network
+from reidops_models.dsr.recipe import NetworkOptions
 
 
 class Predictions(NamedTuple):
@@ -32,12 +32,12 @@ class DsrNetwork(nn.Module):
 
     Example:
         >>> import torch
-        >>> network = DsrNetwork(Network(backbone="resnet_slim"), identities=152)
+        >>> network = DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=152)
         >>> network(torch.rand(2, 3, 100, 64)).shape
         torch.Size([2, 192, 7, 4])
     """
 
-    def __init__(self, options: Network, identities: int) -> None:
+    def __init__(self, options: NetworkOptions, identities: int) -> None:
         super().__init__()
         stride = {} if options.last_stride is None else {"last_stride": options.last_stride}
         self.backbone = build_backbone(options.backbone, **stride)

@@ -40,8 +40,8 @@ class PatchClassifier:
         batch_size: patches that pass the network together, at most.
 
     Example:
-        >>> from reidops_models.dsr.recipe import Network
-        >>> network = DsrNetwork(Network(backbone="resnet_slim"), identities=1).eval()
+        >>> from reidops_models.dsr.recipe import NetworkOptions
+        >>> network = DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=1).eval()
         >>> matcher = PatchClassifier(network, image_size=(128, 64), patch=32)
         >>> gallery = matcher.embed([torch.rand(3, 128, 64), torch.rand(3, 200, 90)])
         >>> matcher.distances(matcher.embed([torch.rand(3, 70, 64)], role="probe"), gallery).shape

@@ -16,7 +16,7 @@ def distinct(scales: tuple[int, ...]) -> tuple[int, ...]:
     return scales
 
 
-class Network(Section):
+class NetworkOptions(Section):
     backbone: Literal["fcn", "resnet18", "resnet50", "resnet_slim"]
     last_stride: Literal[1, 2] | None = Field(
         default=None, description="of a ResNet's last stage; None: as the backbone has it"
@@ -27,7 +27,7 @@ class Network(Section):
     l2_normalise: bool = Field(default=True, description="give every map location unit length before matching")
 
     @model_validator(mode="after")
-    def _stride_of_a_resnet(self) -> Network:
+    def _stride_of_a_resnet(self) -> NetworkOptions:
         if self.last_stride is not None and not self.backbone.startswith("resnet"):
             raise ValueError(f"last_stride is an option of ResNets, not of {self.backbone}")
         return self
@@ -97,13 +97,13 @@ class DsrRecipe(Recipe):
 
     model: Literal["dsr"]
     losses: tuple[Loss, ...]
-    network: Network
+    network: NetworkOptions
     matching: Matching = Matching()
     fine_tuning: FineTuning | None = None
 
     @property
-    def continues(self) -> bool:
-        """A fine-tuning starts from a pre-trained model, or it has none."""
+    def needs_start(self) -> bool:
+        """Fine-tuning requires a pre-trained checkpoint."""
         return self.fine_tuning is not None
 
     @model_validator(mode="after")

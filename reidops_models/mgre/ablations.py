@@ -16,7 +16,7 @@ from reidops_models.mgre.complexity import count_operations
 from reidops_models.mgre.experiments import Experiments
 from reidops_models.mgre.figures import draw_figure4, draw_mapping, draw_regions
 from reidops_models.mgre.network import MgreNetwork
-from reidops_models.mgre.recipe import Network
+from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.reproduction import Claim, Row, Study, Table
 
 SETTING = (
@@ -135,7 +135,7 @@ def table7(study: Study) -> Table:
 
 def table8(study: Study) -> Table:
     """Table 8: operations, of the paper's own size."""
-    network = MgreNetwork(Network(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
+    network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
     operations = count_operations(network)
     total = sum(operations.values())
     rows = [["GFLOPs of an image", "ours", "paper"]]

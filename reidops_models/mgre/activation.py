@@ -26,8 +26,8 @@ def activation_maps(network: MgreNetwork, images: Tensor, labels: Tensor) -> dic
         By stage, (B, H, W); only the relation of its values means anything.
 
     Example:
-        >>> from reidops_models.mgre.recipe import Network
-        >>> network = MgreNetwork(Network(backbone="resnet50_ibn_a_slim"), (128, 64), identities=4).eval()
+        >>> from reidops_models.mgre.recipe import NetworkOptions
+        >>> network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a_slim"), (128, 64), identities=4).eval()
         >>> maps = activation_maps(network, torch.rand(2, 3, 128, 64), torch.tensor([0, 3]))
         >>> sorted(maps), maps[1].shape
         ([1, 2, 3, 4], torch.Size([2, 128, 64]))

@@ -24,8 +24,8 @@ def count_operations(network: MgreNetwork) -> dict[str, int]:
     Of convolutions and linear layers; sampling, pooling and normalisation are not counted.
 
     Example:
-        >>> from reidops_models.mgre.recipe import Network
-        >>> network = MgreNetwork(Network(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
+        >>> from reidops_models.mgre.recipe import NetworkOptions
+        >>> network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
         >>> round(sum(count_operations(network).values()) / 1e9, 2)
         7.93
     """

@@ -23,8 +23,8 @@ class MgreMatcher(DescriptorMatcher):
         ValueError: the network needs the joints of every image, which a search does not have.
 
     Example:
-        >>> from reidops_models.mgre.recipe import Network
-        >>> network = MgreNetwork(Network(backbone="resnet50_ibn_a_slim"), (128, 64), identities=1).eval()
+        >>> from reidops_models.mgre.recipe import NetworkOptions
+        >>> network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a_slim"), (128, 64), identities=1).eval()
         >>> matcher = MgreMatcher(network)
         >>> probes, gallery = matcher.embed([torch.rand(3, 70, 64)]), matcher.embed([torch.rand(3, 128, 64)] * 2)
         >>> matcher.distances(probes, gallery).shape

@@ -14,7 +14,7 @@ from reidops_models.backbones.base import initialise
 from reidops_models.backbones.resnet import Bottleneck
 from reidops_models.mgre.embedding import Embedding
 from reidops_models.mgre.location import LocationModule
-from reidops_models.mgre.recipe import Network
+from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import Region, region_boxes, regions_of
 from reidops_models.mgre.sampling import sample_regions
 
@@ -53,14 +53,14 @@ class MgreNetwork(nn.Module):
         identities: number of training identities.
 
     Example:
-        >>> network = MgreNetwork(Network(backbone="resnet50_ibn_a_slim"), (128, 64), identities=152).eval()
+        >>> network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a_slim"), (128, 64), identities=152).eval()
         >>> network.embed(torch.rand(2, 3, 128, 64)).shape  # four times 512
         torch.Size([2, 2048])
         >>> {stage: tuple(boxes.shape) for stage, boxes in network.describe(torch.rand(2, 3, 128, 64)).boxes.items()}
         {1: (2, 4, 4), 2: (2, 2, 4), 3: (2, 1, 4)}
     """
 
-    def __init__(self, options: Network, image_size: tuple[int, int], identities: int) -> None:
+    def __init__(self, options: NetworkOptions, image_size: tuple[int, int], identities: int) -> None:
         super().__init__()
         self.options = options
         self.image_size = image_size

@@ -11,7 +11,7 @@ from reidops_models.recipe import Recipe, Section
 Stage = Literal[1, 2, 3]
 
 
-class Network(Section):
+class NetworkOptions(Section):
     """Fig. 2, and the rows of tables 4, 5 and 7."""
 
     backbone: Literal["resnet50_ibn_a", "resnet50", "resnet50_ibn_a_slim", "resnet50_slim"]
@@ -45,7 +45,7 @@ class Network(Section):
         return stages
 
     @model_validator(mode="after")
-    def _fits(self) -> Network:
+    def _fits(self) -> NetworkOptions:
         if self.regions == "whole" and (self.boxes == "given" or self.features == "last" or not self.sampling):
             raise ValueError("regions: whole maps have no boxes, and are the stages' own")
         if not self.sampling and self.boxes == "given":
@@ -73,7 +73,7 @@ class MgreRecipe(Recipe):
     """`losses` are those of every stage, L_ID and L_triplet of eq. 7 and 8."""
 
     model: Literal["mgre"]
-    network: Network
+    network: NetworkOptions
     keypoints: str = Field(
         default="keypoints.json",
         description="COCO keypoints file of the training pictures, below the data set's folder",

@@ -66,8 +66,8 @@ class StnMatcher(ReidMatcher):
         memory_budget: bytes to be held at a time beside network and images, about.
 
     Example:
-        >>> from reidops_models.stnreid.recipe import Network
-        >>> network = StnreidNetwork(Network(backbone="resnet_slim"), (128, 64), identities=1).eval()
+        >>> from reidops_models.stnreid.recipe import NetworkOptions
+        >>> network = StnreidNetwork(NetworkOptions(backbone="resnet_slim"), (128, 64), identities=1).eval()
         >>> matcher = StnMatcher(network)
         >>> gallery = matcher.embed([torch.rand(3, 128, 64), torch.rand(3, 200, 90)])
         >>> probes = matcher.embed([torch.rand(3, 70, 64)], role="probe")

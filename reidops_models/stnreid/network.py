@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import reidops
 from reidops_models.backbones import build_backbone
 from reidops_models.stnreid.localisation import LocalisationNetwork
-from reidops_models.stnreid.recipe import Network
+from reidops_models.stnreid.recipe import NetworkOptions
 
 
 class Predictions(NamedTuple):
@@ -29,7 +29,7 @@ class StnreidNetwork(nn.Module):
 
     Example:
         >>> import torch
-        >>> network = StnreidNetwork(Network(backbone="resnet_slim"), (128, 64), identities=152)
+        >>> network = StnreidNetwork(NetworkOptions(backbone="resnet_slim"), (128, 64), identities=152)
         >>> holistic, partial = torch.rand(2, 3, 128, 64), torch.rand(2, 3, 128, 64)
         >>> affined = network.affine(holistic, network.locate(holistic, partial))
         >>> torch.allclose(affined, holistic, atol=1e-4)  # theta starts at the identity
@@ -38,7 +38,7 @@ class StnreidNetwork(nn.Module):
         torch.Size([2, 192])
     """
 
-    def __init__(self, options: Network, image_size: tuple[int, int], identities: int) -> None:
+    def __init__(self, options: NetworkOptions, image_size: tuple[int, int], identities: int) -> None:
         super().__init__()
         stride = {} if options.last_stride is None else {"last_stride": options.last_stride}
         self.image_size = image_size

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from reidops_models.recipe import Loss, Recipe, Section
 
 
-class Network(Section):
+class NetworkOptions(Section):
     """The ReID module's trunk; the localisation network is table 1's for images of the recipe's size."""
 
     backbone: Literal["resnet18", "resnet50", "resnet_slim"]
@@ -57,13 +57,13 @@ class StnreidRecipe(Recipe):
 
     model: Literal["stnreid"]
     losses: tuple[Loss, ...]
-    network: Network
+    network: NetworkOptions
     stn: Stn | None = None
     matching: Matching = Matching()
 
     @property
-    def continues(self) -> bool:
-        """A module that is used as it is must have got its weights somewhere."""
+    def needs_start(self) -> bool:
+        """A frozen module needs pre-trained weights, so a start checkpoint is required."""
         if self.stn is None:
             return False
         return self.stn.frozen == "stn" or (self.stn.frozen == "reid" and self.stn.supervision == "features")

@@ -78,7 +78,7 @@ def train(
         raise TrainingError(f"{dataset.root}: no training images")
     if resume is not None and not Path(resume).is_file():
         raise TrainingError(f"{resume}: no such file to resume from")
-    if recipe.continues and start is None and resume is None:
+    if recipe.needs_start and start is None and resume is None:
         raise TrainingError("start: a fine-tuning needs a checkpoint to start from (reidops train --start FILE)")
     out.mkdir(parents=True, exist_ok=True)
     with quiet():

@@ -31,8 +31,8 @@ def load_start(network: nn.Module, path: str | Path, *, model: str) -> None:
     Example:
         >>> from reidops_models.checkpoint import shipped_checkpoint
         >>> from reidops_models.dsr import DsrNetwork
-        >>> from reidops_models.dsr.recipe import Network
-        >>> network = DsrNetwork(Network(backbone="resnet_slim"), identities=152)
+        >>> from reidops_models.dsr.recipe import NetworkOptions
+        >>> network = DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=152)
         >>> load_start(network, shipped_checkpoint("dsr"), model="dsr")
     """
     start = load_checkpoint(path, model=model)

@@ -10,7 +10,7 @@ import reidops
 from reidops_models.csn import CsnNetwork, published
 from reidops_models.csn.complexity import count_operations, count_parameters
 from reidops_models.csn.network import CONV4, CONV6
-from reidops_models.csn.recipe import Network
+from reidops_models.csn.recipe import NetworkOptions
 from reidops_models.csn.similarity import ConvolutionSimilarityNetwork, stripe_rows
 from tests.reidops_models.csn.conftest import Tiny, trained
 
@@ -19,7 +19,7 @@ LEVELS = {"Ours-(L2, L3)": (2, 3), "Ours-(L2, L3, L4)": (2, 3, 4)}
 
 
 def build(**options: object) -> CsnNetwork:
-    return CsnNetwork(Network(**options), PAPER_SIZE).eval()  # type: ignore[arg-type]
+    return CsnNetwork(NetworkOptions(**options), PAPER_SIZE).eval()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,6 @@ def test_corners_lie_where_the_part_was_sampled() -> None:
 
 def test_levels_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="the lowest first"):
-        Network(levels=(3, 2))
+        NetworkOptions(levels=(3, 2))
     with pytest.raises(ValueError, match="the lowest first"):
-        Network(levels=(2, 2))
+        NetworkOptions(levels=(2, 2))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reidops_models.dpti.attention import AttentionEncoder
 from reidops_models.dpti.losses import diversity_loss
 from reidops_models.dpti.network import DptiNetwork
-from reidops_models.dpti.recipe import Network
+from reidops_models.dpti.recipe import NetworkOptions
 from reidops_models.dpti.templates import DynamicTemplates, GridTemplates, StaticTemplates, grid_of
 
 B, D, L, N = 2, 6, 5, 3
@@ -180,7 +180,7 @@ def test_eq_8_scales_each_part_by_its_presence() -> None:
     networks = []
     for weighting in (False, True):
         torch.manual_seed(0)
-        options = Network(backbone="resnet50_slim", dimensions=16, feed_forward=32, parts=4, weighting=weighting)
+        options = NetworkOptions(backbone="resnet50_slim", dimensions=16, feed_forward=32, parts=4, weighting=weighting)
         networks.append(DptiNetwork(options, (64, 32), 4).eval())
     images = torch.rand(3, 3, 64, 32)
     with torch.inference_mode():

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from reidops_models.backbones import build_backbone
 from reidops_models.dpti.network import DptiNetwork
-from reidops_models.dpti.recipe import Network
+from reidops_models.dpti.recipe import NetworkOptions
 from reidops_models.embedding import embed_in_batches
 
 SLIM = {"backbone": "resnet50_slim", "dimensions": 16, "feed_forward": 32, "parts": 4}
@@ -19,12 +19,12 @@ VARIANTS = ("dynamic", "static", "grid", "none")
 
 def build(**changes: Any) -> DptiNetwork:
     torch.manual_seed(0)
-    return DptiNetwork(Network(**{**SLIM, **changes}), (64, 32), identities=5).eval()
+    return DptiNetwork(NetworkOptions(**{**SLIM, **changes}), (64, 32), identities=5).eval()
 
 
 def test_the_papers_descriptor_has_2304_values() -> None:
     with torch.device("meta"):
-        network = DptiNetwork(Network(backbone="resnet50"), (256, 128), identities=751)
+        network = DptiNetwork(NetworkOptions(backbone="resnet50"), (256, 128), identities=751)
         described = network.eval().describe(torch.zeros(1, 3, 256, 128))
     assert network.width == 2304 == (8 + 1) * 256
     assert described.descriptor().shape == (1, 2304)
@@ -131,7 +131,7 @@ def test_the_price_in_parameters() -> None:
     """Of the paper's size: two 1x1 convolutions, three encoders, and the templates, counted by hand."""
     d, width = 256, 1024
     with torch.device("meta"):
-        network = DptiNetwork(Network(backbone="resnet50", neck=False), (256, 128), identities=751)
+        network = DptiNetwork(NetworkOptions(backbone="resnet50", neck=False), (256, 128), identities=751)
         trunk = build_backbone("resnet50")
     encoder = 3 * d * d + 2 * d * width + width + d
     expected = (1024 + 1) * d + (2048 + 1) * d + 3 * encoder + 8 * d + d * d + 2304 * 751 + 751
@@ -149,4 +149,4 @@ def test_the_price_in_parameters() -> None:
 )
 def test_options_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Network(**{**SLIM, **changes})
+        NetworkOptions(**{**SLIM, **changes})

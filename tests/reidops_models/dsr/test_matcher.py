@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import reidops
 from reidops_models.dsr import DsrMatcher, DsrNetwork, ResizingMatcher
 from reidops_models.dsr.matcher import block_set
-from reidops_models.dsr.recipe import Network
+from reidops_models.dsr.recipe import NetworkOptions
 
 SIZE = (64, 32)
 
@@ -18,7 +18,7 @@ SIZE = (64, 32)
 @pytest.fixture(scope="module")
 def network() -> DsrNetwork:
     torch.manual_seed(0)
-    return DsrNetwork(Network(backbone="resnet_slim"), identities=3).eval()
+    return DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=3).eval()
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from reidops_models.dsr import DsrNetwork
-from reidops_models.dsr.recipe import Network
+from reidops_models.dsr.recipe import NetworkOptions
 
 
 def test_every_location_has_unit_length() -> None:
-    network = DsrNetwork(Network(backbone="resnet_slim"), identities=4).eval()
+    network = DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=4).eval()
     with torch.inference_mode():
         maps = network(torch.rand(2, 3, 70, 33))
     assert maps.shape == (2, 192, 5, 3)
@@ -17,14 +17,14 @@ def test_every_location_has_unit_length() -> None:
 
 
 def test_normalisation_can_be_left_out() -> None:
-    network = DsrNetwork(Network(backbone="resnet_slim", l2_normalise=False), identities=4).eval()
+    network = DsrNetwork(NetworkOptions(backbone="resnet_slim", l2_normalise=False), identities=4).eval()
     images = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
         assert network(images).equal(network.backbone(images))
 
 
 def test_logits_are_linear_in_the_average_of_the_raw_maps() -> None:
-    network = DsrNetwork(Network(backbone="resnet_slim"), identities=4).eval()
+    network = DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=4).eval()
     images = torch.rand(2, 3, 64, 32)
     with torch.inference_mode():
         predictions = network.classify(images)
@@ -36,5 +36,5 @@ def test_logits_are_linear_in_the_average_of_the_raw_maps() -> None:
 
 
 def test_last_stride_reaches_the_backbone() -> None:
-    network = DsrNetwork(Network(backbone="resnet_slim", last_stride=2), identities=4)
+    network = DsrNetwork(NetworkOptions(backbone="resnet_slim", last_stride=2), identities=4)
     assert network.backbone.stride == 32

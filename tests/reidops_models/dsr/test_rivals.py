@@ -17,7 +17,7 @@ from reidops_models.dsr import (
     PatchClassifier,
     SlidingWindowMatcher,
 )
-from reidops_models.dsr.recipe import Network
+from reidops_models.dsr.recipe import NetworkOptions
 from reidops_models.recipe import load_recipe
 
 SIZE = (64, 32)
@@ -26,7 +26,7 @@ SIZE = (64, 32)
 @pytest.fixture(scope="module")
 def network() -> DsrNetwork:
     torch.manual_seed(0)
-    return DsrNetwork(Network(backbone="resnet_slim"), identities=3).eval()
+    return DsrNetwork(NetworkOptions(backbone="resnet_slim"), identities=3).eval()
 
 
 @pytest.fixture(scope="module")

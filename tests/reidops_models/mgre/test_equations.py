@@ -11,7 +11,7 @@ from torch import Tensor
 from reidops_models.mgre.location import LocationModule
 from reidops_models.mgre.losses import location_loss
 from reidops_models.mgre.network import MgreNetwork
-from reidops_models.mgre.recipe import Network
+from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import MARGIN, REGIONS, region_boxes, regions_of
 from reidops_models.mgre.sampling import sample_regions
 
@@ -102,7 +102,7 @@ def test_eq_1_and_2() -> None:
 
 
 def test_location_starts_at_table_1() -> None:
-    network = MgreNetwork(Network(backbone="resnet50_ibn_a_slim"), (256, 128), 4).eval()
+    network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a_slim"), (256, 128), 4).eval()
     with torch.inference_mode():
         boxes = network.describe(torch.rand(1, 3, 256, 128)).boxes
     maps = {1: (64, 32), 2: (32, 16), 3: (16, 8)}
@@ -164,7 +164,7 @@ def test_every_region_has_its_joints() -> None:
 
 def test_eq_6_weights_features_of_unit_length() -> None:
     torch.manual_seed(0)
-    network = MgreNetwork(Network(backbone="resnet50_ibn_a_slim", dimensions=8), (64, 32), 4).eval()
+    network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a_slim", dimensions=8), (64, 32), 4).eval()
     features = {stage: torch.randn(2, 8) for stage in (1, 2, 3, 4)}
     final = network.combine(features)
     for b in range(2):

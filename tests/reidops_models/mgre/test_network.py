@@ -15,7 +15,7 @@ from reidops_models.mgre.complexity import count_operations
 from reidops_models.mgre.embedding import Embedding, pooled
 from reidops_models.mgre.experiments import NETWORKS
 from reidops_models.mgre.network import MgreNetwork
-from reidops_models.mgre.recipe import Network
+from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import REGIONS
 
 SLIM = {"backbone": "resnet50_ibn_a_slim", "dimensions": 16, "location_width": 8}
@@ -23,7 +23,7 @@ SLIM = {"backbone": "resnet50_ibn_a_slim", "dimensions": 16, "location_width": 8
 
 def build(**changes: Any) -> MgreNetwork:
     torch.manual_seed(0)
-    return MgreNetwork(Network(**{**SLIM, **changes}), (64, 32), identities=5).eval()
+    return MgreNetwork(NetworkOptions(**{**SLIM, **changes}), (64, 32), identities=5).eval()
 
 
 def joints(batch: int) -> torch.Tensor:
@@ -31,14 +31,14 @@ def joints(batch: int) -> torch.Tensor:
 
 
 def test_the_papers_network_has_the_operations_of_table_8() -> None:
-    network = MgreNetwork(Network(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
+    network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
     total = sum(count_operations(network).values()) / 1e9
     assert total == pytest.approx(published.GFLOPS, rel=0.01)
 
 
 def test_the_papers_feature_has_2048_values_and_table_1s_sizes() -> None:
     with torch.device("meta"):
-        network = MgreNetwork(Network(backbone="resnet50_ibn_a"), (256, 128), identities=751)
+        network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a"), (256, 128), identities=751)
         stages = {1: (256, 64, 32), 2: (512, 32, 16), 3: (1024, 16, 8)}
         maps = network.backbone.stage_maps(torch.zeros(1, 3, 256, 128))
     for stage, shape in stages.items():
@@ -141,4 +141,4 @@ def test_maps_are_pasted_where_their_boxes_are() -> None:
 )
 def test_options_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Network(**{**SLIM, **changes})
+        NetworkOptions(**{**SLIM, **changes})

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from reidops_models.stnreid import StnreidNetwork
 from reidops_models.stnreid.localisation import LocalisationNetwork
-from reidops_models.stnreid.recipe import Network
+from reidops_models.stnreid.recipe import NetworkOptions
 
 
 def shaken(network: LocalisationNetwork) -> LocalisationNetwork:
@@ -84,7 +84,7 @@ def test_an_image_too_small_for_two_poolings_is_refused() -> None:
 
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_affined_images_are_eq_1(align_corners: bool) -> None:
-    options = Network(backbone="resnet_slim", align_corners=align_corners)
+    options = NetworkOptions(backbone="resnet_slim", align_corners=align_corners)
     network = StnreidNetwork(options, (16, 16), identities=2)
     holistic, theta = torch.rand(2, 3, 16, 16), torch.eye(2, 3) + 0.3 * torch.randn(5, 2, 2, 3)
     found = network.affine(holistic, theta)
@@ -97,7 +97,7 @@ def test_affined_images_are_eq_1(align_corners: bool) -> None:
 
 def test_gradients_reach_the_localisation_network_through_the_sampling() -> None:
     torch.manual_seed(0)
-    network = StnreidNetwork(Network(backbone="resnet_slim"), (32, 16), identities=2)
+    network = StnreidNetwork(NetworkOptions(backbone="resnet_slim"), (32, 16), identities=2)
     holistic, partial = torch.rand(2, 4, 3, 32, 16)
     network.embed(network.affine(holistic, network.locate(holistic, partial))).square().sum().backward()
     assert network.localisation.last.bias.grad is not None
@@ -105,7 +105,7 @@ def test_gradients_reach_the_localisation_network_through_the_sampling() -> None
 
 
 def test_features_are_averages_and_logits_are_linear() -> None:
-    network = StnreidNetwork(Network(backbone="resnet18", last_stride=1), (64, 32), identities=5).eval()
+    network = StnreidNetwork(NetworkOptions(backbone="resnet18", last_stride=1), (64, 32), identities=5).eval()
     images = torch.rand(2, 3, 64, 32)
     predicted = network.classify(images)
     maps: Tensor = network.backbone(images)
@@ -116,7 +116,7 @@ def test_features_are_averages_and_logits_are_linear() -> None:
 
 
 def test_both_modules_see_images_normalised_alike() -> None:
-    network = StnreidNetwork(Network(backbone="resnet_slim"), (16, 16), identities=1).eval()
+    network = StnreidNetwork(NetworkOptions(backbone="resnet_slim"), (16, 16), identities=1).eval()
     image = torch.rand(1, 3, 16, 16)
     seen: list[Tensor] = []
     network.backbone.conv1.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))

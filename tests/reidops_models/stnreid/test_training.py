@@ -226,10 +226,10 @@ def test_every_recipe_of_the_miniature_trains(
     name: str, tiny: Tiny, dataset: ReidDataset, checkpoint: Path, tmp_path: Path
 ) -> None:
     recipe = tiny(name)
-    if recipe.continues:
+    if recipe.needs_start:
         with pytest.raises(TrainingError, match="a fine-tuning needs a checkpoint"):
             train(recipe, dataset, tmp_path / "out", progress=False)
-    start = checkpoint if recipe.continues else None
+    start = checkpoint if recipe.needs_start else None
     weights = train(recipe, dataset, tmp_path / "out", start=start, progress=False)
     found = load_checkpoint(weights, model="stnreid")
     assert all(value.isfinite().all() for value in found.network.state_dict().values())

@@ -1,24 +1,14 @@
-"""Recipes: a YAML file per experiment, read into typed sections.
+"""What a recipe can say: sections of typed options, shared by all papers.
 
-A key that does not exist and a value of the wrong type are errors that name the key: a misspelt option must not train
-with the default in silence.
+A key that does not exist and a value of the wrong type are errors. A misspelt option must not train with the default
+in silence.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
-
-from reidops_models.paper import find_paper, paper_names, usable_papers
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used; the message is one line that names the file and the key."""
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 
 class Section(BaseModel):
@@ -122,6 +112,16 @@ class Training(Section):
     gradient_clip: float | None = None
 
 
+class Validation(Section):
+    """How often the validation people are searched while a network trains, where the data set has such people.
+
+    It changes no trained weight. It says which epoch was the best one.
+    """
+
+    every: int = Field(default=5, ge=0, description="epochs between two searches; 0: never. The last epoch counts too")
+    probes: str = Field(default="query", description="the probe set that is searched for")
+
+
 class Recipe(Section):
     """What all papers share; a paper's own recipe adds its network and its matching."""
 
@@ -132,10 +132,11 @@ class Recipe(Section):
     optimizer: Optimizer
     schedule: Schedule = Schedule()
     training: Training
+    validation: Validation = Validation()
 
     @property
-    def continues(self) -> bool:
-        """Whether training goes on from a trained model; a paper's recipe says when."""
+    def needs_start(self) -> bool:
+        """Whether training requires a trained checkpoint to start from; a paper's recipe says when."""
         return False
 
     @model_validator(mode="after")
@@ -144,99 +145,3 @@ class Recipe(Section):
         if comparing and self.batches.images_per_identity < 2:
             raise ValueError(f"batches.images_per_identity: {comparing[0]} needs 2 or more, for it compares images")
         return self
-
-
-def load_recipe(source: str | Path) -> Recipe:
-    """Read a recipe from a YAML file, or a packaged one by name (`dsr/demo`).
-
-    Raises:
-        RecipeError: no such file, not YAML, an unknown key, or a value of the wrong type.
-
-    Example:
-        >>> load_recipe("dsr/demo").training.seed
-        0
-    """
-    path = _find(source)
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise RecipeError(f"{path}: nested too deeply") from error
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not UTF-8 text") from error
-    return parse_recipe(values, origin=str(path))
-
-
-def parse_recipe(values: Any, origin: str = "recipe") -> Recipe:
-    """A recipe from its values, which a YAML or JSON file gave.
-
-    Args:
-        values: a dictionary of sections; `model` in it says of which paper.
-        origin: begins the message of an error.
-
-    Raises:
-        RecipeError: an unknown model or key, or a value of the wrong type.
-
-    Example:
-        >>> values = load_recipe("dsr/demo").model_dump(mode="json")
-        >>> values["matching"]["beta"] = 0.0
-        >>> parse_recipe(values)
-        Traceback (most recent call last):
-        reidops_models.recipe.RecipeError: recipe: matching.beta: Input should be greater than 0, got 0.0
-    """
-    if not isinstance(values, dict):
-        raise RecipeError(f"{origin}: expected keys and values, got {type(values).__name__}")
-    name = values.get("model")
-    if not isinstance(name, str) or name not in paper_names():
-        raise RecipeError(f"{origin}: model: unknown {name!r}; known: {', '.join(paper_names())}")
-    try:
-        # Through JSON, where strict typing still lets a list be a tuple.
-        text = json.dumps(values, default=str)
-    except (TypeError, ValueError, RecursionError) as error:  # keys of odd types, values that hold themselves
-        raise RecipeError(f"{origin}: not plain keys and values: {error}") from error
-    try:
-        return find_paper(name).recipe.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        raise RecipeError(f"{origin}: {'; '.join(_one_line(item) for item in error.errors())}") from error
-
-
-def _one_line(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        return f"{key}: unknown key"
-    if item["type"] == "missing":
-        return f"{key}: missing"
-    if item["type"] == "value_error":  # of a section as a whole, which is too long to repeat
-        return f"{key}: {item['ctx']['error']}".removeprefix(": ")
-    return f"{key}: {item['msg']}, got {item['input']!r}"
-
-
-def _find(source: str | Path) -> Path:
-    path = Path(source)
-    if path.suffix in (".yaml", ".yml"):
-        return path
-    model, _, name = str(source).partition("/")
-    if model in paper_names() and name:
-        packaged = find_paper(model).folder / "recipes" / f"{name}.yaml"
-        if packaged.is_file():
-            return packaged
-    known = [
-        f"{paper.name}/{file.stem}"
-        for paper in usable_papers()
-        for file in sorted((paper.folder / "recipes").glob("*.yaml"))
-    ]
-    raise RecipeError(f"{source}: neither a .yaml file nor a packaged recipe ({', '.join(known)})")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes 2e-3 for a string; this one reads it as YAML 1.2 does."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
