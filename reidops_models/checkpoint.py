@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from reidops.version import __version__
+from reidops import __version__
 from reidops_models.matching import Matcher
 from reidops_models.paper import Methods, Paper, find_paper, paper_names
 from reidops_models.recipe import Recipe, RecipeError, parse_recipe

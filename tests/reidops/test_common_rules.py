@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 import reidops
-from reidops import library
+from reidops import _library as library
 from tests.reidops.ops_table import OPERATORS, OPS, Op, Operator
 
 HALVES = (torch.float16, torch.bfloat16)

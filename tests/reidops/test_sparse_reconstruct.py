@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reidops import reference, sparse_reconstruct
-from reidops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
+from reidops._ops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 from tests.reidops.certificate import judge
 from tests.reidops.features import HARD, generator, hard_dictionary, random_columns, relu_columns, relu_maps
 

@@ -7,16 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from . import library  # noqa: F401  (loads the schema and the kernels)
-from ._arguments import check_alike, check_broadcast, check_tensor, describe
-from ._maps import batched, new_maps
-from ._precision import computing_dtype, result_dtype
+from .._common.arguments import check_alike, check_broadcast, check_tensor, describe
+from .._common.maps import batched, new_maps
+from .._common.precision import computing_dtype, result_dtype
+from .._common.registration import check_batch_dims, float32_under_autocast, reverse_mode_only
 
 __all__ = ["depthwise_xcorr"]
 
-MOST_BATCH_DIMS = 8
 _OP = "reidops::depthwise_xcorr"
 
 
@@ -63,10 +61,10 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
         if min(value.shape[-2:]) < 1:
             raise ValueError(f"{op}: {name} must have maps of at least one pixel, got {describe(value)}")
     batch = check_broadcast(op, "template", template, template.shape[:-3], "search", search.shape[:-3])
-    if len(batch) > MOST_BATCH_DIMS:
-        raise ValueError(f"{op}: search and template must have at most {MOST_BATCH_DIMS} batch dimensions, got {batch}")
+    check_batch_dims(op, "search and template", batch)
+    reverse_mode_only(op, search, template)
     (top, h), (left, w) = (
-        placed(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
+        resolve_padding(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
     )
     dtype = result_dtype(search)
     if search.dtype != template.dtype or dtype != search.dtype:  # autocast
@@ -75,7 +73,7 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
     return result
 
 
-def placed(op: str, size: int, k: int, padding: object) -> tuple[int, int]:
+def resolve_padding(op: str, size: int, k: int, padding: object) -> tuple[int, int]:
     """Zeros before, and the result's size, along one dimension; `op` is named in errors."""
     if padding == "same":
         return (k - 1) // 2, size
@@ -104,8 +102,6 @@ def _fake(
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     search, template, ctx.top, ctx.left, _, _, ctx.turned, _ = inputs
-    if any(forward_ad.unpack_dual(value).tangent is not None for value in (search, template)):
-        raise NotImplementedError("depthwise_xcorr: derivatives are reverse-mode only, got a forward-mode tangent")
     ctx.save_for_backward(search, template)
 
 
@@ -137,5 +133,4 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tenso
 
 torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
 torch.library.register_vmap(_OP, _vmap)
-for _device_type in ("cpu", "cuda"):
-    torch.library.register_autocast(_OP, _device_type, torch.float32)
+float32_under_autocast(_OP)

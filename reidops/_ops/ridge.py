@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._implicit import with_derivative
+from .implicit import with_derivative
 
 
 def factorise(gram: Tensor, beta: float) -> Tensor:

@@ -9,40 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import _ridge, blocks
-
-Maps = Tensor | Sequence[Tensor]  # (images, C, h, w), or maps (C, h, w)
-Shape = tuple[int, int]
-
-
-class Solving(NamedTuple):
-    """What to solve and how: arguments of ``dsr_distance``."""
-
-    beta: float
-    scales: tuple[int, ...]
-    method: str
-    solver: str
-    tolerance: float
-    max_iterations: int
-    gradient: str
-
-    @property
-    def gallery_scales(self) -> tuple[int, ...]:
-        """The block sizes that a dictionary needs: of a lasso 1 x 1 alone, where that is among them.
-
-        An average of k^2 atoms with weight w is each of them with w / k^2: the same fit at no larger |w|_1. Pooled
-        atoms therefore change neither the optimum nor, since the optimal fit Yw is unique, any error. (A ridge spreads
-        its weights over them, and so is not the same.)
-        """
-        return (1,) if 1 in self.scales and self.method != "ridge" else self.scales
+from .._ops import ridge
+from . import blocks
+from .arguments import Maps, Shape, Solving
 
 
 class Probes(NamedTuple):
     """Some probes' blocks, concatenated."""
 
     shapes: list[Shape]  #: (h, w) of each
-    ones: Tensor  #: (R1, C), the 1 x 1 blocks
-    columns: Tensor  #: (R, C), the block sets
+    cells: Tensor  #: (R1, C), the 1 x 1 blocks
+    block_rows: Tensor  #: (R, C), the block sets
     energy: Tensor  #: (R,)
     weight: Tensor | None  #: (R,), of each block in its probe's mean; None: all alike
 
@@ -50,7 +27,7 @@ class Probes(NamedTuple):
 class Gallery(NamedTuple):
     """Some dictionaries, padded with zeros to the largest; each is the block set of one image, or of several."""
 
-    ones: Tensor  #: (G, M1, C), the 1 x 1 blocks
+    cells: Tensor  #: (G, M1, C), the 1 x 1 blocks
     atoms: Tensor  #: (G, M, C), the block sets
     averages: Tensor | None  #: (M, M1), or (G, M, M1) for maps of several sizes; None where M is M1
     gram: Tensor  #: (G, M, M)
@@ -60,56 +37,56 @@ class Gallery(NamedTuple):
 def gather_probes(
     maps: Maps, weights: Maps | None, shapes: list[Shape], solving: Solving, dtype: torch.dtype
 ) -> Probes:
-    """Lays probes' blocks out, one block a row; ``weights`` are maps ``(h, w)``, one weight a location."""
+    """Lays the probes' blocks out, one block per row; ``weights`` are maps ``(h, w)``, one weight per location."""
     scales = solving.scales
-    flat = [blocks.flatten(one) for one in maps]
-    ones, columns = _rows(flat, shapes, scales, dtype)
+    flat = [blocks.flatten(feature_map) for feature_map in maps]
+    cells, block_rows = _rows(flat, shapes, scales, dtype)
     weight = None
     if weights is not None:  # a block weighs the average of its locations
-        weight = _rows([one.flatten()[:, None] for one in weights], shapes, scales, dtype)[1][:, 0]
-    return Probes(shapes, ones, columns, columns.square().sum(1), weight)
+        weight = _rows([weight_map.flatten()[:, None] for weight_map in weights], shapes, scales, dtype)[1][:, 0]
+    return Probes(shapes, cells, block_rows, block_rows.square().sum(1), weight)
 
 
 def gather_gallery(maps: Maps, shapes: list[Shape], solving: Solving, dtype: torch.dtype) -> Gallery:
-    """Lays gallery images' blocks out, one image a dictionary, and makes what each needs once."""
+    """Lays the gallery images' blocks out, one dictionary per image, and makes what each of them needs."""
     scales = solving.gallery_scales
     pooled = blocks.pooled(shapes, scales)
-    flat = [blocks.flatten(one) for one in maps]
+    flat = [blocks.flatten(feature_map) for feature_map in maps]
     averages = None
     if alike(shapes):
-        ones = _stack(flat).to(dtype)
-        atoms = blocks.pool(ones, *shapes[0], scales)
+        cells = _stack(flat).to(dtype)
+        atoms = blocks.pool(cells, *shapes[0], scales)
         if pooled:
-            averages = blocks.averages(*shapes[0], scales, like=ones)
+            averages = blocks.averages(*shapes[0], scales, like=cells)
     else:
-        ones = _pad_and_stack(flat).to(dtype)
-        atoms = ones
+        cells = _pad_and_stack(flat).to(dtype)
+        atoms = cells
         if pooled:
-            sets = zip(ones, shapes, strict=True)
+            sets = zip(cells, shapes, strict=True)
             atoms = _pad_and_stack([blocks.pool(one[: h * w], h, w, scales) for one, (h, w) in sets])
-            averages = _pad_and_stack([blocks.averages(*shape, scales, like=ones) for shape in shapes], ones.shape[1])
-    return _with_gram(ones, atoms, averages, solving)
+            averages = _pad_and_stack([blocks.averages(*shape, scales, like=cells) for shape in shapes], cells.shape[1])
+    return _with_gram(cells, atoms, averages, solving)
 
 
 def gather_groups(
     groups: Sequence[Sequence[Tensor]], shapes: Sequence[list[Shape]], solving: Solving, dtype: torch.dtype
 ) -> Gallery:
-    """The same with several images a dictionary.  No block lies across two images."""
+    """The same with several images per dictionary.  No block lies across two images."""
     scales = solving.gallery_scales
     flat = [[blocks.flatten(one).to(dtype) for one in maps] for maps in groups]
-    ones = _pad_and_stack([torch.cat(maps) for maps in flat])
+    cells = _pad_and_stack([torch.cat(maps) for maps in flat])
     if not any(blocks.pooled(one, scales) for one in shapes):
-        return _with_gram(ones, ones, None, solving)
+        return _with_gram(cells, cells, None, solving)
     sets, averages = [], []
     for maps, sizes in zip(flat, shapes, strict=True):
         sets.append(torch.cat([blocks.pool(one, *size, scales) for one, size in zip(maps, sizes, strict=True)]))
-        averages.append(torch.block_diag(*(blocks.averages(*size, scales, like=ones) for size in sizes)))
-    return _with_gram(ones, _pad_and_stack(sets), _pad_and_stack(averages, ones.shape[1]), solving)
+        averages.append(torch.block_diag(*(blocks.averages(*size, scales, like=cells) for size in sizes)))
+    return _with_gram(cells, _pad_and_stack(sets), _pad_and_stack(averages, cells.shape[1]), solving)
 
 
 def correlate(probes: Probes, gallery: Gallery, scales: tuple[int, ...]) -> Tensor:
     """``(R, G, M)``: products at 1 x 1, then averages of them, first over the probes' blocks, then the gallery's."""
-    products = probes.ones @ gallery.ones.flatten(0, 1).mT  # (R1, G M1)
+    products = probes.cells @ gallery.cells.flatten(0, 1).mT  # (R1, G M1)
     sizes = [h * w for h, w in probes.shapes]
     # A probe's products with one atom are a map over the probe: each atom is a channel to pool.
     if alike(probes.shapes):
@@ -117,7 +94,7 @@ def correlate(probes: Probes, gallery: Gallery, scales: tuple[int, ...]) -> Tens
     else:
         parts = zip(products.split(sizes), probes.shapes, strict=True)
         products = torch.cat([blocks.pool(part, *shape, scales) for part, shape in parts])
-    correlation = products.unflatten(1, gallery.ones.shape[:2])
+    correlation = products.unflatten(1, gallery.cells.shape[:2])
     if gallery.averages is None:
         return correlation
     if gallery.averages.dim() == 2:
@@ -141,24 +118,12 @@ def alike(shapes: list[Shape]) -> bool:
     return len(set(shapes)) == 1
 
 
-def map_shapes(maps: Maps) -> list[Shape]:
-    """(h, w) of each map."""
-    if isinstance(maps, Tensor):
-        return [(maps.shape[-2], maps.shape[-1])] * len(maps)
-    return [(one.shape[-2], one.shape[-1]) for one in maps]
-
-
-def part(maps: Maps | None, cut: slice) -> Maps | None:
-    """Some of the maps, if there are any."""
-    return None if maps is None else maps[cut]
-
-
-def _with_gram(ones: Tensor, atoms: Tensor, averages: Tensor | None, solving: Solving) -> Gallery:
-    gram = ones @ ones.mT
+def _with_gram(cells: Tensor, atoms: Tensor, averages: Tensor | None, solving: Solving) -> Gallery:
+    gram = cells @ cells.mT
     if averages is not None:
         gram = averages @ gram @ averages.mT
-    factor = _ridge.factorise(gram, solving.beta) if solving.method == "ridge" else None
-    return Gallery(ones, atoms, averages, gram, factor)
+    factor = ridge.factorise(gram, solving.beta) if solving.method == "ridge" else None
+    return Gallery(cells, atoms, averages, gram, factor)
 
 
 def _rows(
@@ -168,9 +133,9 @@ def _rows(
     if alike(shapes):
         stacked = _stack(flat).to(dtype)
         return stacked.flatten(0, 1), blocks.pool(stacked, *shapes[0], scales).flatten(0, 1)
-    ones = torch.cat(flat).to(dtype)
-    sets = zip(ones.split([h * w for h, w in shapes]), shapes, strict=True)
-    return ones, torch.cat([blocks.pool(one, *shape, scales) for one, shape in sets])
+    cells = torch.cat(flat).to(dtype)
+    sets = zip(cells.split([h * w for h, w in shapes]), shapes, strict=True)
+    return cells, torch.cat([blocks.pool(one, *shape, scales) for one, shape in sets])
 
 
 def _stack(matrices: list[Tensor]) -> Tensor:

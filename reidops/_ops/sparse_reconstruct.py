@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import _implicit, _ridge
-from ._arguments import check_alike, check_choice, check_count, check_number, check_tensor
-from ._precision import computing_dtype, result_dtype, without_autocast
+from .._common.arguments import check_alike, check_choice, check_count, check_number, check_tensor
+from .._common.precision import computing_dtype, result_dtype, without_autocast
+from . import implicit, ridge
 from .sparse_reconstruct_gram import IN_TORCH, MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
 
 METHODS = ("lasso", "ridge")
@@ -96,7 +96,7 @@ def sparse_reconstruct(
     with without_autocast(x):
         x, y = (value.to(computing_dtype(answer)) for value in (x, y))
         if method == "ridge":
-            result = SparseReconstruction(*_ridge.reconstruct(x, y, beta, gradient))
+            result = SparseReconstruction(*ridge.reconstruct(x, y, beta, gradient))
         else:
             result = _lasso(x, y, beta, solver, gradient, tolerance, max_iterations)
     return SparseReconstruction(*(value.to(answer) for value in result))
@@ -107,9 +107,9 @@ def check_solving(
 ) -> None:
     """The parameters that `sparse_reconstruct` and `dsr_distance` share."""
     check_choice(op, "solver", solver, (*SOLVERS, *IN_TORCH))
-    check_choice(op, "gradient", gradient, _implicit.GRADIENTS)
-    ridge = method == "ridge"
-    check_number(op, "beta (of ridge)" if ridge else "beta", beta, 0, or_equal=not ridge)
+    check_choice(op, "gradient", gradient, implicit.GRADIENTS)
+    of_ridge = method == "ridge"
+    check_number(op, "beta (of ridge)" if of_ridge else "beta", beta, 0, or_equal=not of_ridge)
     check_number(op, "tolerance", tolerance, 0, or_equal=False)
     check_count(op, "max_iterations", max_iterations)
 
@@ -151,7 +151,7 @@ def _lasso(
         return_coefficients=True,
     )
     if gradient == "implicit":
-        error = _implicit.of_lasso(error, gram, correlation, coefficients, beta)
+        error = implicit.of_lasso(error, gram, correlation, coefficients, beta)
 
     def restore(value: Tensor) -> Tensor:
         """(R, G, ...) -> (*B, ..., N)"""

@@ -6,12 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from . import (
-    library,  # noqa: F401  (loads the schema and the kernels)
-    reference,
-)
+from .. import reference
+from .._common.registration import float32_under_autocast, reverse_mode_only
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
 IN_TORCH = ("fista",)  # for comparison
@@ -49,10 +46,7 @@ def sparse_reconstruct_gram(
         error ``(R, G)``, gap ``(R, G)``, coefficients ``(R, G, M)`` or, not asked for, ``(0,)``.  A gradient wants the
         coefficients: they are kept when one is in sight, and found again in backward when it was not.
     """
-    if any(forward_ad.unpack_dual(value).tangent is not None for value in (gram, correlation, energy)):
-        raise NotImplementedError(
-            "sparse_reconstruct_gram: derivatives are reverse-mode only, got an input with a forward-mode tangent"
-        )
+    reverse_mode_only("sparse_reconstruct_gram", gram, correlation, energy)
     wanted = return_coefficients or (
         torch.is_grad_enabled() and (gram.requires_grad or correlation.requires_grad or energy.requires_grad)
     )
@@ -165,5 +159,4 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, 
 for _name in (_OP, _FISTA):
     torch.library.register_autograd(_name, _backward, setup_context=_setup_context)
     torch.library.register_vmap(_name, _vmap)
-    for _device_type in ("cpu", "cuda"):
-        torch.library.register_autocast(_name, _device_type, torch.float32)
+    float32_under_autocast(_name)

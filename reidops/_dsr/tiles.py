@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # A tile's correlations are written by the product and read by the solver right after: on a CPU they should still be in
 # cache then.  A GPU wants many columns in flight.
@@ -63,3 +63,22 @@ def chunks(sizes: Sequence[int], limit: int) -> list[slice]:
             cuts.append(slice(start, i))
             start, largest = i, size
     return [*cuts, slice(start, len(sizes))]
+
+
+class Progress:
+    """A bar over so many pairs, where one is wanted."""
+
+    def __init__(self, pairs: int, shown: bool) -> None:
+        self._bar: Any = None
+        if shown:
+            from tqdm import tqdm  # only where asked for: importing it takes longer than a small call
+
+            self._bar = tqdm(total=pairs, unit="pair", desc="dsr_distance")
+
+    def update(self, pairs: int) -> None:
+        if self._bar is not None:
+            self._bar.update(pairs)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -6,8 +6,8 @@ import platform
 
 import torch
 
-from . import library
-from .version import __version__
+from . import _library as library
+from ._version import __version__
 
 
 def configuration() -> dict[str, str]:

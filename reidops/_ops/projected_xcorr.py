@@ -8,13 +8,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from . import library  # noqa: F401  (loads the schema and the kernels)
-from ._arguments import check_alike, check_broadcast, check_tensor, describe
-from ._maps import batched
-from ._precision import computing_dtype, result_dtype
-from .depthwise_xcorr import MOST_BATCH_DIMS, placed
+from .._common.arguments import check_alike, check_broadcast, check_tensor, describe
+from .._common.maps import batched
+from .._common.precision import computing_dtype, result_dtype
+from .._common.registration import MOST_BATCH_DIMS, check_batch_dims, float32_under_autocast, reverse_mode_only
+from .depthwise_xcorr import resolve_padding
 
 __all__ = ["projected_xcorr"]
 
@@ -71,12 +70,10 @@ def projected_xcorr(
             f"{op}: weight must have shape (O, {', '.join(map(str, template.shape[-4:-2]))}), got {describe(weight)}"
         )
     batch = check_broadcast(op, "template", template, template.shape[:-4], "search", search.shape[:-3])
-    if len(batch) >= MOST_BATCH_DIMS:
-        raise ValueError(
-            f"{op}: search and template must have less than {MOST_BATCH_DIMS} batch dimensions, got {batch}"
-        )
+    check_batch_dims(op, "search and template", batch, MOST_BATCH_DIMS - 1)  # T is one more
+    reverse_mode_only(op, search, template, weight)
     (top, h), (left, w) = (
-        placed(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
+        resolve_padding(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
     )
     dtype = result_dtype(search)
     if len({search.dtype, template.dtype, weight.dtype, dtype}) > 1:  # autocast
@@ -130,8 +127,6 @@ def _composed(
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     search, template, weight, *ctx.place, ctx.pooled, _ = inputs
-    if any(forward_ad.unpack_dual(value).tangent is not None for value in (search, template, weight)):
-        raise NotImplementedError("projected_xcorr: derivatives are reverse-mode only, got a forward-mode tangent")
     ctx.save_for_backward(search, template, weight)
 
 
@@ -177,5 +172,4 @@ def _items(value: Tensor, dim: int | None, count: int) -> Sequence[Tensor]:
 torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
 torch.library.register_vmap(_OP, _vmap)
 torch.library.register_kernel(_OP, "cuda", _composed)
-for _device_type in ("cpu", "cuda"):
-    torch.library.register_autocast(_OP, _device_type, torch.float32)
+float32_under_autocast(_OP)

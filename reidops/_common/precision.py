@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from ._arguments import is_autocast
+from .arguments import is_autocast
 
 _HALF = (torch.float16, torch.bfloat16)
 

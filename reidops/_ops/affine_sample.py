@@ -7,18 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
-from . import library  # noqa: F401  (loads the schema and the kernels)
-from ._arguments import check_alike, check_broadcast, check_choice, check_count, check_tensor, describe
-from ._maps import batched, new_maps
-from ._precision import computing_dtype, result_dtype
+from .._common.arguments import check_alike, check_broadcast, check_choice, check_count, check_tensor, describe
+from .._common.maps import batched, new_maps
+from .._common.precision import computing_dtype, result_dtype
+from .._common.registration import check_batch_dims, float32_under_autocast, reverse_mode_only
 
 __all__ = ["affine_sample", "boxes_to_theta"]
 
 MODES = ("bilinear", "nearest")  # in the order of `enum class Mode` in csrc; so below
 PADDING_MODES = ("zeros", "border", "reflection")
-MOST_BATCH_DIMS = 8
 
 _OP = "reidops::affine_sample"
 _BACKWARD = "reidops::affine_sample_backward"
@@ -91,8 +89,8 @@ def affine_sample(
     if min(input.shape[-2:]) < 1:
         raise ValueError(f"{op}: input must have pictures of at least one pixel, got {describe(input)}")
     batch = check_broadcast(op, "theta", theta, theta.shape[:-2], "input", input.shape[:-3])
-    if len(batch) > MOST_BATCH_DIMS:
-        raise ValueError(f"{op}: input and theta must have at most {MOST_BATCH_DIMS} batch dimensions, got {batch}")
+    check_batch_dims(op, "input and theta", batch)
+    reverse_mode_only(op, input, theta)
     dtype = result_dtype(input)
     if input.dtype != theta.dtype or dtype != input.dtype:  # autocast
         input, theta = input.to(computing_dtype(dtype)), theta.to(computing_dtype(dtype))
@@ -163,8 +161,6 @@ def _fake_backward(
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     input, theta, _, _, *options = inputs
-    if any(forward_ad.unpack_dual(value).tangent is not None for value in (input, theta)):
-        raise NotImplementedError("affine_sample: derivatives are reverse-mode only, got a forward-mode tangent")
     ctx.options = options
     ctx.save_for_backward(input, theta)
 
@@ -218,5 +214,4 @@ torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
 torch.library.register_autograd(_BACKWARD, _no_gradient_of_gradients)
 torch.library.register_vmap(_OP, _vmap)
 torch.library.register_vmap(_BACKWARD, _vmap_backward)
-for _device_type in ("cpu", "cuda"):
-    torch.library.register_autocast(_OP, _device_type, torch.float32)
+float32_under_autocast(_OP)
