@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_choice, check_count, check_tensor, describe
+from .._common.registration import reverse_mode_only
 from .._ops.sparse_reconstruct import check_solving
 from . import blocks
 
@@ -153,6 +154,7 @@ def parse_problem(
     both_tensors = isinstance(probes.maps, Tensor) and isinstance(images.maps, Tensor)
     if probes.sample is not None and images.sample is not None and (both_tensors or (probes.length and images.length)):
         _check_same("gallery", images.sample, "probe", probes.sample)
+    reverse_mode_only(OP, *probes.maps, *images.maps, *(() if weights is None else weights))
     return Problem(probes, weights, images, members, solving, memory_budget, progress)
 
 

@@ -1,4 +1,4 @@
-"""Deep Spatial feature Reconstruction: the distance of pictures of any sizes, nothing aligned and nothing resized."""
+"""Deep Spatial feature Reconstruction: the distance between images of any sizes, without alignment or resizing."""
 
 from __future__ import annotations
 
@@ -29,58 +29,51 @@ def dsr_distance(
     memory_budget: int | None = None,
     progress: bool = False,
 ) -> Tensor:
-    r"""Distance of every probe to every gallery image: eq. 4 of DSR (He et al., CVPR 2018).
+    r"""The distance from each probe to each gallery image (DSR, eq. 4; He et al., CVPR 2018).
 
     .. math:: d = \frac{1}{N} \|X - YW\|_F^2, \qquad w_n = \arg\min_w \|x_n - Yw\|_2^2 + \beta \|w\|_1   \quad (3)
 
-    X are the N blocks of the probe's feature map, Y the M blocks of the gallery image's.  Only the error counts, not
-    the penalty; the matrix is not symmetric.  The paper's eq. 6 is its eq. 3 halved with the same letter beta: eq. 6
-    with beta' is this function with ``beta = 2 * beta'``.  Nothing is normalised here: DSR's 0.4 is meant for maps
+    X holds the N blocks of the probe's feature map, Y the M blocks of the gallery image's. Only the error counts, not
+    the penalty. The matrix is not symmetric. The paper's eq. 6 is half of its eq. 3 but keeps the letter: eq. 6 with
+    beta' is this function with ``beta = 2 * beta'``. Nothing is normalised here; DSR's 0.4 is meant for maps that are
     l2-normalised over channels.
 
-    With a ``probe_weight`` m, one number a location of the probe's map (a foreground mask, say), the mean is
-    d = sum_n m_n e_n / sum_n m_n; a k x k block weighs the average of its locations.
-
-    With ``groups``, the identities of the gallery images, all images of a person make one dictionary together (no block
-    lies across two images), and a column of the result is a person.  With ``method="joint"`` the whole gallery is one
-    dictionary, in which images, or groups, compete for every block: the distance to g is the error that g's own
-    coefficients leave, d = 1/N sum_n ||x_n - Y_g w_ng||^2.  That is sparse representation classification, which the
-    first public code of DSR used.  Its Gram matrix, of all gallery blocks, must fit into memory.
-
-    Gradients go to both sides: by eq. 7, with W constant, or with ``gradient="implicit"`` exactly, W followed too.
-    They keep the coefficients of every pair in memory.
-
     Args:
-        probe: ``(P, C, h, w)``, or a sequence of P maps ``(C, h_i, w_i)`` of any sizes.  float32, float64, float16 or
+        probe: ``(P, C, h, w)``, or a sequence of P maps ``(C, h_i, w_i)`` of any sizes. float32, float64, float16 or
             bfloat16; any strides.
-        gallery: ``(G, C, h, w)``, or a sequence of G maps ``(C, h_j, w_j)``.
-        beta: weight of the penalty, >= 0 (> 0 for ridge).
-        scales: sizes k of the k x k blocks, averaged and taken at stride 1 into one set (sec. 3.4: ``(1, 2, 3)``).  A
-            scale that does not fit a map is left out of that map.  Pooled blocks of the gallery change no lasso's error
-            where its 1 x 1 blocks are there too, and are not made then.
-        method: ``"lasso"`` (eq. 3), ``"ridge"`` (penalty ``beta ||w||_2^2``, closed form), or ``"joint"`` (a lasso with
-            one dictionary for the whole gallery).
-        groups: G integers, a label for each gallery image; images of one label are one dictionary.
-        probe_weight: ``(P, h, w)``, or a sequence of P maps ``(h_i, w_i)``, in the dtype of the maps, >= 0 and not all
-            zero in a probe (whose distances are NaN then; values are not looked at before).
-        solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's), ``"coordinate_descent"`` or, in plain
-            torch, for comparison, ``"fista"``.
-        gradient: ``"constant"`` (eq. 7) or ``"implicit"`` (see :func:`reidops.sparse_reconstruct`; not for joint).
+        gallery: ``(G, C, h, w)``, or a sequence of G maps ``(C, h_j, w_j)``, in the dtype of the probes.
+        beta: weight of the penalty, >= 0, and > 0 for ridge.
+        scales: sizes k of the k x k blocks. They are averages at stride 1, and all scales make one set (sec. 3.4:
+            ``(1, 2, 3)``). A scale that does not fit a map is left out for that map.
+        method: ``"lasso"`` (eq. 3), ``"ridge"`` (penalty ``beta ||w||_2^2``, closed form) or ``"joint"``: the whole
+            gallery is one dictionary, images (or groups) compete for every block, and the distance to g is the error
+            that g's own coefficients leave, d = 1/N sum_n ||x_n - Y_g w_ng||^2. That is sparse representation
+            classification. The Gram matrix of all gallery blocks must fit into memory.
+        groups: G integers, one label per gallery image. All images of a label make one dictionary, and a column of the
+            result is a label. No block lies across two images.
+        probe_weight: ``(P, h, w)``, or a sequence of P maps ``(h_i, w_i)``, in the dtype of the maps: one weight >= 0
+            per location, for instance a foreground mask. Then d = sum_n m_n e_n / sum_n m_n, where a k x k block weighs
+            the average of its locations. Values are not checked; a probe whose weights are all zero has NaN distances.
+        solver: how a lasso is solved: ``"active_set"``, ``"feature_sign"`` (the paper's), ``"coordinate_descent"``, or
+            ``"fista"`` in plain torch, for comparison.
+        gradient: ``"constant"`` (eq. 7, w is held constant) or ``"implicit"`` (exact; not for joint). Gradients go to
+            both sides and to the weights. They keep the coefficients of every pair in memory.
         tolerance: certified relative duality gap at which a block is done, > 0.
-        max_iterations: steps of a block, >= 1.
-        memory_budget: about how many bytes to work in, beside inputs and result; one pair at a time is the least.
-            By default 1 GiB, 8 GiB on a GPU.
+        max_iterations: steps per block, >= 1.
+        memory_budget: bytes to work in, about, beside inputs and result. At least one pair is always done at a time.
+            The default is 1 GiB, and 8 GiB on a GPU.
         progress: show a bar over the pairs.
 
     Returns:
-        ``(P, G)``, or ``(P, K)`` for K different labels in ``groups``, in the order in which they first appear.  In the
-        dtype of the maps: sums are float32 for float16 and bfloat16, whose distances under autocast are float32 too.  A
-        NaN or Inf in a map makes the distances of that map NaN, and no other (in a joint dictionary a gallery map is in
-        all distances).
+        ``(P, G)``, or ``(P, K)`` for K labels in ``groups``, in the order in which they first appear. The dtype is that
+        of the maps; float16 and bfloat16 are summed in float32, and under autocast the distances stay float32. NaN or
+        Inf in a map makes the distances of that map NaN, and no other; in a joint dictionary a gallery map is part of
+        all distances.
 
     Raises:
-        TypeError: not floating-point maps, or maps of different dtypes.
-        ValueError: shapes, channels or devices that do not match, a map that no scale fits, a parameter out of range.
+        TypeError: an argument is not made of floating-point maps, or maps differ in dtype.
+        ValueError: shapes, channels or devices do not match, no scale fits a map, or a parameter is out of range.
+        NotImplementedError: a map carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops
@@ -89,7 +82,7 @@ def dsr_distance(
         >>> holistic = [normalise(torch.rand(64, 8, w), dim=0) for w in (3, 4, 4)]
         >>> reidops.dsr_distance(partial, holistic, scales=(1, 2, 3)).shape
         torch.Size([2, 3])
-        >>> mask = torch.rand(2, 5, 4)  # of two people in three pictures
+        >>> mask = torch.rand(2, 5, 4)  # 2 probes; the 3 gallery images show 2 people
         >>> reidops.dsr_distance(partial, holistic, probe_weight=mask, groups=[7, 7, 9]).shape
         torch.Size([2, 2])
     """

@@ -1,4 +1,4 @@
-"""One-to-many affine grid sampling: a picture under many affine maps, without a copy of it and without a grid."""
+"""One-to-many affine grid sampling: one image under many affine maps, without a copy of it and without a grid."""
 
 from __future__ import annotations
 
@@ -31,48 +31,62 @@ def affine_sample(
     padding_mode: str = "zeros",
     align_corners: bool = False,
 ) -> Tensor:
-    r"""Samples pictures or feature maps where affine maps say (STNReID and CSN, eq. 1).
+    r"""Sample images or feature maps where affine maps point (eq. 1 of STNReID, eq. 1 of CSN).
 
-    Output pixel (i, j) lies at (x_j, y_i) in [-1, 1] x [-1, 1], its value is the input's at
+    Output pixel (i, j) lies at (x_j, y_i). It takes the value that the input has at
 
-    .. math::  (x, y)' = \theta \, (x_j, y_i, 1)'
+    .. math::  X = \theta_{00} x_j + \theta_{01} y_i + \theta_{02}, \qquad
+               Y = \theta_{10} x_j + \theta_{11} y_i + \theta_{12}
 
-    in the same normalised coordinates, between pixels bilinearly. The result equals
-    ``F.grid_sample(input, F.affine_grid(theta, ...), ...)`` of the expanded input, but the batch dimensions broadcast,
-    nothing is expanded or copied, and the grid is never made: one picture under K maps is
-    ``affine_sample(input[:, None], theta, size)`` with ``input (B, C, H, W)`` and ``theta (B, K, 2, 3)``.
+    between pixels by bilinear interpolation. The result equals ``F.grid_sample(input, F.affine_grid(theta, ...), ...)``
+    on the expanded input, but batch dimensions broadcast, nothing is expanded or copied, and no grid is made. One image
+    under K maps is ``affine_sample(input[:, None], theta, size)`` with ``input (B, C, H, W)``, ``theta (B, K, 2, 3)``.
+
+    Convention:
+        ===============  ==============================================================================================
+        direction        theta maps **output** coordinates to **input** coordinates. A theta that scales by 0.5 reads
+                         half of the input, so the output shows it enlarged.
+        units            normalised: -1 and 1 are the edges of the image, whatever its size in pixels. 0 is the middle.
+        order            x before y: row 0 of theta gives X (along the width), row 1 gives Y (along the height).
+                         Column 2 is the shift. Sizes are the other way round: (h, w).
+        align_corners    False: -1 and 1 are the outer edges of the corner pixels; pixel j of w has its centre at
+                         (2 j + 1) / w - 1. True: -1 and 1 are the centres of the corner pixels.
+        identity         ``[[1, 0, 0], [0, 1, 0]]`` with ``size=(H, W)`` gives the input back.
+        outside          what ``padding_mode`` says. A sample that lies outside by less than a pixel still counts the
+                         pixels near it.
+        ===============  ==============================================================================================
 
     Args:
-        input: ``(*B, C, H, W)``, any strides. Channels-last input gives channels-last output. H W < 2^30.
-        theta: ``(*B, 2, 3)``, from output to input coordinates; any finite or other numbers.
-        size: ``(h, w)`` of the output, pixels; h w < 2^30.
-        mode: ``"bilinear"`` or ``"nearest"`` (of two pixels as near, the even one).
-        padding_mode: what lies outside: ``"zeros"``, ``"border"`` (the nearest pixel of the picture) or
-            ``"reflection"``.
-        align_corners: whether -1 and 1 are the centres of the corner pixels, or their outer edges, as in
-            :func:`torch.nn.functional.grid_sample`.
+        input: ``(*B, C, H, W)``, any strides, at least one pixel and fewer than 2^30 pixels per image. Channels-last
+            input gives channels-last output.
+        theta: ``(*B, 2, 3)`` in the dtype of input. NaN and Inf give NaN where they matter, as in torch.
+        size: ``(h, w)`` of the output in pixels, h w < 2^30.
+        mode: ``"bilinear"`` or ``"nearest"``. If two pixels are equally near, the even one is taken.
+        padding_mode: the value outside the image: ``"zeros"``, ``"border"`` (the nearest pixel) or ``"reflection"``.
+        align_corners: see the convention.
 
     Returns:
-        ``(*B, C, h, w)`` of input's dtype; float16 and bfloat16 are computed in float32.
+        ``(*B, C, h, w)`` in the dtype of input. float16 and bfloat16 are computed in float32. An empty batch or no
+        channels give an empty result.
+
+        Gradients go to input and to theta; with ``mode="nearest"`` that of theta is zero. They are the same bits in
+        every run. They have no gradients themselves, and forward-mode derivatives are refused.
 
     Raises:
-        TypeError: an argument is no tensor or number of the kind above, or input and theta differ in dtype.
-        ValueError: a shape, a device or a name does not fit; more than 8 batch dimensions.
+        TypeError: an argument is not a floating-point tensor or the number it should be, or the two dtypes differ.
+        ValueError: a shape, a device or a name does not fit, or there are more than 8 batch dimensions.
+        NotImplementedError: an input carries a forward-mode tangent.
 
-    Gradients go to input and theta (zero to theta where ``mode="nearest"``), bit for bit the same in every run; they
-    have no gradients themselves.
-
-    Example
-    -------
-    >>> import torch, reidops
-    >>> picture = torch.arange(16.0).reshape(1, 4, 4)
-    >>> halves = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.5, -0.5]], [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]])
-    >>> reidops.affine_sample(picture, halves, (2, 4))[:, 0]
-    tensor([[[ 0.,  1.,  2.,  3.],
-             [ 4.,  5.,  6.,  7.]],
-    <BLANKLINE>
-            [[ 8.,  9., 10., 11.],
-             [12., 13., 14., 15.]]])
+    Example:
+        >>> import torch, reidops
+        >>> image = torch.arange(16.0).reshape(1, 4, 4)
+        >>> halves = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.5, -0.5]], [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]])
+        >>> reidops.affine_sample(image, halves, (2, 4))[:, 0]  # the upper half, the lower half
+        tensor([[[ 0.,  1.,  2.,  3.],
+                 [ 4.,  5.,  6.,  7.]],
+        <BLANKLINE>
+                [[ 8.,  9., 10., 11.],
+                 [12., 13., 14., 15.]]])
     """
     op = "affine_sample"
     check_tensor(op, "input", input, "(*B, C, H, W)", 3)
@@ -87,7 +101,7 @@ def affine_sample(
     check_choice(op, "mode", mode, MODES)
     check_choice(op, "padding_mode", padding_mode, PADDING_MODES)
     if min(input.shape[-2:]) < 1:
-        raise ValueError(f"{op}: input must have pictures of at least one pixel, got {describe(input)}")
+        raise ValueError(f"{op}: input must have images of at least one pixel, got {describe(input)}")
     batch = check_broadcast(op, "theta", theta, theta.shape[:-2], "input", input.shape[:-3])
     check_batch_dims(op, "input and theta", batch)
     reverse_mode_only(op, input, theta)
@@ -101,29 +115,39 @@ def affine_sample(
 
 
 def boxes_to_theta(boxes: Tensor) -> Tensor:
-    r"""The maps that sample axis-aligned boxes: for :func:`affine_sample` without aligned corners (MGRe, eq. 4).
+    r"""Turn axis-aligned boxes into the theta that samples them by :func:`affine_sample` (MGRe, eq. 4).
 
-    A box of centre (c_x, c_y) and size (s_x, s_y), as shares of the picture, is seen through
+    A box with centre (c_x, c_y) and size (s_x, s_y) is sampled by
 
     .. math::  \theta = \begin{pmatrix} s_x & 0 & 2 c_x - 1 \\ 0 & s_y & 2 c_y - 1 \end{pmatrix}
 
+    Convention:
+        ===============  ==============================================================================================
+        direction        as :func:`affine_sample` takes it: theta maps the output to the part of the input in the box.
+        units            fractions of the image: 0 and 1 are its outer edges. Pixels must be divided by width or height.
+        order            left, top, right, bottom (x before y).
+        align_corners    False. Edges of boxes are edges of pixels, not centres.
+        whole image      ``[0, 0, 1, 1]`` gives the identity.
+        outside          a box may reach beyond the image; ``padding_mode`` of :func:`affine_sample` says what is there.
+        degenerate       right = left gives a box without width: every column shows the same line. right < left gives a
+                         mirrored image. Neither is an error.
+        ===============  ==============================================================================================
+
     Args:
-        boxes: ``(*B, 4)``, left, top, right and bottom edge; 0 and 1 are the picture's edges, and a box may go beyond
-            them. A box whose right edge is left of its left one is a mirrored box.
+        boxes: ``(*B, 4)``, floating point.
 
     Returns:
-        ``(*B, 2, 3)`` of the boxes' dtype, with gradients.
+        ``(*B, 2, 3)`` in the dtype of the boxes, with gradients.
 
     Raises:
-        TypeError: boxes are no tensor of floating-point numbers.
+        TypeError: boxes are not a floating-point tensor.
         ValueError: the last dimension is not 4.
 
-    Example
-    -------
-    >>> import torch, reidops
-    >>> reidops.boxes_to_theta(torch.tensor([0.0, 0.5, 1.0, 1.0]))  # the lower half
-    tensor([[1.0000, 0.0000, 0.0000],
-            [0.0000, 0.5000, 0.5000]])
+    Example:
+        >>> import torch, reidops
+        >>> reidops.boxes_to_theta(torch.tensor([0.0, 0.5, 1.0, 1.0]))  # the lower half
+        tensor([[1.0000, 0.0000, 0.0000],
+                [0.0000, 0.5000, 0.5000]])
     """
     check_tensor("boxes_to_theta", "boxes", boxes, "(*B, 4)", 1)
     if boxes.shape[-1] != 4:
@@ -169,7 +193,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     input, theta = ctx.saved_tensors
     of_input, of_theta = ctx.needs_input_grad[:2]
     grad_input, each = torch.ops.reidops.affine_sample_backward(grad, input, theta, *ctx.options, of_input, of_theta)
-    # A map that several pictures share gets the sum over them.
+    # A theta that several images share gets the sum over them.
     grad_theta = each.sum_to_size(theta.shape).to(theta.dtype) if of_theta else None
     return grad_input if of_input else None, grad_theta, *(None,) * 5
 

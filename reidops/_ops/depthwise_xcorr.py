@@ -1,4 +1,4 @@
-"""Depthwise cross-correlation: the channels of a template slid over the same channels of a search map."""
+"""Depthwise cross-correlation: each channel of a template slides over the same channel of a search map."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ _OP = "reidops::depthwise_xcorr"
 
 
 def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "same") -> Tensor:
-    r"""Correlates every channel of a search map with the same channel of a template (CSN, eq. 2).
+    r"""Slide each channel of a template over the same channel of a search map (CSN, eq. 2).
 
     .. math::  out_{c,y,x} = \sum_{i,j} template_{c,i,j} \; search_{c,\, y + i - p,\, x + j - p}
 
-    where search is zero outside. Batch dimensions broadcast, so that all templates meet all maps without a copy of
-    either: ``depthwise_xcorr(search[:, None], template)`` with ``search (G, C, H, W)`` and ``template (P, C, kh, kw)``
-    is ``(G, P, C, h, w)``.
+    The search map is zero outside. The template is not flipped, as in ``F.conv2d``. Batch dimensions broadcast, so all
+    templates meet all maps without a copy of either: ``depthwise_xcorr(search[:, None], template)`` with
+    ``search (G, C, H, W)`` and ``template (P, C, kh, kw)`` is ``(G, P, C, h, w)``.
 
     Args:
         search: ``(*B, C, H, W)``, any strides. Channels-last maps give channels-last results.
-        template: ``(*B, C, kh, kw)``.
-        padding: zeros around the search map: ``"same"``, (k - 1) // 2 before and k // 2 after, so that the result has
-            its size; ``"valid"``, none; or so many on every side.
+        template: ``(*B, C, kh, kw)`` in the dtype of search.
+        padding: rows and columns of zeros around the search map. ``"same"`` puts (k - 1) // 2 before and k // 2 after,
+            so the result has the size of the map. ``"valid"`` puts none. An int >= 0 puts that many on every side.
 
     Returns:
-        ``(*B, C, h, w)`` of search's dtype; float16 and bfloat16 are summed in float32.
+        ``(*B, C, h, w)`` in the dtype of search. float16 and bfloat16 are summed in float32.
+
+        Both inputs are differentiable to any order, because the gradients are correlations themselves. They are the
+        same bits in every run. Forward-mode derivatives are refused.
 
     Raises:
-        TypeError: an argument is no tensor of the kind above, or the two differ in dtype.
-        ValueError: a shape or a device does not fit, the template is larger than the padded map, an unknown padding.
+        TypeError: an argument is not a floating-point tensor, or the two dtypes differ.
+        ValueError: a shape or a device does not fit, the template is larger than the padded map, or padding is unknown.
+        NotImplementedError: an input carries a forward-mode tangent.
 
-    Gradients go to both, as often as one likes, for they are correlations themselves; bit for bit the same in every
-    run.
-
-    Example
-    -------
-    >>> import torch, reidops
-    >>> search = torch.arange(9.0).reshape(1, 3, 3)
-    >>> reidops.depthwise_xcorr(search, torch.ones(1, 2, 2), padding="valid")
-    tensor([[[ 8., 12.],
-             [20., 24.]]])
+    Example:
+        >>> import torch, reidops
+        >>> search = torch.arange(9.0).reshape(1, 3, 3)
+        >>> reidops.depthwise_xcorr(search, torch.ones(1, 2, 2), padding="valid")
+        tensor([[[ 8., 12.],
+                 [20., 24.]]])
     """
     op = "depthwise_xcorr"
     check_tensor(op, "search", search, "(*B, C, H, W)", 3)

@@ -23,34 +23,38 @@ _OP = "reidops::projected_xcorr"
 def projected_xcorr(
     search: Tensor, template: Tensor, weight: Tensor, *, padding: str | int = "same", pool: bool = False
 ) -> Tensor:
-    r"""Score maps of several templates, max-pooled or not, in a 1x1 convolution (CSN, sec. 3.1: eq. 2 to conv4).
+    r"""Score maps of several templates, pooled if wanted, through a 1x1 convolution (CSN, sec. 3.1: eq. 2 to conv4).
 
     .. math::  out_o = \sum_{t,c} weight_{o,t,c} \; pool(search_c \star template_{t,c})
 
-    with :math:`\star` as in :func:`depthwise_xcorr`. On the CPU the T C maps in between are never held: of a pair of
-    CSN's images, at level 2, they are 1.4 MB, and the result is 20 kB. Gradients make the maps again; they go to all
-    three, as often as one likes. On a GPU it is :func:`depthwise_xcorr`, pooling and a product.
+    where :math:`\star` is :func:`depthwise_xcorr`. On the CPU the T C score maps are never held: for one pair of CSN's
+    images at level 2 they take 1.4 MB, and the result takes 20 kB. On a GPU this function runs
+    :func:`depthwise_xcorr`, pooling and a product one after another.
 
     Args:
-        search: ``(*B, C, H, W)``, any strides; batch dimensions broadcast.
-        template: ``(*B, T, C, kh, kw)``.
-        weight: ``(O, T, C)``.
-        padding: as of :func:`depthwise_xcorr`.
-        pool: 2x2 max-pooling of the score maps, with a last row or column of its own where the size is odd.
+        search: ``(*B, C, H, W)``, any strides. Batch dimensions broadcast.
+        template: ``(*B, T, C, kh, kw)``, T templates per item, in the dtype of search.
+        weight: ``(O, T, C)`` in the dtype of search.
+        padding: as in :func:`depthwise_xcorr`.
+        pool: 2x2 max-pooling of the score maps. Where a size is odd, the last row or column is pooled alone.
 
     Returns:
-        ``(*B, O, h, w)``, or ``(*B, O, ceil(h / 2), ceil(w / 2))``, of search's dtype.
+        ``(*B, O, h, w)``, or ``(*B, O, ceil(h / 2), ceil(w / 2))`` with pooling, in the dtype of search.
+
+        All three inputs are differentiable to any order; backward makes the score maps again. Forward-mode derivatives
+        are refused.
 
     Raises:
-        TypeError: an argument is no tensor of the kind above, or they differ in dtype.
-        ValueError: a shape or a device does not fit, the template is larger than the padded map, an unknown padding.
+        TypeError: an argument is not a floating-point tensor, or the dtypes differ.
+        ValueError: a shape or a device does not fit, the template is larger than the padded map, or padding is unknown.
+        NotImplementedError: an input carries a forward-mode tangent.
 
-    Example
-    -------
-    >>> import torch, reidops
-    >>> search, template, weight = torch.rand(7, 1, 96, 40, 15), torch.rand(5, 3, 96, 10, 10), torch.rand(32, 3, 96)
-    >>> reidops.projected_xcorr(search, template, weight, pool=True).shape  # all pairs of 7 images and 5 times 3 parts
-    torch.Size([7, 5, 32, 20, 8])
+    Example:
+        >>> import torch, reidops
+        >>> search, template = torch.rand(7, 1, 96, 40, 15), torch.rand(5, 3, 96, 10, 10)
+        >>> weight = torch.rand(32, 3, 96)
+        >>> reidops.projected_xcorr(search, template, weight, pool=True).shape  # 7 images x 5 images with 3 parts each
+        torch.Size([7, 5, 32, 20, 8])
     """
     op = "projected_xcorr"
     check_tensor(op, "search", search, "(*B, C, H, W)", 3)

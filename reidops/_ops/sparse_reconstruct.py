@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .._common.arguments import check_alike, check_choice, check_count, check_number, check_tensor
 from .._common.precision import computing_dtype, result_dtype, without_autocast
+from .._common.registration import reverse_mode_only
 from . import implicit, ridge
 from .sparse_reconstruct_gram import IN_TORCH, MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
 
@@ -34,40 +35,41 @@ def sparse_reconstruct(
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
 ) -> SparseReconstruction:
-    r"""Rebuild every column of ``x`` from the columns of ``y``, sparsely: eq. 3 of DSR.
+    r"""Rebuild each column of ``x`` from few columns of ``y`` (DSR, eq. 3).
 
     .. math:: \min_w \|x - yw\|_2^2 + \beta \|w\|_1        \text{(lasso)}
     .. math:: \min_w \|x - yw\|_2^2 + \beta \|w\|_2^2      \text{(ridge, closed form)}
 
-    The paper's eq. 6 is its eq. 3 halved with the same letter beta: eq. 6 with beta' is eq. 3, and this function, with
-    ``beta = 2 * beta'``.  Nothing is normalised here; DSR's 0.4 is meant for l2-normalised columns.
-
-    ``error`` has gradients towards ``x`` and ``y``.  By default they follow eq. 7, with w held constant,
-    d error = 2(x - yw)' dx - 2(x - yw)' dy w.  For a loss that adds ``beta |w|_1`` this is exact (envelope theorem);
-    for the error alone ``gradient="implicit"`` is, which follows w too, wherever its support and signs do not change.
-    ``coefficients`` and ``gap`` carry no gradient.
+    The paper's eq. 6 is half of its eq. 3 but keeps the letter: eq. 6 with beta' is this function with
+    ``beta = 2 * beta'``. Nothing is normalised here; DSR's 0.4 is meant for columns of length 1.
 
     Args:
-        x: ``(*B, d, N)``, N columns of d channels.  float32, float64, float16 or bfloat16; any strides.
-        y: ``(*B, d, M)``, M atoms.  Batch dimensions broadcast; one of x's size against 1 is never copied.
-        beta: weight of the penalty, >= 0.  At 0 a lasso has no certificate (gap 1) and ridge is refused: where atoms
-            repeat its optimum is not unique.
+        x: ``(*B, d, N)``, N columns of d channels. float32, float64, float16 or bfloat16; any strides.
+        y: ``(*B, d, M)``, M atoms, in the dtype of x. Batch dimensions broadcast. An item of y that serves many items
+            of x is not copied.
+        beta: weight of the penalty, >= 0, and > 0 for ridge. A lasso at 0 has no certificate: its gap is 1.
         method: ``"lasso"`` or ``"ridge"``.
-        solver: of the lasso: ``"active_set"``, ``"feature_sign"`` (the paper's, Lee et al. 2007),
-            ``"coordinate_descent"``, which all reach the same optimum, or, for comparison and in plain torch,
-            ``"fista"``, which may need many more iterations than the default allows.
-        gradient: ``"constant"`` (eq. 7) or ``"implicit"`` (exact).
+        solver: how the lasso is solved. ``"active_set"``, ``"feature_sign"`` (the paper's; Lee et al. 2007) and
+            ``"coordinate_descent"`` reach the same optimum. ``"fista"`` is for comparison: it runs in plain torch and
+            may need many more iterations than the default allows.
+        gradient: ``"constant"`` or ``"implicit"``, see below.
         tolerance: relative duality gap at which a column is done, > 0.
-        max_iterations: steps of a column, >= 1; where they end, ``gap`` says how far from the optimum.
+        max_iterations: steps per column, >= 1. If they end early, ``gap`` says how far the optimum may be.
 
     Returns:
-        :class:`SparseReconstruction`, in the dtype of ``x``: sums are float32 for float16 and bfloat16, whose results
-        under autocast are float32 too.  ``gap`` is that of the weights that were found, before they are rounded to this
-        dtype.  A NaN or Inf in the data makes its column NaN (in ``y``: its dictionary's columns).
+        :class:`SparseReconstruction` in the dtype of ``x``. float16 and bfloat16 are summed in float32, and under
+        autocast the results stay float32. ``gap`` belongs to the weights before they are rounded to this dtype. NaN or
+        Inf in ``x`` makes its column NaN; in ``y`` it makes all columns of that dictionary NaN.
+
+        ``error`` has gradients; ``coefficients`` and ``gap`` have none. With ``gradient="constant"`` w is held constant
+        (eq. 7): d error = 2 (x - yw)' dx - 2 (x - yw)' dy w. That is exact for a loss that adds ``beta |w|_1``
+        (envelope theorem). With ``gradient="implicit"`` it is exact for the error alone, because w is followed too, as
+        long as its support and its signs do not change. Forward-mode derivatives are refused.
 
     Raises:
-        TypeError: not a floating-point tensor, or ``x`` and ``y`` of different dtypes.
-        ValueError: shapes or devices that do not match, or a parameter out of range.
+        TypeError: an argument is not a floating-point tensor, or ``x`` and ``y`` differ in dtype.
+        ValueError: shapes or devices do not match, or a parameter is out of range.
+        NotImplementedError: an input carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops
@@ -91,6 +93,7 @@ def sparse_reconstruct(
         )
     check_choice(op, "method", method, METHODS)
     check_solving(op, beta, method, solver, gradient, tolerance, max_iterations)
+    reverse_mode_only(op, x, y)
 
     answer = result_dtype(x)
     with without_autocast(x):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import reference
-from .._common.registration import float32_under_autocast, reverse_mode_only
+from .._common.registration import float32_under_autocast
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
 IN_TORCH = ("fista",)  # for comparison
@@ -43,10 +43,10 @@ def sparse_reconstruct_gram(
         atoms: ``(G, M, d)`` = Y', or None.
 
     Returns:
-        error ``(R, G)``, gap ``(R, G)``, coefficients ``(R, G, M)`` or, not asked for, ``(0,)``.  A gradient wants the
-        coefficients: they are kept when one is in sight, and found again in backward when it was not.
+        error ``(R, G)``, gap ``(R, G)``, and coefficients ``(R, G, M)``, or ``(0,)`` if they are not asked for.
+        Backward needs the coefficients: they are kept if autograd is recording, otherwise backward solves again.
+        Callers refuse forward-mode tangents (`reverse_mode_only`).
     """
-    reverse_mode_only("sparse_reconstruct_gram", gram, correlation, energy)
     wanted = return_coefficients or (
         torch.is_grad_enabled() and (gram.requires_grad or correlation.requires_grad or energy.requires_grad)
     )
