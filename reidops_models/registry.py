@@ -7,7 +7,7 @@ shared folders know no paper.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -38,7 +38,6 @@ class Paper:
         build_data: (TrainingImages, recipe) -> LightningDataModule with the module's batches; None where they are
             `reidops_models.training.data.ReidDataModule`'s, images and labels.
         build_rivals: as build_matchers; the methods that its tables compare with, which may be slow. None: none.
-        load_tables: () -> its tables by name, each (Study) -> Table, for `reidops reproduce`. None: it has none.
         extract: (network, recipe, images (B, 3, H, W) of the recipe's size) -> descriptors (B, C) that are compared by
             the Euclidean distance, or, of unit length, by the cosine. None: its images have no vector.
         folder: where its `recipes/` and `checkpoints/` are.
@@ -51,7 +50,6 @@ class Paper:
     build_module: Callable[[Any, Any], Any]
     folder: Path
     build_data: Callable[[Any, Any], Any] | None = None
-    load_tables: Callable[[], Mapping[str, Callable[[Any], Any]]] | None = None
     extract: Callable[[Any, Any, Tensor], Tensor] | None = None
     build_rivals: Callable[[Any, Any, Iterable[tuple[int, int]] | None], list[Matcher]] | None = None
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAPERS = ("csn", "dpti", "dsr", "mgre", "stnreid")
-SHARED = ("backbones", "data", "evaluation", "report", "reproduction", "training")
+SHARED = ("backbones", "data", "evaluation", "report", "training")
 
 
 def python_files(folder: str) -> list[Path]:
@@ -71,7 +71,31 @@ def test_shared_folders_do_not_know_papers(folder: str) -> None:
 
 def test_every_folder_of_models_is_a_paper_or_shared() -> None:
     folders = {path.parent.name for path in (ROOT / "reidops_models").glob("*/__init__.py")}
-    assert folders == {*PAPERS, *SHARED, "cli"}
+    assert folders == {*PAPERS, *SHARED, "cli", "reproduction"}
+
+
+@pytest.mark.parametrize("folder", [*PAPERS, *SHARED])
+def test_papers_and_what_they_share_do_not_know_reproductions(folder: str) -> None:
+    known = {module for path in python_files(f"reidops_models/{folder}") for module in imported(path)}
+    assert not [module for module in known if within(module, "reidops_models.reproduction")]
+
+
+def test_what_reproductions_share_knows_no_paper() -> None:
+    files = (ROOT / "reidops_models" / "reproduction").glob("*.py")
+    known = {module for path in files for module in imported(path)}
+    assert known
+    for paper in PAPERS:
+        names = (f"reidops_models.{paper}", f"reidops_models.reproduction.{paper}")
+        assert not [module for module in known for name in names if within(module, name)]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_reproduction_knows_its_own_paper_alone(paper: str) -> None:
+    known = {module for path in python_files(f"reidops_models/reproduction/{paper}") for module in imported(path)}
+    assert known
+    for other in PAPERS:
+        names = (f"reidops_models.{other}", f"reidops_models.reproduction.{other}")
+        assert other == paper or not [module for module in known for name in names if within(module, name)]
 
 
 def test_kernels_do_not_know_torch() -> None:

@@ -48,22 +48,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from reidops_models.registry import PACKAGES, get_paper
+    from reidops_models.registry import PACKAGES
+    from reidops_models.reproduction import Study, tables_of
 
     if options.paper not in PACKAGES:
         raise CommandError(f"unknown paper {options.paper!r}; known: {', '.join(sorted(PACKAGES))}")
-    paper = get_paper(options.paper)
-    if paper.load_tables is None:
-        raise CommandError(f"{paper.name}: there are no tables to reproduce yet")
-    tables = paper.load_tables()
+    try:
+        tables = tables_of(options.paper)
+    except KeyError as error:
+        raise CommandError(error.args[0]) from None
     names = list(tables) if options.table == ["all"] else options.table
     for name in names:
         if name not in tables:
-            raise CommandError(f"--table: unknown {name!r}; {paper.name} has {', '.join(tables)}, or all")
+            raise CommandError(f"--table: unknown {name!r}; {options.paper} has {', '.join(tables)}, or all")
     if not options.seeds or len(set(options.seeds)) < len(options.seeds):
         raise CommandError(f"--seeds: expected different numbers, got {','.join(map(str, options.seeds)) or 'none'}")
-
-    from reidops_models.reproduction import Study
 
     start = time.monotonic()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from reidops_models.csn.matcher import CsnMatcher
 from reidops_models.csn.network import CsnNetwork
@@ -29,13 +28,6 @@ def build_matchers(
     return [CsnMatcher(network, ranking=recipe.matching.ranking, epsilon=recipe.matching.epsilon)]
 
 
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.csn.ablations import TABLES
-
-    return TABLES
-
-
 PAPER = Paper(
     name="csn",
     recipe=CsnRecipe,
@@ -44,7 +36,6 @@ PAPER = Paper(
     build_module=deferred(f"{__name__}.training", "build_module"),
     folder=Path(__file__).parent,
     build_data=deferred(f"{__name__}.training", "build_data"),
-    load_tables=load_tables,
 )
 
 __all__ = ["PAPER", "CsnMatcher", "CsnNetwork", "CsnRecipe", "build_matchers", "build_network"]

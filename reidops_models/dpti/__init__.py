@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -36,13 +35,6 @@ def extract(network: DptiNetwork, recipe: DptiRecipe, images: Tensor) -> Tensor:
     return network.embed(images)
 
 
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.dpti.ablations import TABLES
-
-    return TABLES
-
-
 PAPER = Paper(
     name="dpti",
     recipe=DptiRecipe,
@@ -50,7 +42,6 @@ PAPER = Paper(
     build_matchers=build_matchers,
     build_module=deferred(f"{__name__}.training", "build_module"),
     folder=Path(__file__).parent,
-    load_tables=load_tables,
     extract=extract,
 )
 

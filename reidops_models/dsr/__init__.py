@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from reidops_models.dsr.fusion import FusedMatcher
 from reidops_models.dsr.matcher import DsrMatcher, ResizingMatcher
@@ -56,13 +55,6 @@ def build_rivals(
     return [swm, amc, FusedMatcher(amc, swm, weight=options.amc_weight)]
 
 
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.dsr.ablations import TABLES
-
-    return TABLES
-
-
 PAPER = Paper(
     name="dsr",
     recipe=DsrRecipe,
@@ -72,7 +64,6 @@ PAPER = Paper(
     folder=Path(__file__).parent,
     build_data=deferred(f"{__name__}.training", "build_data"),
     build_rivals=build_rivals,
-    load_tables=load_tables,
 )
 
 __all__ = [

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -37,13 +36,6 @@ def extract(network: MgreNetwork, recipe: MgreRecipe, images: Tensor) -> Tensor:
     return network.embed(images)
 
 
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.mgre.ablations import TABLES
-
-    return TABLES
-
-
 PAPER = Paper(
     name="mgre",
     recipe=MgreRecipe,
@@ -52,7 +44,6 @@ PAPER = Paper(
     build_module=deferred(f"{__name__}.training", "build_module"),
     folder=Path(__file__).parent,
     build_data=deferred(f"{__name__}.training", "build_data"),
-    load_tables=load_tables,
     extract=extract,
 )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -48,13 +47,6 @@ def extract(network: StnreidNetwork, recipe: StnreidRecipe, images: Tensor) -> T
     return F.normalize(features, dim=1) if recipe.matching.metric == "cosine" else features
 
 
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.stnreid.ablations import TABLES
-
-    return TABLES
-
-
 PAPER = Paper(
     name="stnreid",
     recipe=StnreidRecipe,
@@ -64,7 +56,6 @@ PAPER = Paper(
     folder=Path(__file__).parent,
     build_data=deferred(f"{__name__}.training", "build_data"),
     build_rivals=build_rivals,
-    load_tables=load_tables,
     extract=extract,
 )
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from reidops_models.cli import main
-from reidops_models.csn import published
-from reidops_models.csn.ablations import TABLES
-from reidops_models.csn.experiments import BASE, NETWORKS, Experiments
-from reidops_models.csn.figures import score_maps
 from reidops_models.reproduction import Study
+from reidops_models.reproduction.csn import published
+from reidops_models.reproduction.csn.experiments import BASE, NETWORKS, Experiments
+from reidops_models.reproduction.csn.figures import score_maps
+from reidops_models.reproduction.csn.tables import TABLES
 
 
 @pytest.fixture(scope="module")

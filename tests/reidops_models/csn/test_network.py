@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 import reidops
-from reidops_models.csn import CsnNetwork, published
-from reidops_models.csn.complexity import count_operations, count_parameters
+from reidops_models.csn import CsnNetwork
 from reidops_models.csn.network import CONV4, CONV6
 from reidops_models.csn.recipe import Network
 from reidops_models.csn.similarity import ConvolutionSimilarityNetwork, stripe_rows
+from reidops_models.reproduction.csn import published
+from reidops_models.reproduction.csn.complexity import count_operations, count_parameters
 from tests.reidops_models.csn.conftest import Tiny, trained
 
 PAPER_SIZE = (160, 60)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from reidops_models.cli import main
-from reidops_models.dpti import published
-from reidops_models.dpti.ablations import CLAIMS_OF_TABLE_4, CLAIMS_OF_TABLE_5, TABLES
-from reidops_models.dpti.experiments import BACKBONES, PROBE_SETS, VARIANTS, Experiments, covered
 from reidops_models.reproduction import Study
+from reidops_models.reproduction.dpti import published
+from reidops_models.reproduction.dpti.experiments import BACKBONES, PROBE_SETS, VARIANTS, Experiments, covered
+from reidops_models.reproduction.dpti.tables import CLAIMS_OF_TABLE_4, CLAIMS_OF_TABLE_5, TABLES
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import torch
 
 import reidops
 from reidops_models.cli import main
-from reidops_models.dsr import published
-from reidops_models.dsr.ablations import METHODS, TABLES
-from reidops_models.dsr.experiments import FINE_TUNED, PARTIAL, PRE_TRAINED, Experiments
 from reidops_models.evaluation import evaluate_ranking
 from reidops_models.reproduction import Study
+from reidops_models.reproduction.dsr import published
+from reidops_models.reproduction.dsr.experiments import FINE_TUNED, PARTIAL, PRE_TRAINED, Experiments
+from reidops_models.reproduction.dsr.tables import METHODS, TABLES
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from reidops_models.cli import main
-from reidops_models.mgre import published
-from reidops_models.mgre.ablations import CLAIMS_OF_TABLE_4, CLAIMS_OF_TABLE_5, CLAIMS_OF_TABLE_7, TABLES
-from reidops_models.mgre.experiments import Experiments, box_iou, label_of
 from reidops_models.mgre.regions import REGIONS
 from reidops_models.reproduction import Study
+from reidops_models.reproduction.mgre import published
+from reidops_models.reproduction.mgre.experiments import Experiments, label_of
+from reidops_models.reproduction.mgre.tables import CLAIMS_OF_TABLE_4, CLAIMS_OF_TABLE_5, CLAIMS_OF_TABLE_7, TABLES
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +82,6 @@ def test_what_is_kept_is_not_computed_again(study: Study) -> None:
     runs.ranked("MGRe without JO")
     folder = study.checkpoint(0, label_of("MGRe without JO")).with_name("distances")
     assert {file.stem for file in folder.iterdir()} == {"plain"}
-
-
-def test_iou() -> None:
-    boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]])
-    others = torch.tensor([[1.0, 1.0, 3.0, 3.0], [2.0, 2.0, 3.0, 3.0], [1.0, 1.0, 0.0, 0.0]])  # the last inside out
-    torch.testing.assert_close(box_iou(boxes, others), torch.tensor([1 / 7, 0.0, 0.0]))
 
 
 def test_the_command_makes_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,14 +9,14 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from reidops_models.mgre import published
-from reidops_models.mgre.activation import activation_maps, pasted
-from reidops_models.mgre.complexity import count_operations
 from reidops_models.mgre.embedding import Embedding, pooled
-from reidops_models.mgre.experiments import NETWORKS
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.recipe import Network
 from reidops_models.mgre.regions import REGIONS
+from reidops_models.reproduction.mgre import published
+from reidops_models.reproduction.mgre.activation import activation_maps, pasted
+from reidops_models.reproduction.mgre.complexity import count_operations
+from reidops_models.reproduction.mgre.experiments import NETWORKS
 
 SLIM = {"backbone": "resnet50_ibn_a_slim", "dimensions": 16, "location_width": 8}
 

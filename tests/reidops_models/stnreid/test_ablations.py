@@ -10,9 +10,9 @@ import torch
 import reidops
 from reidops_models.cli import main
 from reidops_models.reproduction import Study
-from reidops_models.stnreid import published
-from reidops_models.stnreid.ablations import TABLES
-from reidops_models.stnreid.experiments import LOCALISERS, PARTIAL, SETTINGS, STRONG, WHOLE, Experiments
+from reidops_models.reproduction.stnreid import published
+from reidops_models.reproduction.stnreid.experiments import LOCALISERS, PARTIAL, SETTINGS, STRONG, WHOLE, Experiments
+from reidops_models.reproduction.stnreid.tables import TABLES
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reidops_models.csn.experiments import BASE, PROBES, Experiments
 from reidops_models.csn.network import CsnNetwork
 from reidops_models.data import resize_image
 from reidops_models.report import draw_grid, heat
+from reidops_models.reproduction.csn.experiments import BASE, PROBES, Experiments
 
 PAIRS = 2  # probes drawn, each with a wrong and a right gallery picture
 PARTS = {"upper": 0, "middle": 1}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import reidops
+from reidops_models.boxes import box_iou, compose, relative, sampled_boxes
 from reidops_models.checkpoint import Checkpoint
 from reidops_models.data import resize_image
 from reidops_models.data.synthetic import load_annotations
@@ -19,7 +20,6 @@ from reidops_models.stnreid.matcher import ReconstructionMatcher, ReidMatcher, S
 from reidops_models.stnreid.merge import merge
 from reidops_models.stnreid.network import StnreidNetwork
 from reidops_models.stnreid.one_to_many import affined_features
-from reidops_models.stnreid.partial import box_iou, compose, relative, sampled_boxes
 from reidops_models.stnreid.triples import read_frames
 
 PARTIAL = "partial_query"
@@ -140,7 +140,7 @@ class Experiments:
         search = self.study.search(seed, PARTIAL)
         own = torch.tensor(search.probe_pids)[:, None] == torch.tensor(search.gallery_pids[search.first_of_each])
         theta = IDENTITY if label is None else self._thetas(seed, label)[own]
-        return float(box_iou(sampled_boxes(theta), self.true_boxes(seed)[own]).mean())
+        return float(box_iou(sampled_boxes(theta), self.true_boxes(seed)[own], clip=True).mean())
 
     def overlap_within(self, seed: int, label: str | None = None) -> float:
         """As :meth:`overlap_across`, each probe with the very picture that it was cut from."""
@@ -149,7 +149,7 @@ class Experiments:
         known = load_annotations(people.root)
         crops = [known[f"{PARTIAL}/{sample.path.name}"].crop for sample in probes]
         theta = IDENTITY if label is None else self._thetas_within(seed, label, whole)
-        return float(box_iou(sampled_boxes(theta), torch.tensor(crops)).mean())
+        return float(box_iou(sampled_boxes(theta), torch.tensor(crops), clip=True).mean())
 
     def _thetas(self, seed: int, label: str) -> Tensor:
         """(P, G, 2, 3) of all pairs."""

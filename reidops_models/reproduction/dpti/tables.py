@@ -13,11 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from reidops_models.dpti import published
-from reidops_models.dpti.experiments import BACKBONES, PROBE_SETS, VARIANTS, Experiments
-from reidops_models.dpti.figures import draw_figure3
 from reidops_models.evaluation import markdown_table
 from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.dpti import published
+from reidops_models.reproduction.dpti.experiments import BACKBONES, PROBE_SETS, VARIANTS, Experiments
+from reidops_models.reproduction.dpti.figures import draw_figure3
 
 SETTING = (
     "Ours: drawn people, images of 128x64, a slim ResNet, d = 64, 30 epochs; in brackets 95 % bootstrap intervals over "

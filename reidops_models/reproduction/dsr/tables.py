@@ -11,8 +11,9 @@ from functools import partial
 
 from torch import Tensor
 
-from reidops_models.dsr import published
-from reidops_models.dsr.experiments import (
+from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.dsr import published
+from reidops_models.reproduction.dsr.experiments import (
     CONTROL,
     DOUBLE,
     FINE_TUNED,
@@ -24,8 +25,7 @@ from reidops_models.dsr.experiments import (
     WHOLE,
     Experiments,
 )
-from reidops_models.dsr.timing import build_timing
-from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.dsr.timing import build_timing
 
 METHODS = ("Resizing model", "SWM", "AMC", "AMC+SWM", "DSR single-scale", "DSR multi-scale")
 BLOCKS = {"1x1": SINGLE, "1x1 + 2x2": DOUBLE, "1x1 + 2x2 + 3x3": TRIPLE}

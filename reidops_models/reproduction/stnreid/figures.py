@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reidops_models.data import resize_image
 from reidops_models.report import draw_grid
-from reidops_models.stnreid.experiments import PARTIAL, SETTINGS, Experiments
+from reidops_models.reproduction.stnreid.experiments import PARTIAL, SETTINGS, Experiments
 from reidops_models.stnreid.network import StnreidNetwork
 
 PROBES_OF_ONE = 4  # figure 4: partial images of one person

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reidops_models.boxes import box_iou
 from reidops_models.data import Sample, resize_image
 from reidops_models.evaluation import RankingResult, evaluate_ranking
 from reidops_models.mgre.network import MgreNetwork
@@ -122,16 +123,3 @@ class Experiments:
 def label_of(name: str) -> str:
     """The folder of a network."""
     return name.replace(" ", "")
-
-
-def box_iou(one: Tensor, other: Tensor) -> Tensor:
-    """(N,) intersection over union of boxes (N, 4).
-
-    Example:
-        >>> box_iou(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[0.5, 0.0, 1.5, 1.0]]))
-        tensor([0.3333])
-    """
-    low, high = torch.maximum(one[:, :2], other[:, :2]), torch.minimum(one[:, 2:], other[:, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=1)
-    areas = [(box[:, 2:] - box[:, :2]).clamp(min=0).prod(dim=1) for box in (one, other)]
-    return shared / (areas[0] + areas[1] - shared).clamp(min=1e-12)

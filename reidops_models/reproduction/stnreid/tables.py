@@ -15,9 +15,9 @@ from torch import Tensor
 
 from reidops_models.evaluation import markdown_table
 from reidops_models.reproduction import Claim, Row, Study, Table
-from reidops_models.stnreid import published
-from reidops_models.stnreid.experiments import LOCALISERS, SETTINGS, STRONG, WHOLE, Experiments
-from reidops_models.stnreid.figures import draw_figure4, draw_figure5
+from reidops_models.reproduction.stnreid import published
+from reidops_models.reproduction.stnreid.experiments import LOCALISERS, SETTINGS, STRONG, WHOLE, Experiments
+from reidops_models.reproduction.stnreid.figures import draw_figure4, draw_figure5
 
 SETTING = (
     "Ours: drawn people, 20 to 60 % of a probe cut away, a slim ResNet; in brackets 95 % bootstrap intervals over the "

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from reidops_models.evaluation import bootstrap_interval, markdown_table, pool_rankings
-from reidops_models.mgre import published
-from reidops_models.mgre.complexity import count_operations
-from reidops_models.mgre.experiments import Experiments
-from reidops_models.mgre.figures import draw_figure4, draw_mapping, draw_regions
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.recipe import Network
 from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.mgre import published
+from reidops_models.reproduction.mgre.complexity import count_operations
+from reidops_models.reproduction.mgre.experiments import Experiments
+from reidops_models.reproduction.mgre.figures import draw_figure4, draw_mapping, draw_regions
 
 SETTING = (
     "Ours: drawn people, images of 128x64, a slim ResNet with IBN-a, 20 epochs; in brackets 95 % bootstrap "

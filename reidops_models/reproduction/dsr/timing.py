@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reidops_models.dsr import published
-from reidops_models.dsr.experiments import FINE_TUNED, PARTIAL, Experiments
 from reidops_models.evaluation import markdown_table
 from reidops_models.matching import Matcher
 from reidops_models.reproduction import Search, Table
+from reidops_models.reproduction.dsr import published
+from reidops_models.reproduction.dsr.experiments import FINE_TUNED, PARTIAL, Experiments
 
 ROWS = ("Resizing model", "AMC", "SWM", "DSR single-scale", "DSR multi-scale")
 PROBES = 15  # timed, spread over all

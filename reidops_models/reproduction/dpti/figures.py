@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
-from reidops_models.dpti.experiments import Experiments
 from reidops_models.report import draw_grid, heat
+from reidops_models.reproduction.dpti.experiments import Experiments
 
 PEOPLE = 4
 

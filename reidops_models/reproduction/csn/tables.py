@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from reidops_models.csn import published
-from reidops_models.csn.complexity import count_operations, count_parameters
-from reidops_models.csn.experiments import BASE, EXTENDED, Experiments
-from reidops_models.csn.figures import draw_figure4
 from reidops_models.csn.network import CsnNetwork
 from reidops_models.csn.recipe import Network
 from reidops_models.evaluation import markdown_table
 from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.csn import published
+from reidops_models.reproduction.csn.complexity import count_operations, count_parameters
+from reidops_models.reproduction.csn.experiments import BASE, EXTENDED, Experiments
+from reidops_models.reproduction.csn.figures import draw_figure4
 
 METRICS = ("r1", "r5", "r10")
 SETTING = (
