@@ -1,8 +1,6 @@
-"""The networks and distances behind the tables: each is made once, whichever tables need it."""
+"""The networks behind the tables, and what an object that hides a part does to the weight of the part."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,69 +12,42 @@ from reidops_models.data.synthetic import load_annotations
 from reidops_models.dpti.matcher import DptiMatcher
 from reidops_models.dpti.network import DptiNetwork
 from reidops_models.embedding import embed_in_batches
-from reidops_models.evaluation import RankingResult, evaluate_ranking
-from reidops_models.reproduction import Study
+from reidops_models.reproduction import Runs, Study, Variant
 
 PROBE_SETS = {"holistic": "query", "occluded": "occluded_query", "partial": "partial_query"}
-
-# What is other than in recipes/demo.yaml: the variants of table 4, and the backbones of table 5.
-VARIANTS: dict[str, dict[str, Any]] = {
-    "G": {"templates": "none"},
-    "G + P": {"templates": "grid"},
-    "G + T": {"templates": "static"},
-    "G + D": {},
-    "G + D + W": {"weighting": True},
+VARIANTS = {
+    "G": Variant("dpti/demo", {"network": {"templates": "none"}}),
+    "G + P": Variant("dpti/demo", {"network": {"templates": "grid"}}),
+    "G + T": Variant("dpti/demo", {"network": {"templates": "static"}}),
+    "G + D": Variant("dpti/demo"),
+    "G + D + W": Variant("dpti/demo", {"network": {"weighting": True}}),
+    "ResNet-50 with IBN": Variant("dpti/demo", {"network": {"weighting": True, "backbone": "resnet50_ibn_a_slim"}}),
+    "OSNet": Variant("dpti/demo", {"network": {"weighting": True, "backbone": "osnet_x0_25"}}),
+    "ResNet-18": Variant("dpti/demo", {"network": {"weighting": True, "backbone": "resnet_slim"}}),
 }
-BACKBONES: dict[str, dict[str, Any]] = {
-    "ResNet-50": {"weighting": True},
-    "ResNet-50 with IBN": {"weighting": True, "backbone": "resnet50_ibn_a_slim"},
-    "OSNet": {"weighting": True, "backbone": "osnet_x0_25"},
-    "ResNet-18": {"weighting": True, "backbone": "resnet_slim"},
-}
-LABELS = {name: name.replace(" ", "") for name in (*VARIANTS, *BACKBONES)} | {"ResNet-50": "G+D+W"}
 
 
-class Experiments:
-    """Networks and distances of a study's seeds; the gallery shows everybody three times."""
+class DptiRuns(Runs):
+    """The gallery shows everybody three times."""
 
     def __init__(self, study: Study) -> None:
-        self.study = study
+        super().__init__(study, VARIANTS)
 
-    def network(self, seed: int, name: str) -> DptiNetwork:
-        """One of `VARIANTS` and `BACKBONES`."""
-        changes = {"network": {**VARIANTS, **BACKBONES}[name]}
-        network = self.study.trained(seed, LABELS[name], "dpti/demo", changes).network
-        assert isinstance(network, DptiNetwork)
-        return network
+    def matched(self, seed: int, variant: str, probes: str) -> Tensor:
+        """(P, G) distances of the descriptors; `probes` is a key of `PROBE_SETS`."""
+        return self.distances(seed, variant, probes, DptiMatcher(self.network(seed, variant)), PROBE_SETS[probes])
 
-    def ranked(self, name: str, probes: str) -> list[RankingResult]:
-        """A ranking for each seed; probes are one of `PROBE_SETS`."""
-        results = []
-        for seed in self.study.seeds:
-            search = self.study.search(seed, PROBE_SETS[probes])
-            distances = self._distances(seed, name, probes)
-            results.append(evaluate_ranking(distances, search.probe_pids, search.gallery_pids))
-        return results
-
-    def _distances(self, seed: int, name: str, probes: str) -> Tensor:
-        matcher = DptiMatcher(self.network(seed, name))  # trained here: a new network has no old distances
-
-        def compute() -> Tensor:
-            search = self.study.search(seed, PROBE_SETS[probes])
-            return matcher.distances(matcher.embed(search.probes), matcher.embed(search.gallery))
-
-        return self.study.distances(seed, LABELS[name], probes, compute)
-
-    def hidden_parts(self, seed: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def hidden_parts(self, seed: int, variant: str) -> tuple[np.ndarray, np.ndarray]:
         """How much of each part an object hides, and how its presence changes.
 
-        A picture and the same behind an object are a pair. Of a part, the share of its attention in the open picture
-        that lies where the object will be, and its presence behind the object over its presence in the open.
+        Each person is shown twice, in the open and behind an object. The share of a part is how much of its attention
+        in the open lies where the object will be. The ratio is its presence behind the object over its presence in the
+        open.
 
         Returns:
             (P, N) shares in [0, 1], and (P, N) ratios.
         """
-        network = self.network(seed, name)
+        network: DptiNetwork = self.network(seed, variant)
         people = self.study.people(seed)
         annotations = load_annotations(people.root)
         boxes = [

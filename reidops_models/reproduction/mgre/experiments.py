@@ -1,4 +1,4 @@
-"""The networks and distances behind the tables: each is made once, whichever tables need it."""
+"""The networks behind the tables, erased test images, and how well regions are located."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from torch import Tensor
 
 from reidops_models.boxes import box_iou
 from reidops_models.data import Sample, resize_image
-from reidops_models.evaluation import RankingResult, evaluate_ranking
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.poses import read_poses
 from reidops_models.mgre.regions import region_boxes
 from reidops_models.recipe import Images
-from reidops_models.reproduction import Study
+from reidops_models.reproduction import Runs, Study, Variant
 from reidops_models.reproduction.study import generator
 from reidops_models.training.augment import augment
 
-# What is other than in recipes/demo.yaml, by the rows of tables 4, 5 and 7.
+# What differs from recipes/demo.yaml in the network, by the rows of tables 4, 5 and 7.
 NETWORKS: dict[str, dict[str, Any]] = {
     "Baseline": {"stages": []},
     "Baseline+1": {"stages": [1]},
@@ -32,40 +31,43 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "Baseline + JO": {"sampling": False},
     "MGRe without JO": {"boxes": "given"},
 }
-PROBES = "query"
+VARIANTS = {name: Variant("mgre/demo", {"network": options}) for name, options in NETWORKS.items()}
 ERASED = 0.5  # of the test images, table 6
 BATCH = 64
 
 
-class Experiments:
-    """Networks and distances of a study's seeds; the gallery shows everybody three times."""
+class MgreRuns(Runs):
+    """The gallery shows everybody three times."""
 
     def __init__(self, study: Study) -> None:
-        self.study = study
+        super().__init__(study, VARIANTS)
 
-    def network(self, seed: int, name: str) -> MgreNetwork:
-        """One of `NETWORKS`."""
-        network = self.study.trained(seed, label_of(name), "mgre/demo", {"network": NETWORKS[name]}).network
-        assert isinstance(network, MgreNetwork)
-        return network
+    def matched(self, seed: int, variant: str, erased: bool = False) -> Tensor:
+        """(P, G) distances of the final features; of erased test images, probes and gallery, where asked for."""
+        network: MgreNetwork = self.network(seed, variant)
 
-    def ranked(self, name: str, *, erased: bool = False) -> list[RankingResult]:
-        """A ranking for each seed; of erased test images, probes and gallery, where asked for."""
-        results = []
-        for seed in self.study.seeds:
-            search = self.study.search(seed, PROBES)
-            results.append(
-                evaluate_ranking(self._distances(seed, name, erased), search.probe_pids, search.gallery_pids)
-            )
-        return results
+        def compute() -> Tensor:
+            search, people = self.search(seed), self.study.people(seed)
+            both = (search.probes, people.query), (search.gallery, people.gallery)
+            sides = [
+                self._embedded(network, images, samples, (seed, side) if erased else None)
+                for side, (images, samples) in enumerate(both)
+            ]
+            return 1 - sides[0] @ sides[1].mT
 
-    def location_errors(self, seed: int, name: str) -> dict[str, tuple[float, float, float]]:
-        """Of every region over the test people: IoU of the located box with the true one; the same of the predefined
-        box; and the mean error of an edge, as a share of the image."""
-        network = self.network(seed, name)
-        people = self.study.people(seed)
+        return self.kept(seed, variant, "erased" if erased else "plain", compute)
+
+    def location_errors(self, seed: int, variant: str) -> dict[str, tuple[float, float, float]]:
+        """How well regions are located, over all test images.
+
+        Returns:
+            By region: the mean IoU of the located box with the true one, that of the predefined box, and the mean error
+            of an edge in fractions of the image.
+        """
+        network: MgreNetwork = self.network(seed, variant)
+        people, search = self.study.people(seed), self.search(seed)
         samples = [*people.query, *people.gallery]
-        images = [*self.study.search(seed, PROBES).probes, *self.study.search(seed, PROBES).gallery]
+        images = [*search.probes, *search.gallery]
         poses = read_poses(samples)
         errors: dict[str, tuple[float, float, float]] = {}
         for stage, regions in network.regions().items():
@@ -84,22 +86,8 @@ class Experiments:
 
     @torch.inference_mode()
     def located(self, network: MgreNetwork, images: Sequence[Tensor]) -> list[dict[int, Tensor]]:
+        """Boxes (B, R, 4) by stage, for every batch of images."""
         return [network.describe(batch).boxes for batch in self.batches(network, images, erased=None)]
-
-    def _distances(self, seed: int, name: str, erased: bool) -> Tensor:
-        network = self.network(seed, name)  # trained here: a new network has no old distances
-
-        def compute() -> Tensor:
-            search, people = self.study.search(seed, PROBES), self.study.people(seed)
-            sides = [
-                self._embedded(network, images, samples, (seed, side) if erased else None)
-                for side, (images, samples) in enumerate(
-                    [(search.probes, people.query), (search.gallery, people.gallery)]
-                )
-            ]
-            return 1 - sides[0] @ sides[1].mT
-
-        return self.study.distances(seed, label_of(name), "erased" if erased else "plain", compute)
 
     @torch.inference_mode()
     def _embedded(
@@ -111,15 +99,13 @@ class Experiments:
 
     @torch.inference_mode()
     def batches(self, network: MgreNetwork, images: Sequence[Tensor], erased: tuple[int, int] | None) -> list[Tensor]:
-        """Resized, in batches; half of them with a rectangle erased, the same ones for every network of a seed."""
+        """Batches of resized images.
+
+        With seeds for `erased`, half of the images have a rectangle erased, and it is the same one for every network.
+        """
         resized = torch.stack([resize_image(image, *network.image_size) for image in images])
         if erased is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(generator(*erased).initial_seed())
                 resized = augment(resized, Images(size=network.image_size, flip=0.0, erase=ERASED))
         return list(resized.split(BATCH))
-
-
-def label_of(name: str) -> str:
-    """The folder of a network."""
-    return name.replace(" ", "")
