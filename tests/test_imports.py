@@ -96,6 +96,19 @@ def modules_that_climb(root: Path) -> list[str]:
     ]
 
 
+def reproductions_that_know_others(root: Path) -> list[str]:
+    """A paper's reproduction knows this paper alone, and what reproductions share knows no paper."""
+    names = [paper.rpartition(".")[2] for paper in papers(root)]
+    return [
+        f"{module} imports {name}"
+        for module, imported_names in imports("reidops_models/reproduction", root).items()
+        for name in sorted(imported_names)
+        for paper in names
+        if any(within(name, f"reidops_models.{place}{paper}") for place in ("", "reproduction."))
+        and not within(module, f"reidops_models.reproduction.{paper}")
+    ]
+
+
 def headers_that_know_torch(root: Path) -> list[str]:
     """Kernels take pointers, sizes and a stream: no header includes torch, but for the two of registration."""
     headers = sorted(path for suffix in ("h", "cuh") for path in (root / "csrc").rglob(f"*.{suffix}"))
@@ -118,9 +131,12 @@ def test_nothing_but_reproductions_and_commands_knows_a_paper() -> None:
     assert modules_that_know_papers(ROOT) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the papers' packages still hold their reproductions")
 def test_nothing_climbs_to_the_top_storey() -> None:
     assert modules_that_climb(ROOT) == []
+
+
+def test_a_reproduction_knows_its_own_paper_alone() -> None:
+    assert reproductions_that_know_others(ROOT) == []
 
 
 def test_kernels_do_not_know_torch() -> None:
@@ -171,6 +187,7 @@ RULES = (
     references_that_know_us,
     modules_that_know_papers,
     modules_that_climb,
+    reproductions_that_know_others,
     headers_that_know_torch,
 )
 
@@ -194,6 +211,8 @@ def test_a_good_house_breaks_no_rule(house: Path) -> None:
         ("reidops_models/dsr/tables.py", "from reidops_models.reproduction import Table\n", modules_that_climb),
         ("reidops_models/report/page.py", "from ..serve import page\n", modules_that_climb),
         ("reidops_models/reproduction/study.py", "import reidops_models.cli\n", modules_that_climb),
+        ("reidops_models/reproduction/csn/tables.py", "from ...dsr import Network\n", reproductions_that_know_others),
+        ("reidops_models/reproduction/study.py", "from .dsr import TABLES\n", reproductions_that_know_others),
         ("csrc/op/deep/op.cuh", '#include "c10/core.h"\n', headers_that_know_torch),
     ],
 )

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from reidops_models.csn import published
-from reidops_models.csn.complexity import count_operations, count_parameters
-from reidops_models.csn.experiments import BASE, EXTENDED, Experiments
-from reidops_models.csn.figures import draw_figure4
 from reidops_models.csn.network import CsnNetwork
 from reidops_models.csn.recipe import NetworkOptions
 from reidops_models.evaluation import markdown_table
 from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.csn import published
+from reidops_models.reproduction.csn.complexity import count_operations, count_parameters
+from reidops_models.reproduction.csn.experiments import BASE, EXTENDED, CsnRuns
+from reidops_models.reproduction.csn.figures import draw_figure4
 
 METRICS = ("r1", "r5", "r10")
 SETTING = (
@@ -37,13 +37,13 @@ ROWS_OF_TABLE_4 = {"C1": "C1", "C2": "C2", "C3": "L4", "C4": EXTENDED}
 
 def table3(study: Study) -> Table:
     """Table 3: the ranking loss, and the levels."""
-    runs = Experiments(study)
+    runs = CsnRuns(study)
     base, extended = "Ours-(L2, L3)", "Ours-(L2, L3, L4)"
-    rows = [_row(runs, name, label, published.TABLE_3[name]) for name, label in ROWS_OF_TABLE_3.items()]
+    rows = [_row(runs, name, variant, published.TABLE_3[name]) for name, variant in ROWS_OF_TABLE_3.items()]
     by_classifier, by_vectors = f"{base}, classifier alone", f"{base}, vectors alone"
     rows += [
-        Row(by_classifier, runs.ranked([runs.classified(seed, BASE) for seed in study.seeds])),
-        Row(by_vectors, runs.ranked([runs.ranked_by_vectors(seed, BASE) for seed in study.seeds])),
+        Row(by_classifier, runs.ranked(partial(runs.classified, variant=BASE))),
+        Row(by_vectors, runs.ranked(partial(runs.by_vectors, variant=BASE))),
     ]
     claims = [
         Claim(base, "Ours-cls"),
@@ -73,8 +73,8 @@ def table3(study: Study) -> Table:
 
 def table4(study: Study) -> Table:
     """Table 4: stripes, localisation nets, levels."""
-    runs = Experiments(study)
-    rows = [_row(runs, name, label, published.TABLE_4[name]) for name, label in ROWS_OF_TABLE_4.items()]
+    runs = CsnRuns(study)
+    rows = [_row(runs, name, variant, published.TABLE_4[name]) for name, variant in ROWS_OF_TABLE_4.items()]
     claims = [Claim("C4", other) for other in ("C1", "C2", "C3")] + [Claim("C2", "C1")]
     return Table(
         "table4",
@@ -92,11 +92,9 @@ def table4(study: Study) -> Table:
 
 def classifier(study: Study) -> Table:
     """Tables 3 and 4 without the second term of eq. 7: what the score maps alone tell. Our own question."""
-    runs = Experiments(study)
-    labels = {**ROWS_OF_TABLE_3, **{name: ROWS_OF_TABLE_4[name] for name in ("C1", "C2")}}
-    rows = [
-        Row(name, runs.ranked([runs.classified(seed, label) for seed in study.seeds])) for name, label in labels.items()
-    ]
+    runs = CsnRuns(study)
+    variants = {**ROWS_OF_TABLE_3, **{name: ROWS_OF_TABLE_4[name] for name in ("C1", "C2")}}
+    rows = [Row(name, runs.ranked(partial(runs.classified, variant=variant))) for name, variant in variants.items()]
     base, extended = "Ours-(L2, L3)", "Ours-(L2, L3, L4)"
     pairs = [
         (base, "Ours-cls"),
@@ -149,12 +147,12 @@ def figure4(study: Study) -> Table:
             "The mean over the 96 maps of a part; in each column one scale of colours for the two rows of a probe.",
             "Of two rows the upper one has the wrong picture that came nearest, the lower one the right picture.",
         ],
-        pictures={"maps": partial(draw_figure4, Experiments(study))},
+        figures={"maps": partial(draw_figure4, CsnRuns(study))},
     )
 
 
-def _row(runs: Experiments, name: str, label: str, printed: tuple[float, ...]) -> Row:
-    results = runs.ranked([runs.distances(seed, label) for seed in runs.study.seeds])
+def _row(runs: CsnRuns, name: str, variant: str, printed: tuple[float, ...]) -> Row:
+    results = runs.ranked(partial(runs.matched, variant=variant))
     return Row(name, results, published={published.CUHK03: printed})
 
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from reidops_models.evaluation import markdown_table
 from reidops_models.reproduction import Claim, Row, Study, Table
-from reidops_models.stnreid import published
-from reidops_models.stnreid.experiments import LOCALISERS, SETTINGS, STRONG, WHOLE, Experiments
-from reidops_models.stnreid.figures import draw_figure4, draw_figure5
+from reidops_models.reproduction.stnreid import published
+from reidops_models.reproduction.stnreid.experiments import LOCALISERS, SETTINGS, STRONG, WHOLE, StnreidRuns
+from reidops_models.reproduction.stnreid.figures import draw_figure4, draw_figure5
 
 SETTING = (
     "Ours: drawn people, 20 to 60 % of a probe cut away, a slim ResNet; in brackets 95 % bootstrap intervals over the "
@@ -28,18 +28,18 @@ TRUE = "True boxes: as if the STN module found, in every gallery image, the part
 
 def table2(study: Study) -> Table:
     """Table 2 and sec. 5.1: does a weaker ReID module teach a better STN module?"""
-    runs = Experiments(study)
+    runs = StnreidRuns(study)
     rows, claims = [], []
-    for label in SETTINGS:
-        alone, with_stn, true = (f"{label}, {method}" for method in ("ReID module alone", "STNReID", "true boxes"))
-        without, together = published.TABLE_2[label]
+    for variant in SETTINGS:
+        alone, together, true = (f"{variant}, {method}" for method in ("ReID module alone", "STNReID", "true boxes"))
+        printed = [{published.REID: (value,)} for value in published.TABLE_2[variant]]
         rows += [
-            Row(alone, runs.ranked(partial(runs.alone, label=label)), published={published.REID: (without,)}),
-            Row(with_stn, runs.ranked(partial(runs.with_stn, label=label)), published={published.REID: (together,)}),
-            Row(true, runs.ranked(partial(runs.with_true_boxes, label=label))),
+            Row(alone, runs.ranked(partial(runs.alone, variant=variant)), published=printed[0]),
+            Row(together, runs.ranked(partial(runs.with_stn, variant=variant)), published=printed[1]),
+            Row(true, runs.ranked(partial(runs.with_true_boxes, variant=variant))),
         ]
-        claims += [Claim(with_stn, alone), Claim(true, alone, published=False)]
-    text, values = _overlaps(runs, {label: label for label in SETTINGS})
+        claims += [Claim(together, alone), Claim(true, alone, published=False)]
+    text, values = _overlaps(runs, {variant: variant for variant in SETTINGS})
     return Table(
         "table2",
         "Five settings, one stage (table 2, figure 4)",
@@ -49,19 +49,19 @@ def table2(study: Study) -> Table:
         notes=[SETTING, TRUE, "Pre-trained on other drawn people, in place of ImageNet. The weight of L_STN is 0.02."],
         text=text,
         values=values,
-        pictures={"figure4": partial(draw_figure4, runs)},
+        figures={"figure4": partial(draw_figure4, runs)},
     )
 
 
 def table3(study: Study) -> Table:
     """Table 3: Merge Mode and Pipeline Mode, with and without the STN module; and with one that was taught boxes."""
-    runs = Experiments(study)
+    runs = StnreidRuns(study)
     rows, claims = [], []
-    for mode, label in (("MM", STRONG), ("PM", "PM")):
+    for mode, variant in (("MM", STRONG), ("PM", "PM")):
         for stn, taught in (("Ep1", ""), ("boxes-two", " (boxes, ours)")):
             alone, with_stn = f"{mode}{taught}, ReID module alone", f"{mode}{taught}"
             for name, method in ((alone, runs.alone), (with_stn, runs.with_stn)):
-                given = partial(method, label=f"{label}+{stn}")
+                given = partial(method, variant=f"{variant}+{stn}")
                 rows.append(Row(name, runs.ranked(given), published=published.TABLE_3.get(name, {})))
             claims.append(Claim(with_stn, alone, published=not taught))
     claims += [Claim("PM", "MM"), Claim("PM, ReID module alone", "MM, ReID module alone")]
@@ -81,7 +81,7 @@ def table3(study: Study) -> Table:
         ],
         text=text,
         values=values,
-        pictures={
+        figures={
             "figure5": partial(draw_figure5, runs, "PM+Ep1"),
             "figure5-boxes": partial(draw_figure5, runs, "PM+boxes-two"),
         },
@@ -90,7 +90,7 @@ def table3(study: Study) -> Table:
 
 def table4(study: Study) -> Table:
     """Table 4: the methods that this package has, on one ReID module."""
-    runs = Experiments(study)
+    runs = StnreidRuns(study)
     methods: dict[str, tuple[Callable[..., Tensor], str, str]] = {
         "Baseline": (runs.alone, STRONG, "Baseline"),
         "DSR (Our)": (runs.reconstructed, STRONG, "DSR (Our)"),
@@ -102,8 +102,8 @@ def table4(study: Study) -> Table:
         "PM with true boxes": (runs.with_true_boxes, "PM+Ep1", ""),
     }
     rows = [
-        Row(name, runs.ranked(partial(method, label=label)), published=published.TABLE_4.get(printed, {}))
-        for name, (method, label, printed) in methods.items()
+        Row(name, runs.ranked(partial(method, variant=variant)), published=published.TABLE_4.get(printed, {}))
+        for name, (method, variant, printed) in methods.items()
     ]
     claims = [
         Claim("DSR (Our)", "Baseline"),
@@ -131,18 +131,18 @@ def table4(study: Study) -> Table:
 
 def localisers(study: Study) -> Table:
     """What teaches an STN module to crop, and what cropping is worth: our own question."""
-    runs = Experiments(study)
+    runs = StnreidRuns(study)
     rows, claims = [], []
-    for label, title in ((WHOLE, "ReID of whole images"), (STRONG, "strong ReID")):
+    for variant, title in ((WHOLE, "ReID of whole images"), (STRONG, "strong ReID")):
         alone = f"{title}, alone"
-        rows.append(Row(alone, runs.ranked(partial(runs.alone, label=label))))
-        found = {stn: partial(runs.with_stn, label=f"{label}+{stn}") for stn in LOCALISERS}
-        found["true boxes"] = partial(runs.with_true_boxes, label=label)
+        rows.append(Row(alone, runs.ranked(partial(runs.alone, variant=variant))))
+        found = {stn: partial(runs.with_stn, variant=f"{variant}+{stn}") for stn in LOCALISERS}
+        found["true boxes"] = partial(runs.with_true_boxes, variant=variant)
         for stn, given in found.items():
             name = f"{title}, {LOCALISERS[stn][0] if stn in LOCALISERS else stn}"
             rows.append(Row(name, runs.ranked(given)))
             claims.append(Claim(name, alone, published=False))
-    text, values = _overlaps(runs, {label: title for label, (title, _) in LOCALISERS.items()})
+    text, values = _overlaps(runs, {variant: title for variant, (title, _) in LOCALISERS.items()})
     return Table(
         "localisers",
         "What teaches an STN module to crop, and what that is worth",
@@ -160,13 +160,13 @@ def localisers(study: Study) -> Table:
     )
 
 
-def _overlaps(runs: Experiments, labels: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """What STN modules crop, as IoU with the true box: where the partial image was cut from the holistic one, as in
-    training, and where they are two pictures of a person by two cameras, as in a search."""
+def _overlaps(runs: StnreidRuns, variants: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """What STN modules crop, as IoU with the true box. In the first columns the partial image was cut from the holistic
+    one, as in training. In the others they are two images of a person by two cameras, as in a search."""
     seeds = runs.study.seeds
     found = {"theta = identity": [(runs.overlap_within(seed), runs.overlap_across(seed)) for seed in seeds]}
-    for label, title in labels.items():
-        found[title] = [(runs.overlap_within(seed, label), runs.overlap_across(seed, label)) for seed in seeds]
+    for variant, title in variants.items():
+        found[title] = [(runs.overlap_within(seed, variant), runs.overlap_across(seed, variant)) for seed in seeds]
     rows = [["STN module of", "IoU, one picture", "of each seed", "IoU, two cameras", "of each seed"]]
     for name, values in found.items():
         columns = list(zip(*values, strict=True))

@@ -6,7 +6,7 @@ import torch
 
 from reidops_models.embedding import device_of
 from reidops_models.mgre.network import MgreNetwork
-from reidops_models.operations import counted_products
+from reidops_models.reproduction.counting import counted_products
 
 PARTS = {
     "backbone": "trunk",

@@ -7,7 +7,7 @@ from torch import nn
 
 from reidops_models.csn.network import DIRECTIONS, CsnNetwork
 from reidops_models.embedding import device_of
-from reidops_models.operations import counted_products
+from reidops_models.reproduction.counting import counted_products
 
 IMAGES = 2  # of a pair
 PARTS = {"trunk": "trunk", "similarity": "localisation nets", "ranking": "ranking net"}

@@ -11,18 +11,18 @@ from torch import Tensor
 
 from reidops_models.data import resize_image
 from reidops_models.report import draw_grid
-from reidops_models.stnreid.experiments import PARTIAL, SETTINGS, Experiments
+from reidops_models.reproduction.stnreid.experiments import SETTINGS, StnreidRuns
 from reidops_models.stnreid.network import StnreidNetwork
 
 PROBES_OF_ONE = 4  # figure 4: partial images of one person
 HOLISTIC, PARTIALS = 3, 5  # figure 5: of each of two people
 
 
-def draw_figure4(runs: Experiments, path: Path) -> Path:
+def draw_figure4(runs: StnreidRuns, path: Path) -> Path:
     """One holistic image and four partial ones of its person; a column for each setting's STN module."""
     seed = runs.study.seeds[0]
     holistic, partials = _person(runs, seed, 0)
-    networks = [runs.module(seed, label) for label in SETTINGS]
+    networks: list[StnreidNetwork] = [runs.network(seed, variant) for variant in SETTINGS]
     rows = [
         [probe, holistic[0], *(affined(network, holistic[0], probe) for network in networks)]
         for probe in partials[:PROBES_OF_ONE]
@@ -30,10 +30,10 @@ def draw_figure4(runs: Experiments, path: Path) -> Path:
     return draw_grid(rows, ["partial", "holistic", *SETTINGS], path)
 
 
-def draw_figure5(runs: Experiments, label: str, path: Path) -> Path:
+def draw_figure5(runs: StnreidRuns, variant: str, path: Path) -> Path:
     """Three holistic images of each of two people against five partial ones; a row for each partial image."""
     seed = runs.study.seeds[0]
-    network = runs.module(seed, label)
+    network: StnreidNetwork = runs.network(seed, variant)
     rows: list[list[Tensor | None]] = []
     for number in range(2):
         holistic, partials = _person(runs, seed, number)
@@ -50,9 +50,9 @@ def affined(network: StnreidNetwork, holistic: Tensor, partial: Tensor) -> Tenso
     return network.affine(whole, network.locate(whole, part))[0]
 
 
-def _person(runs: Experiments, seed: int, number: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """The gallery pictures and the partial probes of a test person, by number."""
-    search = runs.study.search(seed, PARTIAL)
+def _person(runs: StnreidRuns, seed: int, number: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """All gallery images and the partial probes of a test person, by number."""
+    search = runs.study.search(seed, runs.probe_set)
     pid = np.unique(search.gallery_pids)[number]
     holistic = [search.gallery[i] for i in np.flatnonzero(search.gallery_pids == pid).tolist()]
     return holistic, [search.probes[i] for i in np.flatnonzero(search.probe_pids == pid).tolist()]

@@ -1,4 +1,4 @@
-"""The pictures of the tables: where each template looks, figure 3."""
+"""Figure 3: where each template looks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
-from reidops_models.dpti.experiments import Experiments
+from reidops_models.dpti.network import DptiNetwork
 from reidops_models.report import draw_grid, heat
+from reidops_models.reproduction.dpti.experiments import DptiRuns
 
 PEOPLE = 4
 
 
-def draw_figure3(runs: Experiments, name: str, path: Path) -> Path:
-    """Attention over the person for every template, a row a picture: people in the open, then behind an object."""
+def draw_figure3(runs: DptiRuns, variant: str, path: Path) -> Path:
+    """Attention over the person for every template. Each row is an image: people in the open, then behind an object."""
     seed = runs.study.seeds[0]
-    network = runs.network(seed, name)
+    network: DptiNetwork = runs.network(seed, variant)
     rows: list[list[Tensor | None]] = []
     for probe_set in ("query", "occluded_query"):
         probes = runs.study.search(seed, probe_set).probes

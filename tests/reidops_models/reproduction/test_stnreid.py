@@ -1,37 +1,15 @@
-"""The paper's tables, end to end on a benchmark in which numbers mean nothing: what is compared with what."""
+"""What is special in the tables of the STNReID paper: what is compared with what."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import torch
 
 import reidops
-from reidops_models.cli import main
 from reidops_models.reproduction import Study
-from reidops_models.stnreid import published
-from reidops_models.stnreid.ablations import TABLES
-from reidops_models.stnreid.experiments import LOCALISERS, PARTIAL, SETTINGS, STRONG, WHOLE, Experiments
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return Study(tmp_path_factory.mktemp("study"), (0,), "tiny", say=lambda _: None)
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_every_table_can_be_made(study: Study, name: str, tmp_path: Path) -> None:
-    table = TABLES[name](study)
-    assert table.name == name
-    assert all(path.stat().st_size for path in table.write(tmp_path))
-    for row in table.rows:
-        assert len(row.results) == len(study.seeds)
-        assert row.pooled.valid.all()
-        assert all(len(numbers) == len(table.metrics) for numbers in row.published.values())
-    names = [row.name for row in table.rows]
-    assert len(set(names)) == len(names)
-    assert {claim.better for claim in table.claims} | {claim.worse for claim in table.claims} <= set(names)
+from reidops_models.reproduction.stnreid import published
+from reidops_models.reproduction.stnreid.experiments import LOCALISERS, PARTIAL, SETTINGS, STRONG, WHOLE, StnreidRuns
+from reidops_models.reproduction.stnreid.tables import TABLES
 
 
 def test_every_printed_number_stands_in_its_row(study: Study) -> None:
@@ -43,9 +21,9 @@ def test_every_printed_number_stands_in_its_row(study: Study) -> None:
 
 
 def test_settings_differ_in_what_table_2_says(study: Study) -> None:
-    runs = Experiments(study)
-    for label, (pre_trained, smoothed, triplet) in SETTINGS.items():
-        checkpoint = runs.network(0, label)
+    runs = StnreidRuns(study)
+    for variant, (pre_trained, smoothed, triplet) in SETTINGS.items():
+        checkpoint = runs.checkpoint(0, variant)
         losses = {loss.name: loss for loss in checkpoint.recipe.losses}
         assert (losses["cross_entropy"].label_smoothing > 0) is smoothed
         assert ("triplet" in losses) is triplet
@@ -53,9 +31,9 @@ def test_settings_differ_in_what_table_2_says(study: Study) -> None:
 
 
 def test_the_pipeline_goes_on_from_the_merge(study: Study) -> None:
-    runs = Experiments(study)
+    runs = StnreidRuns(study)
     merged, trained = runs.network(0, f"{STRONG}+Ep1"), runs.network(0, "PM+Ep1")
-    parts = [one.network.state_dict() for one in (merged, trained, runs.network(0, "Ep1"), runs.network(0, STRONG))]
+    parts = [one.state_dict() for one in (merged, trained, runs.network(0, "Ep1"), runs.network(0, STRONG))]
     for name, value in parts[0].items():
         stn = name.startswith("localisation.")
         assert torch.equal(value, parts[2 if stn else 3][name])
@@ -65,7 +43,7 @@ def test_the_pipeline_goes_on_from_the_merge(study: Study) -> None:
 def test_the_true_box_of_a_probes_own_picture_shows_the_same_part_of_the_body(study: Study) -> None:
     from reidops_models.data.synthetic import load_annotations
 
-    runs, search = Experiments(study), study.search(0, PARTIAL)
+    runs, search = StnreidRuns(study), study.search(0, PARTIAL)
     people = study.people(0)
     known = load_annotations(people.root)
     boxes = runs.true_boxes(0)
@@ -82,12 +60,12 @@ def test_the_true_box_of_a_probes_own_picture_shows_the_same_part_of_the_body(st
 
 
 def test_overlaps_are_of_the_right_pairs(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = Experiments(study)
+    runs = StnreidRuns(study)
     assert 0.4 < runs.overlap_within(0) < 0.8  # of 20 to 60 % cut away, 40 to 80 % are left
     boxes = runs.true_boxes(0)
-    monkeypatch.setattr(runs, "_thetas", lambda seed, label: reidops.boxes_to_theta(boxes))
+    monkeypatch.setattr(runs, "_thetas", lambda seed, variant: reidops.boxes_to_theta(boxes))
     assert runs.overlap_across(0, "true") == pytest.approx(1.0, abs=1e-5)
-    monkeypatch.setattr(runs, "_thetas", lambda seed, label: reidops.boxes_to_theta(boxes.roll(1, dims=1)))
+    monkeypatch.setattr(runs, "_thetas", lambda seed, variant: reidops.boxes_to_theta(boxes.roll(1, dims=1)))
     assert runs.overlap_across(0, "true") < 0.99  # another person's picture has another box
 
 
@@ -95,10 +73,3 @@ def test_every_localiser_is_tried_in_both_reid_modules(study: Study) -> None:
     names = [row.name for row in TABLES["localisers"](study).rows]
     assert len(names) == 2 * (len(LOCALISERS) + 2)
     assert {WHOLE, STRONG} == {"whole", "strong"}
-
-
-def test_the_command_writes_tables_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out"
-    assert main(["reproduce", "stnreid", "--table", "table2", "--seeds", "0", "--size", "tiny", "--out", str(out)]) == 0
-    assert "STN module of" in capsys.readouterr().out
-    assert (out / "table2-figure4.png").stat().st_size

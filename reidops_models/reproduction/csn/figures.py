@@ -1,4 +1,4 @@
-"""Figure 4: where in a probe the parts of a gallery picture are found, at each level."""
+"""Figure 4: where in a probe the parts of a gallery image are found, at each level."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reidops_models.csn.experiments import BASE, PROBES, Experiments
 from reidops_models.csn.network import CsnNetwork
 from reidops_models.data import resize_image
 from reidops_models.report import draw_grid, heat
+from reidops_models.reproduction.csn.experiments import BASE, CsnRuns
 
-PAIRS = 2  # probes drawn, each with a wrong and a right gallery picture
+PAIRS = 2  # probes drawn, each with a wrong and a right gallery image
 PARTS = {"upper": 0, "middle": 1}
 
 
-def draw_figure4(runs: Experiments, path: Path) -> Path:
-    """Two probes of the first seed, each with the nearest picture of another person and with its own person's."""
+def draw_figure4(runs: CsnRuns, path: Path) -> Path:
+    """Two probes of the first seed, each with the nearest image of another person and with its own person's."""
     seed = runs.study.seeds[0]
-    network, search = runs.network(seed, BASE), runs.study.search(seed, PROBES)
-    gallery = [search.gallery[i] for i in search.first_of_each]
-    pids = torch.from_numpy(search.gallery_pids[search.first_of_each])
-    distances = runs.distances(seed, BASE)
+    network: CsnNetwork = runs.network(seed, BASE)
+    search, distances = runs.search(seed), runs.matched(seed, BASE)
+    pids = torch.from_numpy(search.gallery_pids)
     drawn = torch.linspace(0, len(search.probes) - 1, PAIRS).long().tolist()
     pairs = []
     for index in drawn:
         own = pids == int(search.probe_pids[index])
         wrong = int(distances[index].masked_fill(own, torch.inf).argmin())
-        pairs += [(search.probes[index], gallery[one]) for one in (wrong, int(own.nonzero()[0]))]
+        pairs += [(search.probes[index], search.gallery[one]) for one in (wrong, int(own.nonzero()[0]))]
     maps = [score_maps(network, probe, other) for probe, other in pairs]
     columns = [(level, part) for level in range(len(network.levels)) for part in PARTS.values()]
     rows: list[list[Tensor | None]] = [list(pair) for pair in pairs]

@@ -13,16 +13,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from reidops_models.dpti import published
-from reidops_models.dpti.experiments import BACKBONES, PROBE_SETS, VARIANTS, Experiments
-from reidops_models.dpti.figures import draw_figure3
 from reidops_models.evaluation import markdown_table
 from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.dpti import published
+from reidops_models.reproduction.dpti.experiments import PROBE_SETS, DptiRuns
+from reidops_models.reproduction.dpti.figures import draw_figure3
 
 SETTING = (
     "Ours: drawn people, images of 128x64, a slim ResNet, d = 64, 30 epochs; in brackets 95 % bootstrap intervals over "
     "the people of all seeds. The gallery shows everybody three times, by a camera that took none of the probes."
 )
+ROWS_OF_TABLE_5 = {
+    "ResNet-50": "G + D + W",
+    "ResNet-50 with IBN": "ResNet-50 with IBN",
+    "OSNet": "OSNet",
+    "ResNet-18": "ResNet-18",
+}
 SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of a part's attention that an object covers: edges of the rows
 
 CLAIMS_OF_TABLE_4 = (
@@ -43,14 +49,12 @@ CLAIMS_OF_TABLE_5 = (
 
 def table4(study: Study) -> Table:
     """Table 4: what templates are made of, and their weighting, on three kinds of probes."""
-    runs = Experiments(study)
-    rows = [
-        Row(
-            f"{name}, {probes}", runs.ranked(name, probes), published={published.PAPER: published.TABLE_4[name][probes]}
-        )
-        for probes in PROBE_SETS
-        for name in VARIANTS
-    ]
+    runs = DptiRuns(study)
+    rows = []
+    for probes, probe_set in PROBE_SETS.items():
+        for variant, printed in published.TABLE_4.items():
+            results = runs.ranked(partial(runs.matched, variant=variant, probes=probes), probe_set=probe_set)
+            rows.append(Row(f"{variant}, {probes}", results, published={published.PAPER: printed[probes]}))
     return Table(
         "table4",
         "Templates and their weighting (table 4)",
@@ -70,11 +74,11 @@ def table4(study: Study) -> Table:
 
 def table5(study: Study) -> Table:
     """Table 5: backbones, on holistic probes."""
-    runs = Experiments(study)
-    rows = [
-        Row(name, runs.ranked(name, "holistic"), published={published.PAPER: published.TABLE_5[name]})
-        for name in BACKBONES
-    ]
+    runs = DptiRuns(study)
+    rows = []
+    for name, variant in ROWS_OF_TABLE_5.items():
+        results = runs.ranked(partial(runs.matched, variant=variant, probes="holistic"))
+        rows.append(Row(name, results, published={published.PAPER: published.TABLE_5[name]}))
     return Table(
         "table5",
         "Backbones (table 5)",
@@ -96,13 +100,13 @@ def figure3(study: Study) -> Table:
         "Attention of the template initialization (figure 3)",
         text="A row a picture, a column a template: people in the open, and behind an object.",
         notes=["softmax of eq. 6, over the maps of stage 3; each map has its own scale of colours. The first seed."],
-        pictures={"attention": partial(draw_figure3, Experiments(study), "G + D")},
+        figures={"attention": partial(draw_figure3, DptiRuns(study), "G + D")},
     )
 
 
 def presence(study: Study) -> Table:
     """Does a part's weight fall when an object hides it? Our own question."""
-    runs = Experiments(study)
+    runs = DptiRuns(study)
     header = ["attention that the object covers", "parts", "presence behind it / in the open", "of each seed"]
     parts, values = [], {}
     for name in ("G + D", "G + D + W"):

@@ -11,8 +11,9 @@ from functools import partial
 
 from torch import Tensor
 
-from reidops_models.dsr import published
-from reidops_models.dsr.experiments import (
+from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.dsr import published
+from reidops_models.reproduction.dsr.experiments import (
     CONTROL,
     DOUBLE,
     FINE_TUNED,
@@ -22,10 +23,9 @@ from reidops_models.dsr.experiments import (
     SINGLE,
     TRIPLE,
     WHOLE,
-    Experiments,
+    DsrRuns,
 )
-from reidops_models.dsr.timing import build_timing
-from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.dsr.timing import build_timing
 
 METHODS = ("Resizing model", "SWM", "AMC", "AMC+SWM", "DSR single-scale", "DSR multi-scale")
 BLOCKS = {"1x1": SINGLE, "1x1 + 2x2": DOUBLE, "1x1 + 2x2 + 3x3": TRIPLE}
@@ -40,27 +40,27 @@ SETTING = (
 
 
 def table1(study: Study) -> Table:
-    """Table 1, figures 10 and 11: all methods, one gallery picture a person."""
-    return _all_methods(Experiments(study), "table1", shots=1)
+    """Table 1, figures 10 and 11: all methods, one gallery image per person."""
+    return _all_methods(DsrRuns(study), "table1", shots=1)
 
 
 def table2(study: Study) -> Table:
-    """Table 2: all methods, three gallery pictures a person."""
-    return _all_methods(Experiments(study), "table2", shots=3)
+    """Table 2: all methods, three gallery images per person."""
+    return _all_methods(DsrRuns(study), "table2", shots=3)
 
 
-def _all_methods(runs: Experiments, name: str, shots: int) -> Table:
+def _all_methods(runs: DsrRuns, name: str, shots: int) -> Table:
     numbers = published.TABLE_1 if shots == 1 else published.TABLE_2
 
     def distances(method: str) -> Callable[[int], Tensor]:
         if method == "AMC":
-            return partial(runs.people, label=FINE_TUNED, method="AMC", shots=shots)
+            return partial(runs.people, variant=FINE_TUNED, method="AMC", shots=shots)
         if method == "AMC+SWM":
-            return partial(runs.fused, label=FINE_TUNED, shots=shots)
-        return partial(runs.table, label=FINE_TUNED, method=method)
+            return partial(runs.fused, variant=FINE_TUNED, shots=shots)
+        return partial(runs.matched, variant=FINE_TUNED, method=method)
 
     def row(method: str, given: Callable[[int], Tensor]) -> Row:
-        return Row(method, runs.ranked(given, shots), runs.verified(given, shots), numbers.get(method, {}))
+        return Row(method, runs.ranked(given, shots=shots), runs.verified(given, shots=shots), numbers.get(method, {}))
 
     rows = [row(method, distances(method)) for method in METHODS]
     claims = [Claim("DSR single-scale", rival) for rival in ("Resizing model", "SWM", "AMC", "AMC+SWM")]
@@ -76,7 +76,7 @@ def _all_methods(runs: Experiments, name: str, shots: int) -> Table:
             rows.append(Row(f"{method}, N = 1", runs.ranked(distances(method), shots=1)))
             claims.append(Claim(method, f"{method}, N = 1"))
         for title, kind in (("a dictionary a person", "groups"), ("one dictionary for all", "joint")):
-            rows.append(row(f"DSR, {title}", partial(runs.people, label=FINE_TUNED, method=kind, shots=shots)))
+            rows.append(row(f"DSR, {title}", partial(runs.people, variant=FINE_TUNED, method=kind, shots=shots)))
             claims.append(Claim(f"DSR, {title}", "DSR single-scale", published=False))
         notes.append(
             "A person's distance is the mean over the pictures (sec. 4.2), for AMC the error that all of a person's "
@@ -88,9 +88,10 @@ def _all_methods(runs: Experiments, name: str, shots: int) -> Table:
 
 def figure9(study: Study) -> Table:
     """Figure 9: blocks of 1x1, of 1x1 and 2x2, and of 1x1, 2x2 and 3x3."""
-    runs = Experiments(study)
+    runs = DsrRuns(study)
     rows = [
-        Row(name, runs.ranked(partial(runs.blocks, label=FINE_TUNED, scales=scales))) for name, scales in BLOCKS.items()
+        Row(name, runs.ranked(partial(runs.blocks, variant=FINE_TUNED, scales=scales), shots=1))
+        for name, scales in BLOCKS.items()
     ]
     first, second, third = BLOCKS
     claims = [Claim(second, first), Claim(third, first), Claim(third, second)]
@@ -100,7 +101,7 @@ def figure9(study: Study) -> Table:
 
 def scale(study: Study) -> Table:
     """Multi-scale blocks where probe and gallery differ in scale, which sec. 3.4 builds them for."""
-    runs = Experiments(study)
+    runs = DsrRuns(study)
     rows, claims = [], []
     for factor in (*FACTORS, None):
         title = "random, 1/2 to 2" if factor is None else f"x {factor:g}"
@@ -112,11 +113,11 @@ def scale(study: Study) -> Table:
             if factor == SMALLER:
                 claims.append(Claim(triple, f"{title}: SWM"))
         for name, method in methods.items():
-            given = partial(runs.rescaled, label=FINE_TUNED, method=method, factor=factor)
-            rows.append(Row(name, runs.ranked(given)))
+            given = partial(runs.rescaled, variant=FINE_TUNED, method=method, factor=factor)
+            rows.append(Row(name, runs.ranked(given, shots=1)))
     large = {f"maps of 16x8: {name}": scales for name, scales in BLOCKS.items()}
     for name, scales in large.items():
-        rows.append(Row(name, runs.ranked(partial(runs.blocks, label=LARGE, scales=scales))))
+        rows.append(Row(name, runs.ranked(partial(runs.blocks, variant=LARGE, scales=scales), shots=1)))
     single, *others = large
     claims += [Claim(name, single, published=False) for name in others]
     notes = [
@@ -141,12 +142,12 @@ def scale(study: Study) -> Table:
 
 def figure13(study: Study) -> Table:
     """Figure 13: DSR on the pre-trained and on the fine-tuned network, single-shot."""
-    runs = Experiments(study)
+    runs = DsrRuns(study)
     names = {"pre-trained": PRE_TRAINED, "trained on without eq. 5": CONTROL, "fine-tuned": FINE_TUNED}
     rows = []
-    for name, label in names.items():
-        given = partial(runs.table, label=label, method="DSR single-scale")
-        rows.append(Row(name, runs.ranked(given), runs.verified(given)))
+    for name, variant in names.items():
+        given = partial(runs.matched, variant=variant, method="DSR single-scale")
+        rows.append(Row(name, runs.ranked(given, shots=1), runs.verified(given)))
     claims = [Claim("fine-tuned", "pre-trained", metric) for metric in ("r1", "mAP")]
     claims += [Claim("fine-tuned", "trained on without eq. 5", metric, published=False) for metric in ("r1", "mAP")]
     notes = [
@@ -167,16 +168,16 @@ def figure13(study: Study) -> Table:
 
 def table4(study: Study) -> Table:
     """Table 4: whole probes, before and after fine-tuning."""
-    runs = Experiments(study)
+    runs = DsrRuns(study)
 
     def row(name: str, given: Callable[[int], Tensor]) -> Row:
-        return Row(name, runs.ranked(given, probe_set=WHOLE), published=published.TABLE_4.get(name, {}))
+        return Row(name, runs.ranked(given, shots=1, probe_set=WHOLE), published=published.TABLE_4.get(name, {}))
 
-    rows = [row("pool5, Euclidean", partial(runs.pooled, label=PRE_TRAINED, probe_set=WHOLE))]
-    for label, ending in ((PRE_TRAINED, ""), (FINE_TUNED, ", fine-tuned")):
+    rows = [row("pool5, Euclidean", partial(runs.pooled, variant=PRE_TRAINED, probe_set=WHOLE))]
+    for variant, ending in ((PRE_TRAINED, ""), (FINE_TUNED, ", fine-tuned")):
         for method in ("DSR single-scale", "DSR multi-scale"):
-            rows.append(row(method + ending, partial(runs.table, label=label, method=method, probe_set=WHOLE)))
-    rows.append(row("pool5, Euclidean, fine-tuned", partial(runs.pooled, label=FINE_TUNED, probe_set=WHOLE)))
+            rows.append(row(method + ending, partial(runs.matched, variant=variant, method=method, probe_set=WHOLE)))
+    rows.append(row("pool5, Euclidean, fine-tuned", partial(runs.pooled, variant=FINE_TUNED, probe_set=WHOLE)))
     claims = []
     for metric in ("r1", "mAP"):
         claims += [
@@ -191,11 +192,11 @@ def table4(study: Study) -> Table:
 
 def gradients(study: Study) -> Table:
     """Fine-tuning by eq. 7, with W held constant, against the exact gradient, which follows W."""
-    runs = Experiments(study)
+    runs = DsrRuns(study)
     names = {"pre-trained": PRE_TRAINED, "W constant (eq. 7)": FINE_TUNED, "through W (implicit)": IMPLICIT}
     rows = [
-        Row(name, runs.ranked(partial(runs.table, label=label, method="DSR single-scale")))
-        for name, label in names.items()
+        Row(name, runs.ranked(partial(runs.matched, variant=variant, method="DSR single-scale"), shots=1))
+        for name, variant in names.items()
     ]
     first, constant, implicit = names
     claims = [
@@ -211,7 +212,7 @@ def gradients(study: Study) -> Table:
 
 def table3(study: Study) -> Table:
     """Table 3: seconds to identify one probe."""
-    return build_timing(Experiments(study))
+    return build_timing(DsrRuns(study))
 
 
 TABLES: dict[str, Callable[[Study], Table]] = {

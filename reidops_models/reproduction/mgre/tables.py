@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from reidops_models.evaluation import bootstrap_interval, markdown_table, pool_rankings
-from reidops_models.mgre import published
-from reidops_models.mgre.complexity import count_operations
-from reidops_models.mgre.experiments import Experiments
-from reidops_models.mgre.figures import draw_figure4, draw_mapping, draw_regions
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.reproduction import Claim, Row, Study, Table
+from reidops_models.reproduction.mgre import published
+from reidops_models.reproduction.mgre.complexity import count_operations
+from reidops_models.reproduction.mgre.experiments import MgreRuns
+from reidops_models.reproduction.mgre.figures import draw_figure4, draw_mapping, draw_regions
 
 SETTING = (
     "Ours: drawn people, images of 128x64, a slim ResNet with IBN-a, 20 epochs; in brackets 95 % bootstrap "
@@ -47,8 +47,11 @@ CLAIMS_OF_TABLE_7 = (
 
 def table4(study: Study) -> Table:
     """Table 4: modules behind which blocks."""
-    runs = Experiments(study)
-    rows = [Row(name, runs.ranked(name), published=printed) for name, printed in published.TABLE_4.items()]
+    runs = MgreRuns(study)
+    rows = [
+        Row(name, runs.ranked(partial(runs.matched, variant=name)), published=printed)
+        for name, printed in published.TABLE_4.items()
+    ]
     return Table(
         "table4",
         "Modules behind which residual blocks (table 4)",
@@ -64,7 +67,7 @@ def table4(study: Study) -> Table:
 
 def table5(study: Study) -> Table:
     """Table 5: features or regions of a single granularity."""
-    runs = Experiments(study)
+    runs = MgreRuns(study)
     return Table(
         "table5",
         "Features or regions of a single granularity (table 5)",
@@ -81,11 +84,11 @@ def table5(study: Study) -> Table:
 
 def table6(study: Study) -> Table:
     """Table 6: half of the test images erased."""
-    runs = Experiments(study)
+    runs = MgreRuns(study)
     names = ("Baseline", "Single-grained regions", "MGRe")
     rows, declines = [], [["decline where images are erased", "r1", "mAP"]]
     for name in names:
-        plain, erased = runs.ranked(name), runs.ranked(name, erased=True)
+        plain, erased = (runs.ranked(partial(runs.matched, variant=name, erased=one)) for one in (False, True))
         printed = published.TABLE_6.get(name, ((), ()))
         rows += [
             Row(name, plain, published={published.MARKET: printed[0]} if printed[0] else {}),
@@ -118,7 +121,7 @@ def table6(study: Study) -> Table:
 
 def table7(study: Study) -> Table:
     """Table 7: locating and re-identification learnt together."""
-    runs = Experiments(study)
+    runs = MgreRuns(study)
     return Table(
         "table7",
         "Joint optimisation (table 7)",
@@ -152,7 +155,7 @@ def table8(study: Study) -> Table:
 
 def location(study: Study) -> Table:
     """How well regions are located: our own question, for true boxes are known here."""
-    runs = Experiments(study)
+    runs = MgreRuns(study)
     header = ["region", "IoU with the true box", "of each seed", "predefined box", "error of an edge, % of the image"]
     parts, values = [], {}
     for name in ("MGRe", "Baseline + JO"):
@@ -174,7 +177,7 @@ def location(study: Study) -> Table:
             "True boxes: the hull of a region's joints and the margin of 0.05, as eq. 3 asks for. Test people, probes "
             "and gallery. The predefined box has table 1's centre and the sampled size.",
         ],
-        pictures={"mapping": partial(draw_mapping, runs), "regions": partial(draw_regions, runs, "MGRe")},
+        figures={"mapping": partial(draw_mapping, runs), "regions": partial(draw_regions, runs, "MGRe")},
     )
 
 
@@ -185,12 +188,15 @@ def figure4(study: Study) -> Table:
         "Class activation maps (figure 4)",
         text="Training people: the baseline's map, each stage's, and all stages together.",
         notes=["Where the logit of the person's own identity comes from; each map has its own scale of colours."],
-        pictures={"activation": partial(draw_figure4, Experiments(study), "MGRe", "Baseline")},
+        figures={"activation": partial(draw_figure4, MgreRuns(study), "MGRe", "Baseline")},
     )
 
 
-def _rows(runs: Experiments, printed: Mapping[str, tuple[float, ...]]) -> list[Row]:
-    return [Row(name, runs.ranked(name), published={published.MARKET: values}) for name, values in printed.items()]
+def _rows(runs: MgreRuns, printed: Mapping[str, tuple[float, ...]]) -> list[Row]:
+    return [
+        Row(name, runs.ranked(partial(runs.matched, variant=name)), published={published.MARKET: values})
+        for name, values in printed.items()
+    ]
 
 
 TABLES: dict[str, Callable[[Study], Table]] = {

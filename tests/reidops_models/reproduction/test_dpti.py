@@ -1,37 +1,14 @@
-"""The paper's tables, end to end on a benchmark in which numbers mean nothing: what is compared with what."""
+"""What is special in the tables of the DPTI paper: what is compared with what."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 import torch
 
-from reidops_models.cli import main
-from reidops_models.dpti import published
-from reidops_models.dpti.ablations import CLAIMS_OF_TABLE_4, CLAIMS_OF_TABLE_5, TABLES
-from reidops_models.dpti.experiments import BACKBONES, PROBE_SETS, VARIANTS, Experiments, covered
 from reidops_models.reproduction import Study
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return Study(tmp_path_factory.mktemp("study"), (0,), "tiny", say=lambda _: None)
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_every_table_can_be_made(study: Study, name: str, tmp_path: Path) -> None:
-    table = TABLES[name](study)
-    assert table.name == name
-    assert all(path.stat().st_size for path in table.write(tmp_path))
-    for row in table.rows:
-        assert len(row.results) == len(study.seeds)
-        assert row.pooled.valid.all()
-        assert all(len(numbers) == len(table.metrics) for numbers in row.published.values())
-    names = [row.name for row in table.rows]
-    assert len(set(names)) == len(names)
-    assert {claim.better for claim in table.claims} | {claim.worse for claim in table.claims} <= set(names)
+from reidops_models.reproduction.dpti import published
+from reidops_models.reproduction.dpti.experiments import PROBE_SETS, VARIANTS, DptiRuns, covered
+from reidops_models.reproduction.dpti.tables import CLAIMS_OF_TABLE_4, CLAIMS_OF_TABLE_5, ROWS_OF_TABLE_5, TABLES
 
 
 def test_every_printed_number_of_table_4_stands_in_its_row(study: Study) -> None:
@@ -59,18 +36,19 @@ def test_every_claim_holds_in_the_papers_own_numbers() -> None:
 
 
 def test_networks_differ_in_what_the_tables_say(study: Study) -> None:
-    runs = Experiments(study)
-    for name, changes in {**VARIANTS, **BACKBONES}.items():
-        options = runs.network(0, name).options
+    runs = DptiRuns(study)
+    for name, variant in VARIANTS.items():
+        options, changes = runs.network(0, name).options, variant.changes.get("network", {})
         assert options.templates == changes.get("templates", "dynamic")
         assert options.weighting is changes.get("weighting", False)
         assert options.backbone == changes.get("backbone", "resnet50_slim")
-    assert runs.network(0, "ResNet-50") is runs.network(0, "G + D + W")
+    assert set(ROWS_OF_TABLE_5) == set(published.TABLE_5)
+    assert ROWS_OF_TABLE_5["ResNet-50"] == "G + D + W"
 
 
 def test_what_is_kept_is_not_computed_again(study: Study) -> None:
-    runs = Experiments(study)
-    runs.ranked("G + D", "partial")
+    runs = DptiRuns(study)
+    runs.matched(0, "G + D", "partial")
     folder = study.checkpoint(0, "G+D").with_name("distances")
     assert "partial" in {file.stem for file in folder.iterdir()}
     assert {file.stem for file in folder.iterdir()} <= set(PROBE_SETS)
@@ -83,16 +61,9 @@ def test_shares_that_a_box_covers() -> None:
 
 
 def test_hidden_parts_are_shares_and_ratios(study: Study) -> None:
-    share, ratio = Experiments(study).hidden_parts(0, "G + D")
+    share, ratio = DptiRuns(study).hidden_parts(0, "G + D")
     probes = len(study.people(0).probes("occluded_query"))
     assert share.shape == ratio.shape == (probes, 8)
     assert ((share >= 0) & (share <= 1 + 1e-6)).all()
     assert np.isfinite(ratio).all()
     assert (ratio > 0).all()
-
-
-def test_the_command_makes_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["reproduce", "dpti", "--table", "figure3", "--size", "tiny", "--seeds", "0", "--out", str(tmp_path)])
-    assert code == 0
-    assert "figure3-attention.png" in capsys.readouterr().out
-    assert (tmp_path / "figure3-attention.png").stat().st_size

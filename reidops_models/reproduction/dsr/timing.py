@@ -10,45 +10,45 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reidops_models.dsr import published
-from reidops_models.dsr.experiments import FINE_TUNED, PARTIAL, Experiments
 from reidops_models.evaluation import markdown_table
 from reidops_models.matching import Matcher
 from reidops_models.reproduction import Search, Table
+from reidops_models.reproduction.dsr import published
+from reidops_models.reproduction.dsr.experiments import FINE_TUNED, DsrRuns
 
 ROWS = ("Resizing model", "AMC", "SWM", "DSR single-scale", "DSR multi-scale")
 PROBES = 15  # timed, spread over all
 REFERENCE = "DSR single-scale"
 
 
-def build_timing(runs: Experiments) -> Table:
+def build_timing(runs: DsrRuns) -> Table:
     """One seed: what the gallery needs is made beforehand, where a method can; the probe passes the network and is
     compared with the whole gallery."""
     seed = runs.study.seeds[0]
-    search = runs.study.search(seed, PARTIAL)
+    search = runs.search(seed)
     matchers = runs.matchers(seed, FINE_TUNED)
-    pictures = {1: search.first_of_each, 3: list(range(len(search.gallery)))}
-    seconds = {name: {n: _seconds(matchers[name], search, chosen) for n, chosen in pictures.items()} for name in ROWS}
+    searches = {1: search.single_shot, 3: search}
+    seconds = {name: {n: _seconds(matchers[name], one) for n, one in searches.items()} for name in ROWS}
     middle = {name: {n: float(np.median(times)) for n, times in by.items()} for name, by in seconds.items()}
 
-    header = ["seconds a probe", *(f"N = {n}" for n in pictures), *(f"over DSR, N = {n}" for n in pictures)]
-    header += [f"paper, N = {n}" for n in pictures] + [f"paper over DSR, N = {n}" for n in pictures]
+    header = ["seconds a probe", *(f"N = {n}" for n in searches), *(f"over DSR, N = {n}" for n in searches)]
+    header += [f"paper, N = {n}" for n in searches] + [f"paper over DSR, N = {n}" for n in searches]
     lines = [header]
     for name in ROWS:
         printed, base = published.TABLE_3[name], published.TABLE_3[REFERENCE]
         lines.append(
             [
                 name,
-                *(f"**{middle[name][n]:.4f}**" for n in pictures),
-                *(f"**{middle[name][n] / middle[REFERENCE][n]:.2f}**" for n in pictures),
-                *(f"{printed[n]:.3f}" for n in pictures),
-                *(f"{printed[n] / base[n]:.2f}" for n in pictures),
+                *(f"**{middle[name][n]:.4f}**" for n in searches),
+                *(f"**{middle[name][n] / middle[REFERENCE][n]:.2f}**" for n in searches),
+                *(f"{printed[n]:.3f}" for n in searches),
+                *(f"{printed[n] / base[n]:.2f}" for n in searches),
             ]
         )
     verdicts = [["claim of the paper", "N = 1", "N = 3"]]
     for rival in ("Resizing model", "AMC", "SWM"):
         verdicts.append(
-            [f"DSR is faster than {rival}", *(_verdict(seconds[rival][n], seconds[REFERENCE][n]) for n in pictures)]
+            [f"DSR is faster than {rival}", *(_verdict(seconds[rival][n], seconds[REFERENCE][n]) for n in searches)]
         )
     device = f"{_processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     return Table(
@@ -57,7 +57,7 @@ def build_timing(runs: Experiments) -> Table:
         text=f"{markdown_table(lines)}\n\n{markdown_table(verdicts)}",
         values={"seconds": seconds, "device": device},
         notes=[
-            f"Ours: {device}; medians of {PROBES} probes searched in {len(pictures[1])} people. The paper: i7-4770. "
+            f"Ours: {device}; medians of {PROBES} probes searched in {len(search.people)} people. The paper: i7-4770. "
             "Only ratios can be compared.",
             "The gallery's features are made beforehand, but for SWM, whose windows depend on the probe.",
             "A claim holds where three quarters of the rival's times are above three quarters of DSR's.",
@@ -65,8 +65,8 @@ def build_timing(runs: Experiments) -> Table:
     )
 
 
-def _seconds(matcher: Matcher, search: Search, chosen: Sequence[int]) -> list[float]:
-    gallery = matcher.embed([search.gallery[i] for i in chosen])
+def _seconds(matcher: Matcher, search: Search) -> list[float]:
+    gallery = matcher.embed(search.gallery)
     step = max(1, len(search.probes) // PROBES)
     times = []
     for probe in [search.probes[0], *search.probes[::step][:PROBES]]:  # the first one warms up

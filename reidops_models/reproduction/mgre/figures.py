@@ -1,4 +1,4 @@
-"""The pictures of the tables: the mapping from joints to regions, located regions, and class activation maps."""
+"""Figures: the mapping from joints to regions, located regions, and class activation maps."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from PIL import ImageDraw
 from torch import Tensor
 
 from reidops_models.data import read_image, resize_image
-from reidops_models.mgre.activation import activation_maps
-from reidops_models.mgre.experiments import Experiments
+from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.poses import read_poses
 from reidops_models.mgre.regions import REGIONS, region_boxes
 from reidops_models.report import draw_grid, heat
 from reidops_models.report.colours import css, position_colours
 from reidops_models.report.pictures import picture
+from reidops_models.reproduction.mgre.activation import activation_maps
+from reidops_models.reproduction.mgre.experiments import MgreRuns
 
 PEOPLE = 6
 LARGE = 4  # enlargement of what is drawn on
 STAGES = (1, 2, 3)
 
 
-def draw_mapping(runs: Experiments, path: Path) -> Path:
-    """Joints and the boxes that eq. 3 makes of them, a column a stage."""
+def draw_mapping(runs: MgreRuns, path: Path) -> Path:
+    """Joints and the boxes that eq. 3 makes of them, one column per stage."""
     people = runs.study.people(runs.study.seeds[0])
     samples = people.query[:: max(1, len(people.query) // PEOPLE)][:PEOPLE]
     poses = read_poses(samples)
@@ -39,11 +40,11 @@ def draw_mapping(runs: Experiments, path: Path) -> Path:
     return draw_grid(rows, ["picture", *(f"stage {stage}: joints, boxes" for stage in STAGES)], path)
 
 
-def draw_regions(runs: Experiments, name: str, path: Path) -> Path:
-    """The regions that a network locates on test people, a column a stage."""
+def draw_regions(runs: MgreRuns, variant: str, path: Path) -> Path:
+    """The regions that a network locates on test people, one column per stage."""
     seed = runs.study.seeds[0]
-    network = runs.network(seed, name)
-    probes = runs.study.search(seed, "query").probes
+    network: MgreNetwork = runs.network(seed, variant)
+    probes = runs.search(seed).probes
     rows: list[list[Tensor | None]] = []
     for image in probes[:: max(1, len(probes) // PEOPLE)][:PEOPLE]:
         resized = resize_image(image, *network.image_size)
@@ -53,10 +54,10 @@ def draw_regions(runs: Experiments, name: str, path: Path) -> Path:
     return draw_grid(rows, ["picture", *(f"stage {stage}, located" for stage in network.options.stages)], path)
 
 
-def draw_figure4(runs: Experiments, name: str, baseline: str, path: Path) -> Path:
+def draw_figure4(runs: MgreRuns, variant: str, baseline: str, path: Path) -> Path:
     """Class activation maps of training people: the baseline's, and every stage's."""
     seed = runs.study.seeds[0]
-    networks = [runs.network(seed, one) for one in (baseline, name)]
+    networks: list[MgreNetwork] = [runs.network(seed, one) for one in (baseline, variant)]
     train = runs.study.people(seed).train
     pids = sorted({sample.pid for sample in train})
     samples = train[:: max(1, len(train) // PEOPLE)][:PEOPLE]
