@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from reidops_models.mgre.embedding import Embedding, pooled
+from reidops_models.mgre.modules import Embedding, pooled
 from reidops_models.mgre.network import MgreNetwork
 
 

@@ -8,9 +8,9 @@ from torch import nn
 
 import reidops
 from reidops_models.csn import CsnNetwork
+from reidops_models.csn.modules import ConvolutionSimilarityNetwork, stripe_rows
 from reidops_models.csn.network import CONV4, CONV6
 from reidops_models.csn.recipe import NetworkOptions
-from reidops_models.csn.similarity import ConvolutionSimilarityNetwork, stripe_rows
 from tests.reidops_models.csn.conftest import Tiny, trained
 
 PAPER_SIZE = (160, 60)

@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from reidops_models.mgre.embedding import Embedding, pooled
+from reidops_models.mgre.modules import Embedding, pooled
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import REGIONS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from reidops_models.mgre.embedding import pooled
+from reidops_models.mgre.modules import pooled
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import REGIONS
