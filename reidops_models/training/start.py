@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from reidops_models.checkpoint import CheckpointError, load_checkpoint
-from reidops_models.state import listed, misfits
+from reidops_models.weights import listed, state_mismatch
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def load_start(network: nn.Module, path: str | Path, *, model: str) -> None:
         if start.paper.is_identity_weight(name) and name in found and found[name].shape != value.shape
     ]
     found |= {name: expected[name] for name in anew}
-    if complaint := misfits(expected, found):
+    if complaint := state_mismatch(expected, found):
         raise CheckpointError(f"{path}: the weights do not fit the recipe's network: {complaint}")
     if anew:
         logger.warning(

@@ -1,4 +1,4 @@
-"""State dicts: read without running code, and compared by name and shape."""
+"""Files of weights: read without running code, and compared with a network by name and shape."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-LISTED = 4  # names in a message; of more names, how many there are
+MAX_LISTED = 4  # names in a message; the rest are counted
 
 
-class StateError(ValueError):
-    """A file that holds no state; the message is one line that begins with its path."""
+class WeightsError(ValueError):
+    """Weights that cannot be read or do not fit; the message is one line."""
 
 
-def read_state(path: str | Path) -> Any:
-    """What a `.safetensors` file, or one of `torch.save`, holds, on the CPU. Neither can run code.
+def read_weights(path: str | Path) -> Any:
+    """The contents of a `.safetensors` file, or of one written by `torch.save`, on the CPU. Neither can run code.
 
     Raises:
-        StateError: the file is missing, damaged, or holds more than tensors and plain values.
+        WeightsError: the file is missing, damaged, or holds more than tensors and plain values.
 
     Example:
-        >>> read_state("none.pth")
+        >>> read_weights("none.pth")
         Traceback (most recent call last):
-        reidops_models.state.StateError: none.pth: cannot be read: No such file or directory
+        reidops_models.weights.WeightsError: none.pth: cannot be read: No such file or directory
     """
     path = Path(path)
     try:
@@ -34,25 +34,27 @@ def read_state(path: str | Path) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise StateError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # the unpickler raises whatever a damaged file leads it to
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StateError(f"{path}: not a file of weights: {reason}") from error
+        raise WeightsError(f"{path}: not a file of weights: {reason}") from error
 
 
-def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, needless: tuple[str, ...] = ()) -> str:
-    """What keeps a state from being loaded, in one line; empty if nothing does.
+def state_mismatch(
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, optional: tuple[str, ...] = ()
+) -> str:
+    """Why a state dict cannot be loaded, in one line; empty if it can.
 
     Args:
         expected: the module's own `state_dict()`.
         found: what was read.
-        needless: endings of names that may be missing.
+        optional: endings of names that may be missing from what was read.
 
     Example:
-        >>> misfits({"a": torch.ones(2), "b": torch.ones(1)}, {"a": torch.ones(3), "c": torch.ones(1)})
+        >>> state_mismatch({"a": torch.ones(2), "b": torch.ones(1)}, {"a": torch.ones(3), "c": torch.ones(1)})
         'missing: b; unexpected: c; shape: a (3,) instead of (2,)'
     """
-    missing = [name for name in expected if name not in found and not name.endswith(needless)]
+    missing = [name for name in expected if name not in found and not name.endswith(optional)]
     unexpected = [name for name in found if name not in expected]
     shapes = [
         f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
@@ -70,5 +72,5 @@ def listed(names: Sequence[str]) -> str:
         >>> listed(["a", "b", "c", "d", "e"])
         'a, b, c, d and 1 more'
     """
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more

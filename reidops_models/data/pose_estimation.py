@@ -15,7 +15,7 @@ WEIGHTS = (
     "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.zip"
 )
 INPUT = (192, 256)  # width and height, as the package wants them
-SURE = 0.3  # least score of a joint that counts as seen
+MIN_SCORE = 0.3  # least score of a joint that counts as seen
 
 
 class PoseError(ValueError):
@@ -59,6 +59,6 @@ class PoseEstimator:
         """
         colours = image.flip(0).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy()  # blue first
         points, scores = self._model(colours)
-        seen = torch.as_tensor(scores[0], dtype=torch.float32) >= SURE
+        seen = torch.as_tensor(scores[0], dtype=torch.float32) >= MIN_SCORE
         places = torch.as_tensor(points[0], dtype=torch.float32)
         return torch.cat((places, 2.0 * seen[:, None]), dim=1) * seen[:, None]

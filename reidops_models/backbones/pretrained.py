@@ -7,14 +7,10 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from reidops_models.state import StateError, misfits, read_state
+from reidops_models.weights import WeightsError, read_weights, state_mismatch
 
 CLASSIFIERS = ("fc.", "classifier.")
 PARALLEL = "module."  # what torch's DataParallel puts before every name
-
-
-class WeightsError(ValueError):
-    """Weights that do not fit a backbone; the message is one line."""
 
 
 def load_pretrained(backbone: nn.Module, source: str | Path | Mapping[str, Tensor]) -> None:
@@ -48,16 +44,13 @@ def load_pretrained(backbone: nn.Module, source: str | Path | Mapping[str, Tenso
     names = {name.removeprefix(PARALLEL): value for name, value in state.items()}
     found = {name: value for name, value in names.items() if not name.startswith(CLASSIFIERS)}
     # Weights saved before PyTorch 0.4.1 have no count of batches, and inference needs none.
-    if complaint := misfits(backbone.state_dict(), found, needless=("num_batches_tracked",)):
+    if complaint := state_mismatch(backbone.state_dict(), found, optional=("num_batches_tracked",)):
         raise WeightsError(f"{origin} does not fit {type(backbone).__name__}: {complaint}")
     backbone.load_state_dict(found, strict=False)
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    try:
-        state = read_state(path)
-    except StateError as error:
-        raise WeightsError(str(error)) from error
+    state = read_weights(path)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: expected a state dict of tensors, got {type(state).__name__}")
     return state
