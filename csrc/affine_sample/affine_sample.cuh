@@ -34,21 +34,21 @@ __device__ __forceinline__ Sample<T> locate(const Problem<S>& p, const Theta<T>&
           cell(theta.to_y(x, y), Axis<T>(p.H, p.align_corners), p.padding)};
 }
 
-// The four pixels of a sample in a picture's first channel, null where there is none, and their weights.  Each pixel is
-// tested against the picture itself before it has an address, so that no rounding of a position leads out of it.
+// The four pixels of a sample in an image's first channel, null where there is none, and their weights.  Each pixel is
+// tested against the image itself before it has an address, so that no rounding of a position leads out of it.
 template <class S>
 struct Corners {
   using T = typename Problem<S>::T;
   const S* at[4];
   T weight[4];
 
-  __device__ __forceinline__ Corners(const Problem<S>& p, const Sample<T>& s, const S* picture) {
+  __device__ __forceinline__ Corners(const Problem<S>& p, const Sample<T>& s, const S* image) {
     const bool nearest_only = p.mode == Mode::kNearest;
     const int x = nearest_only ? nearest(s.x) : s.x.low, y = nearest_only ? nearest(s.y) : s.y.low;
     for (int k = 0; k < 4; ++k) {
       const int row = y + k / 2, column = x + k % 2;
       const bool there = inside(row, int(p.H)) && inside(column, int(p.W)) && (k == 0 || !nearest_only);
-      at[k] = there ? picture + row * p.row_stride + column * p.column_stride : nullptr;
+      at[k] = there ? image + row * p.row_stride + column * p.column_stride : nullptr;
       weight[k] = nearest_only ? T(k == 0) : bilinear_weight(s.x.fraction, s.y.fraction, k);
     }
   }
@@ -128,11 +128,11 @@ __device__ __forceinline__ int64_t in_output(const Problem<S>& p, const Place& p
   return place.sample * p.C * p.pixels() + (p.channels_last ? pixel * p.C + channel : channel * p.pixels() + pixel);
 }
 
-// Sample number `index` of all, its picture's repeats one after another.
+// Sample number `index` of all, its image's repeats one after another.
 template <class S>
 __device__ __forceinline__ Place place_of(const Problem<S>& p, unsigned index) {
   const unsigned repeats = static_cast<unsigned>(p.repeats.size);
-  return p.repeats.at(index % repeats, p.pictures.at(index / repeats, {}));
+  return p.repeats.at(index % repeats, p.images.at(index / repeats, {}));
 }
 
 // From a channel of a thread to its next, in the input and in the output.
@@ -150,10 +150,10 @@ __global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S
   const Place place = place_of(p, part.map);
   const auto theta = read_theta<T>(p.theta + place.theta);
   const Steps<S> steps(p, part);
-  const S* const picture = p.input + place.picture + part.channel * p.channel_stride;
+  const S* const image = p.input + place.image + part.channel * p.channel_stride;
 #pragma unroll 1
   for (unsigned pixel = part.pixel; pixel < p.pixels(); pixel += part.stride) {
-    const Corners<S> corners(p, locate(p, theta, pixel), picture);
+    const Corners<S> corners(p, locate(p, theta, pixel), image);
     S* to = p.output + in_output(p, place, pixel, part.channel);
     int64_t from = 0;
 #pragma unroll 4
@@ -178,11 +178,11 @@ __global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Pro
   const Place place = place_of(p, part.map);
   const auto theta = read_theta<T>(p.theta + place.theta);
   const Steps<S> steps(p, part);
-  const S* const picture = p.input + place.picture + part.channel * p.channel_stride;
+  const S* const image = p.input + place.image + part.channel * p.channel_stride;
   T sums[6] = {};
   for (unsigned pixel = part.pixel; pixel < p.pixels(); pixel += part.stride) {
     const Sample<T> s = locate(p, theta, pixel);
-    const Corners<S> corners(p, s, picture);
+    const Corners<S> corners(p, s, image);
     const S* grad = p.grad_output + in_output(p, place, pixel, part.channel);
     int64_t from = 0;
     T dx = 0, dy = 0;
@@ -218,7 +218,7 @@ template <class T>
 inline constexpr T kEpsilon = sizeof(T) == 4 ? T(1.2e-7) : T(2.3e-16);
 
 // One coordinate of the position as a linear function of output row i and column j, in pixels, and the positions that
-// touch a pixel of the picture: within one of it, or anywhere beyond it where border pixels stand for what is outside.
+// touch a pixel of the image: within one of it, or anywhere beyond it where border pixels stand for what is outside.
 //
 // A gather looks only at rows and columns that may touch its pixel.  A bound that is too tight loses gradient; it never
 // touches other memory, since rows and columns stay within [0, h) and [0, w) whatever is computed here.
@@ -312,7 +312,7 @@ __device__ __forceinline__ void rows_of(const Line<T>& x, const Line<T>& y, int6
   if (to < T(last)) last = to > T(first) ? int64_t(to) : first;
 }
 
-// A thread owns a pixel of the picture for some channels, and gathers what its samples hand back, in their order.
+// A thread owns a pixel of the image for some channels, and gathers what its samples hand back, in their order.
 template <class S>
 __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 ? 2 : 1)
     affine_sample_input_kernel(const Problem<S> p, const Tiling tiling) {
@@ -320,7 +320,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 
   const Part part = part_of(p, tiling);
   if (part.pixel >= p.H * p.W) return;
   const int64_t y = part.pixel / static_cast<unsigned>(p.W), x = part.pixel % static_cast<unsigned>(p.W);
-  const Place picture = p.pictures.at(part.map, {});
+  const Place image = p.images.at(part.map, {});
   const int64_t step = p.channels_last ? part.step : p.pixels();
   for (int64_t begin = part.channel; begin < part.end; begin += int64_t(part.step) * kChannelsOfAThread) {
     const int64_t left = (part.end - begin + part.step - 1) / part.step;
@@ -328,7 +328,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 
     T sums[kChannelsOfAThread] = {};
 #pragma unroll 1
     for (int r = 0; r < p.repeats.size; ++r) {
-      const Place place = p.repeats.at(r, picture);
+      const Place place = p.repeats.at(r, image);
       const auto theta = read_theta<T>(p.theta + place.theta);
       const Line<T> along_x(theta.xx, theta.xy, theta.x, x, p.W, p.h, p.w, p.align_corners, p.padding);
       const Line<T> along_y(theta.yx, theta.yy, theta.y, y, p.H, p.h, p.w, p.align_corners, p.padding);
@@ -361,7 +361,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(typename Problem<S>::T) == 4 
         }
       }
     }
-    S* to = p.grad_input + picture.number * p.C * p.H * p.W +
+    S* to = p.grad_input + image.number * p.C * p.H * p.W +
             (p.channels_last ? part.pixel * p.C + begin : begin * p.H * p.W + part.pixel);
 #pragma unroll
     for (int k = 0; k < kChannelsOfAThread; ++k)
@@ -380,7 +380,7 @@ void launch_blocks(void (*kernel)(Problem<S>, Tiling), const Problem<S>& p, cons
 
 template <class S>
 void launch_forward(const Problem<S>& p, Stream stream, int64_t enough = kEnoughBlocks) {
-  const int64_t maps = p.pictures.size * p.repeats.size;
+  const int64_t maps = p.images.size * p.repeats.size;
   launch_blocks(affine_sample_kernel<S>, p, Tiling::of(p, p.pixels()).thicker(p, maps, enough), maps, stream);
 }
 
@@ -394,12 +394,12 @@ int64_t slices(const Problem<S>& p) {
 template <class S>
 void launch_theta(const Problem<S>& p, Stream stream) {
   launch_blocks(affine_sample_theta_kernel<S>, p, Tiling::of(p, p.pixels(), kColumnsOfSums),
-                p.pictures.size * p.repeats.size, stream);
+                p.images.size * p.repeats.size, stream);
 }
 
 template <class S>
 void launch_input(const Problem<S>& p, Stream stream) {
-  launch_blocks(affine_sample_input_kernel<S>, p, Tiling::of(p, p.H * p.W), p.pictures.size, stream);
+  launch_blocks(affine_sample_input_kernel<S>, p, Tiling::of(p, p.H * p.W), p.images.size, stream);
 }
 
 }  // namespace reidops::affine_sample

@@ -1,6 +1,6 @@
-// affine_sample.h - where an affine map samples a picture: the arithmetic that CPU and CUDA share.
+// affine_sample.h - where an affine map samples an image: the arithmetic that CPU and CUDA share.
 //
-// Column j of w and row i of h of the output lie at (x_j, y_i) in [-1, 1]; theta maps them to the picture,
+// Column j of w and row i of h of the output lie at (x_j, y_i) in [-1, 1]; theta maps them to the image,
 //
 //     X = theta_xx x_j + theta_xy y_i + theta_x,     Y = theta_yx x_j + theta_yy y_i + theta_y     (STNReID, eq. 1),
 //
@@ -44,7 +44,7 @@ REIDOPS_HOST_DEVICE T base_coordinate(int64_t i, int64_t n, bool align_corners) 
   return align_corners ? aligned : aligned * T(n - 1) / T(n);
 }
 
-// One of the picture's two dimensions.
+// One of the image's two dimensions.
 template <class T>
 struct Axis {
   T size, scale, offset;  // in pixels; scale: of one unit of the normalised coordinate
@@ -96,7 +96,7 @@ REIDOPS_HOST_DEVICE Padded<V> clip(const Padded<V>& from, T size) {
   return {positive < last ? positive : last, (from.position > zero) & (from.position < last) ? from.slope : zero};
 }
 
-// Mirrored at the picture's ends until it lies inside: at the outer pixels' centres where corners are aligned, else at
+// Mirrored at the image's ends until it lies inside: at the outer pixels' centres where corners are aligned, else at
 // their edges.
 template <class V, class T>
 REIDOPS_HOST_DEVICE Padded<V> reflect(V position, const Axis<T>& axis) {
@@ -121,7 +121,7 @@ REIDOPS_HOST_DEVICE Padded<V> pad(V position, const Axis<T>& axis, Padding paddi
 }
 
 // Pixels `low` and `low + 1`, and how far the position is from the first.  -2 stands for a position with no pixel of
-// the picture near it, of which only a fraction that is not finite matters: torch's NaN and infinity become NaN there.
+// the image near it, of which only a fraction that is not finite matters: torch's NaN and infinity become NaN there.
 template <class V>
 struct Cell {
   Integer<V> low;

@@ -1,6 +1,6 @@
 // affine_sample_cpu_kernel.h - the CPU kernel, compiled once for every instruction set.
 //
-// A picture is laid out with the channels of a pixel side by side, in the thread's own memory and only where it is
+// An image is laid out with the channels of a pixel side by side, in the thread's own memory and only where it is
 // sampled, for all of its samples; then a bilinear sample is four loads and four multiplications for all channels of
 // a vector, and the samples are turned back into planes sixteen pixels at a time.
 #pragma once
@@ -34,7 +34,7 @@ class AffineSampler {
         const int64_t last = (owner + 1) * repeats < end ? repeats : end - owner * repeats;
         lay_out(owner, task % repeats, last);
       }
-      sample(p_.repeats.at(task % repeats, picture_));
+      sample(p_.repeats.at(task % repeats, image_));
     }
   }
 
@@ -52,12 +52,12 @@ class AffineSampler {
         if (parts > 1) region_ = {0, 0, p_.H, p_.W};
         std::memset(gradient, 0, size_t(vectors_ * plane()) * sizeof(T));
       }
-      for (int64_t r = first; r < last; ++r) differentiate(p_.repeats.at(r, picture_), gradient);
+      for (int64_t r = first; r < last; ++r) differentiate(p_.repeats.at(r, image_), gradient);
       if (gradient && parts == 1) write_gradient(gradient);
     }
   }
 
-  // The parts of a picture's gradient, added up in their order; a task has some of the picture's rows.
+  // The parts of an image's gradient, added up in their order; a task has some of the image's rows.
   void add_parts(int64_t begin, int64_t end) {
     const int64_t parts = affine_sample::parts(p_), size = affine_sample::part_size(p_);
     for (int64_t task = begin; task < end; ++task) {
@@ -85,16 +85,16 @@ class AffineSampler {
     return left < kLanes ? left : kLanes;
   }
 
-  // Picture and channels of a task, and the region that samples [first, last) of it touch.
+  // Image and channels of a task, and the region that samples [first, last) of it touch.
   void set_owner(int64_t owner, int64_t first, int64_t last) {
-    picture_ = p_.pictures.at(owner / blocks_.count, {});
+    image_ = p_.images.at(owner / blocks_.count, {});
     block_ = owner % blocks_.count;
     channel_ = block_ * blocks_.vectors * kLanes;
     const int64_t left = (p_.C - channel_ + kLanes - 1) / kLanes;
     vectors_ = left < blocks_.vectors ? left : blocks_.vectors;
     region_ = {};
     for (int64_t r = first; r < last; ++r) {
-      positions_.set_theta(p_.theta + p_.repeats.at(r, picture_).theta);
+      positions_.set_theta(p_.theta + p_.repeats.at(r, image_).theta);
       positions_.extend(region_);
     }
   }
@@ -103,7 +103,7 @@ class AffineSampler {
     set_owner(owner, first, last);
     if (p_.grad_input && affine_sample::parts(p_) > 1) region_ = {0, 0, p_.H, p_.W};
     pixels_ = pixel_memory_.reserve(vectors_ * plane());
-    const S* corner = p_.input + picture_.picture + region_.y * p_.row_stride + region_.x * p_.column_stride;
+    const S* corner = p_.input + image_.image + region_.y * p_.row_stride + region_.x * p_.column_stride;
     const bool run = region_.columns * p_.column_stride == p_.row_stride;  // the rows follow one another
     const int64_t rows = run ? 1 : region_.rows, columns = run ? region_.pixels() : region_.columns;
     for (int64_t v = 0; v < vectors_; ++v) {
@@ -156,7 +156,7 @@ class AffineSampler {
     return take<kLanes>(plane + taps_.pixel[k][q] * int64_t(kLanes));
   }
 
-  // The output is linear in the picture, so its gradient goes back by the same weights.  The gradient of theta is that
+  // The output is linear in the image, so its gradient goes back by the same weights.  The gradient of theta is that
   // of the position (slope_along_x, slope_along_y) times d X / d theta = slope (x_j, y_i, 1), and likewise for Y,
   // summed over pixels and channels.
   void differentiate(const affine_sample::Place& place, T* gradient) {
@@ -249,7 +249,7 @@ class AffineSampler {
                                 channel_step(), pixel_step());
   }
   S* gradient_of(int64_t v) const {
-    return p_.grad_input + picture_.number * p_.C * p_.H * p_.W + (channel_ + v * kLanes) * channel_step();
+    return p_.grad_input + image_.number * p_.C * p_.H * p_.W + (channel_ + v * kLanes) * channel_step();
   }
   int64_t pixel_step() const { return p_.channels_last ? p_.C : 1; }
   int64_t channel_step() const { return p_.channels_last ? 1 : p_.H * p_.W; }
@@ -275,7 +275,7 @@ class AffineSampler {
   Taps<T> taps_;
   Buffer<T> stretch_memory_, slopes_memory_, pixel_memory_, gradient_memory_;
   T *stretch_ = nullptr, *slopes_[2] = {}, *pixels_ = nullptr;
-  affine_sample::Place picture_;
+  affine_sample::Place image_;
   int64_t block_ = 0, channel_ = 0, vectors_ = 0;
   Region region_;
 };

@@ -15,32 +15,32 @@ constexpr const char* kOp = "affine_sample";
 // The batch dimensions of input (*B, C, H, W) and theta (*B, 2, 3), broadcast against each other.
 struct Batch {
   std::vector<int64_t> sizes;  // of the output
-  Walk<Place> pictures, repeats;
+  Walk<Place> images, repeats;
 };
 
-// A dimension along which the input does not move is one of repeats: its pictures are laid out once.  In backward only
-// where the input has no more than one picture along it; an expanded input has a gradient for each.
+// A dimension along which the input does not move is one of repeats: its images are laid out once.  In backward only
+// where the input has no more than one image along it; an expanded input has a gradient for each.
 inline Batch batch_of(const Tensor& input, const Tensor& theta, bool backward) {
   const int64_t of_input = input.dim() - 3, of_theta = theta.dim() - 2, dims = std::max(of_input, of_theta);
   Batch batch;
   batch.sizes.resize(dims);
-  int64_t sample = 1, picture = 1;
+  int64_t sample = 1, image = 1;
   std::vector<Place> steps(dims);
   std::vector<bool> repeats(dims);
   for (int64_t d = dims - 1; d >= 0; --d) {
     const int64_t i = d - (dims - of_input), t = d - (dims - of_theta);
-    const int64_t pictures = i < 0 ? 1 : input.size(i), thetas = t < 0 ? 1 : theta.size(t);
-    batch.sizes[d] = pictures == 1 ? thetas : pictures;
-    repeats[d] = pictures == 1 || (!backward && input.stride(i) == 0);
-    steps[d] = {.picture = pictures == 1 ? 0 : input.stride(i),
+    const int64_t images = i < 0 ? 1 : input.size(i), thetas = t < 0 ? 1 : theta.size(t);
+    batch.sizes[d] = images == 1 ? thetas : images;
+    repeats[d] = images == 1 || (!backward && input.stride(i) == 0);
+    steps[d] = {.image = images == 1 ? 0 : input.stride(i),
                 .theta = thetas == 1 ? 0 : theta.stride(t),
                 .sample = sample,
-                .number = pictures == 1 ? 0 : picture};
+                .number = images == 1 ? 0 : image};
     sample = times(sample, batch.sizes[d]);
-    picture = times(picture, pictures);
+    image = times(image, images);
   }
   for (int64_t d = 0; d < dims; ++d)
-    if (batch.sizes[d] != 1) (repeats[d] ? batch.repeats : batch.pictures).add(batch.sizes[d], steps[d]);
+    if (batch.sizes[d] != 1) (repeats[d] ? batch.repeats : batch.images).add(batch.sizes[d], steps[d]);
   return batch;
 }
 
@@ -51,23 +51,23 @@ inline Tensor laid_out(const Tensor& maps, const Tensor& like, bool channels_las
   return torch::stable::copy_(made, maps);
 }
 
-// The batch dimensions broadcast, and what they count fits 32 bits: pictures, maps and samples, each on its own, since
+// The batch dimensions broadcast, and what they count fits 32 bits: images, maps and samples, each on its own, since
 // none of one kind leaves any number of another.
 inline void check_batch(const Tensor& input, const Tensor& theta) {
   constexpr int64_t kMost = (int64_t(1) << 31) - 1;
   const int64_t of_input = input.dim() - 3, of_theta = theta.dim() - 2, dims = std::max(of_input, of_theta);
   STD_TORCH_CHECK(dims <= kMostBatchDims, kOp, ": input, theta: expected at most ", kMostBatchDims,
                   " batch dimensions, got ", dims);
-  std::vector<int64_t> pictures(dims, 1), thetas(dims, 1), samples(dims);
-  for (int64_t d = 0; d < of_input; ++d) pictures[dims - of_input + d] = input.size(d);
+  std::vector<int64_t> images(dims, 1), thetas(dims, 1), samples(dims);
+  for (int64_t d = 0; d < of_input; ++d) images[dims - of_input + d] = input.size(d);
   for (int64_t d = 0; d < of_theta; ++d) thetas[dims - of_theta + d] = theta.size(d);
   for (int64_t d = 0; d < dims; ++d) {
-    STD_TORCH_CHECK(pictures[d] == thetas[d] || pictures[d] == 1 || thetas[d] == 1, kOp,
+    STD_TORCH_CHECK(images[d] == thetas[d] || images[d] == 1 || thetas[d] == 1, kOp,
                     ": theta: expected batch dimensions that broadcast with those of input ",
                     shape_string(input.sizes()), ", got ", shape_string(theta.sizes()));
-    samples[d] = pictures[d] == 1 ? thetas[d] : pictures[d];
+    samples[d] = images[d] == 1 ? thetas[d] : images[d];
   }
-  check_product(kOp, "input", "pictures", pictures, kMost);
+  check_product(kOp, "input", "images", images, kMost);
   check_product(kOp, "theta", "maps", thetas, kMost);
   check_product(kOp, "input, theta", "samples", samples, kMost);
 }
@@ -86,11 +86,11 @@ inline void check_call(const Tensor& input, const Tensor& theta, int64_t h, int6
   STD_TORCH_CHECK(theta.device() == input.device(), kOp, ": theta: expected the device of input");
   const int64_t H = input.size(input.dim() - 2), W = input.size(input.dim() - 1);
   constexpr int64_t kMost = int64_t(1) << 30;
-  STD_TORCH_CHECK(times(H, W) < kMost, kOp, ": input: expected fewer than 2^30 pixels in a picture, got ",
+  STD_TORCH_CHECK(times(H, W) < kMost, kOp, ": input: expected fewer than 2^30 pixels in an image, got ",
                   shape_string(input.sizes()));
   STD_TORCH_CHECK(h > 0 && w > 0 && times(h, w) < kMost, kOp,
                   ": size: expected positive numbers whose product is below 2^30, got (", h, ", ", w, ")");
-  STD_TORCH_CHECK(H > 0 && W > 0, kOp, ": input: expected pictures of at least one pixel, got ",
+  STD_TORCH_CHECK(H > 0 && W > 0, kOp, ": input: expected images of at least one pixel, got ",
                   shape_string(input.sizes()));
   check_batch(input, theta);
 }
@@ -109,7 +109,7 @@ Problem<S> problem_of(const Tensor& input, const Tensor& theta, const Batch& bat
       .grad_input = nullptr,
       .grad_theta = nullptr,
       .grad_parts = nullptr,
-      .pictures = batch.pictures,
+      .images = batch.images,
       .repeats = batch.repeats,
       .C = input.size(n - 3),
       .H = input.size(n - 2),
@@ -156,7 +156,7 @@ struct BackwardOperands {
 
   template <class S>
   void new_sums(Problem<S>& problem, bool wanted, int64_t slices) {
-    const int64_t samples = wanted ? problem.pictures.size * problem.repeats.size : 0;
+    const int64_t samples = wanted ? problem.images.size * problem.repeats.size : 0;
     const ScalarType dtype = sizeof(S) == 8 ? ScalarType::Double : ScalarType::Float;
     sums = torch::stable::new_zeros(input, {samples, slices, 6}, dtype);
     if (samples > 0) problem.grad_theta = static_cast<typename Problem<S>::T*>(sums.mutable_data_ptr());

@@ -10,20 +10,20 @@
 
 namespace reidops::affine_sample {
 
-// Where something is: elements from the start of the pictures, elements from the start of the maps (theta), and the
-// number of the sample and of the picture, counted along their own tensors.
+// Where something is: elements from the start of the images, elements from the start of the maps (theta), and the
+// number of the sample and of the image, counted along their own tensors.
 struct Place {
-  int64_t picture = 0, theta = 0, sample = 0, number = 0;
+  int64_t image = 0, theta = 0, sample = 0, number = 0;
 
   REIDOPS_HOST_DEVICE void move(const Place& step, int64_t count) {
-    picture += count * step.picture;
+    image += count * step.image;
     theta += count * step.theta;
     sample += count * step.sample;
     number += count * step.number;
   }
 };
 
-// Pictures (C, H, W) of storage type S; every one of them is sampled once for each of `repeats`.
+// Images (C, H, W) of storage type S; every one of them is sampled once for each of `repeats`.
 template <class S>
 struct Problem {
   using T = typename Computing<S>::Type;
@@ -32,12 +32,12 @@ struct Problem {
   const S* theta;        // 6 side by side
   S* output;             // forward: samples (C, h, w)
   const S* grad_output;  // backward: the same
-  S* grad_input;         // backward: pictures (C, H, W); null: not wanted
+  S* grad_input;         // backward: images (C, H, W); null: not wanted
   T* grad_theta;         // backward: for each sample and block of channels 6 sums; null: not wanted
   T* grad_parts;         // backward: see Backward; null: not needed
-  Walk<Place> pictures, repeats;
+  Walk<Place> images, repeats;
   int64_t C, H, W, h, w;
-  int64_t channel_stride, row_stride, column_stride;  // of a picture, in elements
+  int64_t channel_stride, row_stride, column_stride;  // of an image, in elements
   bool channels_last;                                 // of output, grad_output and grad_input
   bool align_corners;
   Mode mode;
@@ -46,7 +46,7 @@ struct Problem {
   REIDOPS_HOST_DEVICE int64_t pixels() const { return h * w; }
 };
 
-// Channels side by side in a pixel as the CPU kernel lays it out: all of a colour picture, or some of a feature map.
+// Channels side by side in a pixel as the CPU kernel lays it out: all of a colour image, or some of a feature map.
 constexpr int64_t kFewChannels = 4, kManyChannels = 16;
 // Vectors of channels that share the positions once worked out, while what they sample fits into the cache.
 constexpr int64_t kMostVectors = 4;
@@ -66,13 +66,13 @@ struct Blocks {
   }
 };
 
-// Backward adds up a picture's gradient in one place, sample by sample.  Where there are too few pictures and blocks of
+// Backward adds up an image's gradient in one place, sample by sample.  Where there are too few images and blocks of
 // channels to share out, the samples of each are cut into `parts`, which are added in their order: a number that
 // depends on sizes alone, so that no number of threads changes a result.
 template <class S>
 REIDOPS_HOST_DEVICE int64_t parts(const Problem<S>& p) {
   constexpr int64_t kTasksWanted = 16;
-  const int64_t tasks = p.pictures.size * Blocks<S>(p).count;
+  const int64_t tasks = p.images.size * Blocks<S>(p).count;
   if (tasks == 0) return 1;
   const int64_t wanted = (kTasksWanted + tasks - 1) / tasks;
   return wanted < p.repeats.size ? wanted : (p.repeats.size > 0 ? p.repeats.size : 1);
@@ -80,13 +80,13 @@ REIDOPS_HOST_DEVICE int64_t parts(const Problem<S>& p) {
 
 template <class S>
 REIDOPS_HOST_DEVICE int64_t forward_tasks(const Problem<S>& p) {
-  return p.pictures.size * Blocks<S>(p).count * p.repeats.size;
+  return p.images.size * Blocks<S>(p).count * p.repeats.size;
 }
 template <class S>
 REIDOPS_HOST_DEVICE int64_t backward_tasks(const Problem<S>& p) {
-  return p.pictures.size * Blocks<S>(p).count * parts(p);
+  return p.images.size * Blocks<S>(p).count * parts(p);
 }
-// Elements of `grad_parts`: one picture, as the kernel lays it out, for each task of more than one part.
+// Elements of `grad_parts`: one image, as the kernel lays it out, for each task of more than one part.
 template <class S>
 REIDOPS_HOST_DEVICE int64_t part_size(const Problem<S>& p) {
   const Blocks<S> blocks(p);

@@ -32,7 +32,7 @@ using RunIndex = typename Several<T, kRun<T>>::Index;
 template <class T>
 using RunInt = typename Several<int32_t, kRun<T>>::Vector;
 
-// A rectangle of the picture: what is laid out as pixels.
+// A rectangle of the image: what is laid out as pixels.
 struct Region {
   int64_t y = 0, x = 0, rows = 0, columns = 0;
   int64_t pixels() const { return rows * columns; }
@@ -109,7 +109,7 @@ class Positions {
   //     + 1, times scale, - offset            3 more, of numbers up to (m + 1) scale  error <= 3 u (m + 1) scale + u
   //
   // As scale <= size / 2, a position is wrong by at most 3 u (m + 1) size + u.  `low` and `high` have one rounding less
-  // in the sum, so they are wrong by at most that; reflection inside the picture rounds twice more, by 2 u size; and to
+  // in the sum, so they are wrong by at most that; reflection inside the image rounds twice more, by 2 u size; and to
   // take the slack off rounds once, by u (m + 1) size.  The sum is below 10 u (m + 1) size, and the slack is 16 u
   // (m + 1) size, so that its own rounding and the terms in u^2 are covered as well.
   //

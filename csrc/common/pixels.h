@@ -1,4 +1,4 @@
-// pixels.h - pictures as the CPU kernel lays them out: the channels of a pixel side by side, so that a vector holds
+// pixels.h - images as the CPU kernel lays them out: the channels of a pixel side by side, so that a vector holds
 // them all (a colour) or sixteen of them (a feature map), and to take a pixel is one load.
 #pragma once
 

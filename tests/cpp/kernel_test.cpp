@@ -1,6 +1,6 @@
 // The CPU kernels without torch, one copy after another up to the widest this machine has.
 //
-// The identity samples a picture as it is, and a template of one 1 moves a map; with orthonormal atoms the lasso has a
+// The identity samples an image as it is, and a template of one 1 moves a map; with orthonormal atoms the lasso has a
 // closed form: w_j = soft(c_j, beta / 2), and the error is e - sum_j w_j (2 c_j - w_j).
 #include <algorithm>
 #include <vector>

@@ -27,8 +27,8 @@ Problem<T> problem_of(GlobalMemory& memory, const Array<T>& input, const Array<T
   Problem<T> problem{};
   problem.input = memory.input(input);
   problem.theta = memory.input(theta);
-  problem.pictures.add(P, {.picture = stride(input, 0), .theta = 6 * K, .sample = K, .number = 1});
-  problem.repeats.add(K, {.picture = 0, .theta = 6, .sample = 1, .number = 0});
+  problem.images.add(P, {.image = stride(input, 0), .theta = 6 * K, .sample = K, .number = 1});
+  problem.repeats.add(K, {.image = 0, .theta = 6, .sample = 1, .number = 0});
   problem.C = input.shape(1), problem.H = input.shape(2), problem.W = input.shape(3);
   problem.h = options.h, problem.w = options.w;
   problem.channel_stride = stride(input, 1);

@@ -198,7 +198,7 @@ __global__ void misaligned_vector(const float* x, float* y) {
   reinterpret_cast<float4*>(y)[threadIdx.x] = *reinterpret_cast<const float4*>(from);
 }
 
-// Wrong: what is fine for small pictures overflows 32 bits for large ones.
+// Wrong: what is fine for small images overflows 32 bits for large ones.
 template <Version version>
 __global__ void index_overflow(const float* x, float* y) {
   const int stride = 1 << 26;

@@ -37,7 +37,7 @@ def thetas(kind: str, *batch: int) -> np.ndarray:
 
 @dataclass
 class Case:
-    """Pictures (P, C, H, W) under maps (P, K, 2, 3), to (h, w)."""
+    """Images (P, C, H, W) under maps (P, K, 2, 3), to (h, w)."""
 
     kind: str = "zoomed"
     options: tuple[int, int, bool] = (0, 0, False)
@@ -52,10 +52,10 @@ class Case:
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(0)
-        pictures, channels, *_ = self.shape
+        images, channels, *_ = self.shape
         self.input = random.standard_normal(self.shape).astype(self.dtype)
-        self.theta = thetas(self.kind, pictures, self.repeats).astype(self.dtype)
-        self.grad = random.standard_normal((pictures, self.repeats, channels, *self.size)).astype(self.dtype)
+        self.theta = thetas(self.kind, images, self.repeats).astype(self.dtype)
+        self.grad = random.standard_normal((images, self.repeats, channels, *self.size)).astype(self.dtype)
 
     def by_kernels(self, kernels: ModuleType) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Output, gradient of the input, gradient of theta (P, K, 2, 3)."""
@@ -101,7 +101,7 @@ def race(emulated: Emulated) -> ModuleType:
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(map(str, options)))
 def test_equal_to_torch(plain: ModuleType, options: tuple[int, int, bool], kind: str) -> None:
     if kind == "nan" and options[1] != 0:
-        pytest.skip("torch's own backward reads outside the picture")
+        pytest.skip("torch's own backward reads outside the image")
     plain.configure(seed=2)
     case = Case(kind, options)
     check(case, case.by_kernels(plain))
@@ -163,7 +163,7 @@ def test_nothing_to_do(plain: ModuleType, empty: dict[str, Any]) -> None:
     check(case, case.by_kernels(plain))
 
 
-def test_strided_pictures(plain: ModuleType) -> None:
+def test_strided_images(plain: ModuleType) -> None:
     case = Case()
     expected = case.by_kernels(plain)
     room = np.full((2, 3, 14, 18), np.nan)

@@ -29,7 +29,7 @@ def random_columns(d: int, count: int, seed: int) -> Tensor:
 
 
 def hard_dictionary(kind: str) -> tuple[Tensor, Tensor]:
-    """Columns and atoms as flat and repetitive pictures give them; float64."""
+    """Columns and atoms as flat and repetitive images give them; float64."""
     x, y = relu_columns(20, 6), relu_columns(20, 30, seed=1)
     if kind == "repeated atoms":
         y = y[:, [0, 0, 0, 1, 1, *range(10)]]

@@ -21,7 +21,7 @@ OPTIONS = [
     {"mode": mode, "padding_mode": padding, "align_corners": align}
     for mode, padding, align in itertools.product(MODES, PADDING_MODES, (False, True))
 ]
-# One channel; a colour picture; one vector of channels, with and without a rest; several vectors; several blocks.
+# One channel; a colour image; one vector of channels, with and without a rest; several vectors; several blocks.
 CHANNELS = (1, 3, 5, 16, 40, 100)
 
 
@@ -109,7 +109,7 @@ def test_a_theta_that_is_no_map(place: tuple[int, int], options: dict[str, Any],
     ours = affine_sample(input, theta, (4, 3), **options)
     assert_close(ours, of_torch(input, theta, (4, 3), **options), rtol=0, atol=1e-12, equal_nan=True)
     assert torch.equal(ours[0], affine_sample(input[0], theta[0], (4, 3), **options))
-    # torch itself reads outside the picture in backward here, where padding is not zeros.
+    # torch itself reads outside the image in backward here, where padding is not zeros.
     gradients = with_gradients(affine_sample, input, theta, (4, 3), **options)[1:]
     for together in gradients:
         assert bool(together[0].isfinite().all())
@@ -188,12 +188,12 @@ def test_half_gradients_are_summed_in_float32(dtype: torch.dtype) -> None:
 
 
 def test_nothing_is_expanded() -> None:
-    """An expanded input is read once: its strides are zero, and its gradient is that of the picture."""
-    picture, theta = maps(3, 12, 10).requires_grad_(), thetas("zoomed", 7)
-    expanded = affine_sample(picture.expand(7, 3, 12, 10), theta, (5, 4))
-    assert torch.equal(expanded, affine_sample(picture, theta, (5, 4)))
-    gradient = torch.autograd.grad(expanded.sum(), picture)
-    assert_close(gradient, torch.autograd.grad(affine_sample(picture, theta, (5, 4)).sum(), picture))
+    """An expanded input is read once: its strides are zero, and its gradient is that of the image."""
+    image, theta = maps(3, 12, 10).requires_grad_(), thetas("zoomed", 7)
+    expanded = affine_sample(image.expand(7, 3, 12, 10), theta, (5, 4))
+    assert torch.equal(expanded, affine_sample(image, theta, (5, 4)))
+    gradient = torch.autograd.grad(expanded.sum(), image)
+    assert_close(gradient, torch.autograd.grad(affine_sample(image, theta, (5, 4)).sum(), image))
 
 
 def test_channels_last_stays_channels_last() -> None:
@@ -232,7 +232,7 @@ def test_the_number_of_threads_changes_no_bit(shape: tuple[int, ...]) -> None:
         assert all(torch.equal(a, b) for a, b in zip(one, results[0], strict=True))
 
 
-def test_theta_shared_by_pictures_has_the_sum() -> None:
+def test_theta_shared_by_images_has_the_sum() -> None:
     input, theta = maps(4, 3, 8, 8), thetas("zoomed").requires_grad_()
     (together,) = torch.autograd.grad(affine_sample(input, theta, (5, 5)).sum(), theta)
     each = [torch.autograd.grad(affine_sample(one, theta, (5, 5)).sum(), theta)[0] for one in input]
@@ -240,7 +240,7 @@ def test_theta_shared_by_pictures_has_the_sum() -> None:
 
 
 def test_more_than_2_to_31_elements() -> None:
-    """Pictures 2^30 elements apart, and a channel 2^31 away from the first."""
+    """Images 2^30 elements apart, and a channel 2^31 away from the first."""
     try:
         space = torch.empty(2**32 + 2**12)
     except RuntimeError:
@@ -256,9 +256,9 @@ def test_more_than_2_to_31_elements() -> None:
 
 def test_more_than_2_to_31_samples() -> None:
     """An output of a little over 2^31 bfloat16 numbers: its last sample is where it belongs."""
-    picture = maps(64, 16, 16).bfloat16()
+    image = maps(64, 16, 16).bfloat16()
     theta = thetas("zoomed").bfloat16().expand(2**17 + 8, 2, 3)
-    output = affine_sample(picture, theta, (16, 16))
+    output = affine_sample(image, theta, (16, 16))
     assert output.numel() > 2**31
     assert torch.equal(output[-1], output[0])
     assert bool(output[-1].any())
@@ -350,7 +350,7 @@ def test_reference_is_torchs(options: dict[str, Any]) -> None:
 
 
 def cancelling(a: float, turn: int, place: int, **kind: Any) -> Tensor:
-    """X is near the picture at one corner of the output alone, as the difference of numbers as large as ``a``."""
+    """X is near the image at one corner of the output alone, as the difference of numbers as large as ``a``."""
     step = torch.finfo(torch.float32).eps * a / 2
     return torch.tensor([[a + turn * step, a + step, 2 * a - 1 + 2 * place * step], [0, 0, 0]], **kind)
 
@@ -359,7 +359,7 @@ def cancelling(a: float, turn: int, place: int, **kind: Any) -> Tensor:
 @pytest.mark.parametrize("padding", PADDING_MODES)
 @pytest.mark.parametrize(("size", "a"), [((1, 1024), 4.5e5), ((8, 1024), 4.5e5), ((1, 4096), 1e4), ((1, 1024), 1e7)])
 def test_far_and_cancelling(size: tuple[int, int], a: float, padding: str, mode: str) -> None:
-    """Which pixel is read is float32's affair. It is one of the picture, or zero outside it; so for the gradient."""
+    """Which pixel is read is float32's affair. It is one of the image, or zero outside it; so for the gradient."""
     input = (torch.arange(size[1]) / size[1] + 1).expand(2, 16, *size).contiguous().requires_grad_()
     least = 0 if padding == "zeros" else 1
     for place, turn in itertools.product(range(-24, 25, 4), range(4)):
@@ -371,14 +371,14 @@ def test_far_and_cancelling(size: tuple[int, int], a: float, padding: str, mode:
         assert float(high) <= 2 + 1e-5
         (grad,) = torch.autograd.grad(output.sum(), input)
         assert bool((grad >= 0).all())
-        if padding != "zeros":  # every sample is taken from the picture, whole
+        if padding != "zeros":  # every sample is taken from the image, whole
             assert_close(grad.sum(), torch.tensor(float(output.numel())), rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("padding", PADDING_MODES)
 def test_far_where_the_dtype_has_digits(padding: str, dtype: torch.dtype) -> None:
-    """Terms of a hundred pictures that cancel: the values of float64, as far as a position's rounding goes."""
+    """Terms of a hundred images that cancel: the values of float64, as far as a position's rounding goes."""
     width, a = 64, 100.0
     input = (torch.arange(width, dtype=torch.float64) / width + 1).expand(16, 4, width).contiguous()
     for place in range(-8, 9):

@@ -66,8 +66,8 @@ def test_second_device() -> None:
 def test_more_than_2_to_31_samples() -> None:
     if torch.cuda.mem_get_info()[0] < 8 << 30:
         pytest.skip("needs 8 GiB of free GPU memory")
-    picture, theta = maps(64, 16, 16).bfloat16().cuda(), thetas("zoomed").bfloat16().cuda()
-    output = affine_sample(picture, theta.expand(2**17 + 8, 2, 3), (16, 16))
+    image, theta = maps(64, 16, 16).bfloat16().cuda(), thetas("zoomed").bfloat16().cuda()
+    output = affine_sample(image, theta.expand(2**17 + 8, 2, 3), (16, 16))
     assert output.numel() > 2**31
     assert torch.equal(output[-1], output[0])
     assert bool(output[-1].any())

@@ -20,9 +20,9 @@ x, y = torch.rand(5, 64, generator=generator), torch.rand(3, 21, 64, generator=g
 x, y = x / x.norm(dim=-1, keepdim=True), y / y.norm(dim=-1, keepdim=True)
 results = torch.ops.reidops.sparse_reconstruct_gram(
     y @ y.mT, torch.einsum("rd,gmd->rgm", x, y), torch.ones(5, 3), None, None, 0.4, 1e-6, 1000, 0, True)
-picture, feature = (torch.rand(2, c, 9, 7, generator=generator).requires_grad_() for c in (3, 40))
+image, feature = (torch.rand(2, c, 9, 7, generator=generator).requires_grad_() for c in (3, 40))
 theta = (torch.eye(2, 3) * 0.6 + 0.1 * torch.randn(2, 5, 2, 3, generator=generator)).requires_grad_()
-for maps in (picture, feature):
+for maps in (image, feature):
     sampled = reidops.affine_sample(maps[:, None], theta, (11, 10))
     results = [*results, sampled, *torch.autograd.grad(sampled.square().sum(), (maps, theta))]
 search, template = (torch.rand(2, 40, *size, generator=generator).requires_grad_() for size in ((20, 15), (10, 10)))

@@ -65,7 +65,7 @@ void complain(const char* what, const Setting& s, const double* theta, double go
   std::fprintf(stderr, "\n");
 }
 
-// One picture of values from 1 to 2 under some maps, forward and backward.  An interpolated value lies between 0 and 2,
+// One image of values from 1 to 2 under some maps, forward and backward.  An interpolated value lies between 0 and 2,
 // and between 1 and 2 where border or reflection leaves nothing outside; where all of theta is finite the gradient of
 // the input, for a gradient of ones, is finite and not negative, and its sum is no more than the number of samples.
 template <class S>
@@ -78,7 +78,7 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   for (int64_t i = 0; i < theta.size(); ++i) theta.set(i, thetas[i]);
   as::Problem<S> p{};
   p.input = input.get(), p.theta = theta.get(), p.output = output.get();
-  p.repeats.add(maps, {.picture = 0, .theta = 6, .sample = 1, .number = 0});
+  p.repeats.add(maps, {.image = 0, .theta = 6, .sample = 1, .number = 0});
   p.C = s.C, p.H = s.H, p.W = s.W, p.h = s.h, p.w = s.w;
   p.channel_stride = s.channels_last ? 1 : pixels;
   p.row_stride = s.channels_last ? s.W * s.C : s.W;
@@ -101,7 +101,7 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
     for (int64_t i = m * s.C * samples; i < (m + 1) * s.C * samples; ++i) {
       const bool right = output[i] >= least - little && output[i] <= 2 + little;
       if (right) continue;
-      if (whole[m] || !std::isnan(output[i])) complain("a value outside the picture's", s, given, output[i]);
+      if (whole[m] || !std::isnan(output[i])) complain("a value outside the image's", s, given, output[i]);
       break;
     }
   }

@@ -109,8 +109,8 @@ OF_THE_PICTURE = (
 )
 SHORT_RESIDUAL = ("sparse_reconstruct/residual.h", "memory_.reserve(atoms)", "memory_.reserve(atoms / 2)")
 PLANTED = {  # the bug, and what is said of it
-    "pixels of the picture, not of the region": ([OF_THE_PICTURE, NO_SLACK], "AddressSanitizer"),
-    "a region without slack": ([NO_SLACK], "a value outside the picture's"),
+    "pixels of the image, not of the region": ([OF_THE_PICTURE, NO_SLACK], "AddressSanitizer"),
+    "a region without slack": ([NO_SLACK], "a value outside the image's"),
     "a residual with half of its atoms": ([SHORT_RESIDUAL], "AddressSanitizer"),
 }
 
