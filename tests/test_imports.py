@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAPERS = ("csn", "dpti", "dsr", "mgre", "stnreid")
-SHARED = ("backbones", "data", "evaluation", "recipe", "report", "reproduction", "training")
+SHARED = ("backbones", "data", "evaluation", "matching", "recipe", "report", "reproduction", "training")
 
 
 def python_files(folder: str) -> list[Path]:

@@ -13,8 +13,8 @@ from reidops_models.data import resize_image
 from reidops_models.data.synthetic import load_annotations
 from reidops_models.dpti.matcher import DptiMatcher
 from reidops_models.dpti.network import DptiNetwork
-from reidops_models.embedding import embed_in_batches
 from reidops_models.evaluation import RankingResult, evaluate_ranking
+from reidops_models.matching import embed_in_batches
 from reidops_models.reproduction import Study
 
 PROBE_SETS = {"holistic": "query", "occluded": "occluded_query", "partial": "partial_query"}

@@ -12,7 +12,6 @@ from torch import Tensor
 import reidops
 from reidops_models.dsr.fusion import fuse
 from reidops_models.dsr.matcher import DsrMatcher, ResizingMatcher
-from reidops_models.embedding import rescale
 from reidops_models.evaluation import (
     RankingResult,
     VerificationResult,
@@ -20,7 +19,7 @@ from reidops_models.evaluation import (
     evaluate_ranking,
     evaluate_verification,
 )
-from reidops_models.matching import Matcher, probe_scale
+from reidops_models.matching import Matcher, probe_scale, rescale
 from reidops_models.reproduction import Search, Study
 from reidops_models.reproduction.study import generator
 

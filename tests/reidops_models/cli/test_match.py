@@ -16,7 +16,7 @@ from PIL import Image
 from reidops_models.cli.pictures import Problems, find_pictures
 from reidops_models.cli.ranks import ranked_probe
 from reidops_models.data import read_image
-from reidops_models.histogram import HistogramMatcher
+from reidops_models.matching.histogram import HistogramMatcher
 
 from .conftest import Run
 

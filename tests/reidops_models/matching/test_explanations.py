@@ -1,11 +1,11 @@
-"""Block grids, explanations, and the scale of probes."""
+"""Block grids and explanations."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from reidops_models.matching import BlockGrid, Reconstruction, probe_scale
+from reidops_models.matching import BlockGrid, Reconstruction
 
 
 def test_blocks_cover_the_map_row_by_row() -> None:
@@ -24,9 +24,3 @@ def test_explanations_split_blocks_by_scale() -> None:
     assert explanation.gallery_box(4) == (0.0, 0.0, 1.0, 1.0)
     with pytest.raises(IndexError):
         explanation.probe_box(5)
-
-
-def test_probes_take_the_gallerys_scale() -> None:
-    assert probe_scale([(128, 64)] * 3, (128, 64)) == 1.0
-    assert probe_scale([(256, 99), (512, 10), (128, 64)], (128, 64)) == 0.5
-    assert probe_scale([], (128, 64)) == 1.0
