@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reidops_models.checkpoint import Checkpoint, load_checkpoint, shipped_checkpoint
 from reidops_models.data import read_image, resize_image
-from reidops_models.embedding import embed_in_batches
+from reidops_models.matching import embed_in_batches
 from reidops_models.paper import paper_names, usable_papers
 
 Picture = Tensor | str | os.PathLike[str]

@@ -123,7 +123,7 @@ def _print_ranks(
 
 def _histogram(probes: Sequence[Picture], gallery: Sequence[Picture]) -> tuple[str, Tensor]:
     """The baseline's name and (P, G) distances."""
-    from reidops_models.histogram import HistogramMatcher
+    from reidops_models.matching.histogram import HistogramMatcher
 
     baseline = HistogramMatcher()
     embedded = [baseline.embed(picture.read() for picture in side) for side in (probes, gallery)]

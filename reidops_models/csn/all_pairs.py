@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 import reidops
 from reidops_models.csn.losses import distances
 from reidops_models.csn.network import CONV4, CONV6, DIRECTIONS, CsnNetwork, Description
-from reidops_models.embedding import device_of
+from reidops_models.matching import device_of
 
 MEMORY_BUDGET = 1 << 30  # bytes
 CACHED = 8 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer

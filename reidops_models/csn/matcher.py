@@ -10,8 +10,7 @@ from torch import Tensor
 from reidops_models.csn.all_pairs import MEMORY_BUDGET, compare_all
 from reidops_models.csn.network import CsnNetwork, Description
 from reidops_models.data import resize_image
-from reidops_models.embedding import device_of, embed_in_batches
-from reidops_models.matching import Role, ScoreMaps
+from reidops_models.matching import Role, ScoreMaps, device_of, embed_in_batches
 
 
 class CsnMatcher:

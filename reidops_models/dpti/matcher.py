@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
-from reidops_models.descriptor import DescriptorMatcher
 from reidops_models.dpti.network import DptiNetwork
-from reidops_models.embedding import device_of
-from reidops_models.matching import PartAttention
+from reidops_models.matching import DescriptorMatcher, PartAttention, device_of
 
 
 class DptiMatcher(DescriptorMatcher):

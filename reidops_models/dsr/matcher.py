@@ -12,8 +12,7 @@ from torch.nn import functional as F
 import reidops
 from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.embedding import device_of, embed_in_batches, rescale
-from reidops_models.matching import BlockGrid, Reconstruction, Role
+from reidops_models.matching import BlockGrid, Reconstruction, Role, device_of, embed_in_batches, rescale
 
 Size = tuple[int, int]
 
@@ -148,8 +147,8 @@ class DsrMatcher:
             gallery_grids=gallery_grids,
             error=rebuilt.error.cpu(),
             coefficients=rebuilt.coefficients.cpu(),
-            probe_size=_size(probe),
-            gallery_size=_size(gallery),
+            probe=probe.cpu(),
+            gallery=gallery.cpu(),
         )
 
     def _scaled(self, image: Tensor, role: Role) -> Tensor:

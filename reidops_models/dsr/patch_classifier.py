@@ -12,8 +12,7 @@ import reidops
 from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
 from reidops_models.dsr.sliding_window import windows
-from reidops_models.embedding import embed_in_batches, rescale
-from reidops_models.matching import Explanation, Role
+from reidops_models.matching import Explanation, Role, embed_in_batches, rescale
 
 Size = tuple[int, int]
 

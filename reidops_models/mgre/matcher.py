@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
-from reidops_models.descriptor import DescriptorMatcher
-from reidops_models.embedding import device_of
-from reidops_models.matching import LocatedRegions
+from reidops_models.matching import DescriptorMatcher, LocatedRegions, device_of
 from reidops_models.mgre.network import MgreNetwork
 
 

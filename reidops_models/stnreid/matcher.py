@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.data import resize_image
-from reidops_models.embedding import device_of, embed_in_batches, rescale
-from reidops_models.matching import Alignment, Role
+from reidops_models.matching import Alignment, Role, device_of, embed_in_batches, rescale
 from reidops_models.stnreid.network import StnreidNetwork
 from reidops_models.stnreid.one_to_many import MEMORY_BUDGET, Embedded, affined_features, match_tiles
 
@@ -116,6 +115,7 @@ class StnMatcher(ReidMatcher):
             distance=float(far),
             theta=tile.theta[0, 0].cpu(),
             probe=left[0].image,
+            gallery=right[0].image,
             affined=affined[0].cpu(),
             align_corners=self.network.align_corners,
         )

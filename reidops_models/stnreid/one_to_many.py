@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from reidops_models.embedding import device_of
+from reidops_models.matching import device_of
 from reidops_models.stnreid.network import StnreidNetwork
 
 MEMORY_BUDGET = 1 << 30  # bytes

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from reidops_models.csn.network import DIRECTIONS, CsnNetwork
-from reidops_models.embedding import device_of
+from reidops_models.matching import device_of
 from reidops_models.reproduction.counting import counted_products
 
 IMAGES = 2  # of a pair

@@ -11,7 +11,7 @@ from reidops_models.data import resize_image
 from reidops_models.data.synthetic import load_annotations
 from reidops_models.dpti.matcher import DptiMatcher
 from reidops_models.dpti.network import DptiNetwork
-from reidops_models.embedding import embed_in_batches
+from reidops_models.matching import embed_in_batches
 from reidops_models.reproduction import Runs, Study, Variant
 
 PROBE_SETS = {"holistic": "query", "occluded": "occluded_query", "partial": "partial_query"}

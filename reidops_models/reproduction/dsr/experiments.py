@@ -11,8 +11,7 @@ import reidops
 from reidops_models.dsr.fusion import fuse
 from reidops_models.dsr.matcher import DsrMatcher, ResizingMatcher
 from reidops_models.dsr.recipe import DsrRecipe
-from reidops_models.embedding import rescale
-from reidops_models.matching import Matcher, probe_scale
+from reidops_models.matching import Matcher, probe_scale, rescale
 from reidops_models.reproduction import Runs, Study, Variant
 from reidops_models.reproduction.runs import mean_of_people
 from reidops_models.reproduction.study import generator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from reidops_models.embedding import device_of
+from reidops_models.matching import device_of
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.reproduction.counting import counted_products
 

@@ -16,7 +16,7 @@ from PIL import Image
 from reidops_models.cli.pictures import Problems, find_pictures
 from reidops_models.cli.ranks import ranked_probe
 from reidops_models.data import read_image
-from reidops_models.histogram import HistogramMatcher
+from reidops_models.matching.histogram import HistogramMatcher
 
 from .conftest import Run
 
@@ -72,7 +72,7 @@ def test_ranks_a_folder(run: Run, people: Path, checkpoint: Path, nested: Path, 
     assert "DSR multi-scale" in " ".join(printed.split())
     assert "colour" in printed
     html = (out / "report.html").read_text()
-    assert html.count('<svg class="reconstruction"') == 2
+    assert html.count('<figure class="panel pointing"') == 2
     assert "mAP" in html
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from reidops_models.backbones import build_backbone
 from reidops_models.dpti.network import DptiNetwork
 from reidops_models.dpti.recipe import NetworkOptions
-from reidops_models.embedding import embed_in_batches
+from reidops_models.matching import embed_in_batches
 
 SLIM = {"backbone": "resnet50_slim", "dimensions": 16, "feed_forward": 32, "parts": 4}
 VARIANTS = ("dynamic", "static", "grid", "none")

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
-from reidops_models.descriptor import DescriptorMatcher
-from reidops_models.matching import PartAttention
+from reidops_models.matching import DescriptorMatcher, PartAttention
 from toy_paper.network import StripeNetwork
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from reidops_models.data import resize_image
-from reidops_models.embedding import device_of, embed_in_batches
-from reidops_models.matching import Role
+from reidops_models.matching.batches import device_of, embed_in_batches
+from reidops_models.matching.interface import Role
 
 
 class DescriptorMatcher:

@@ -8,14 +8,15 @@ import torch
 from matplotlib.colors import rgb_to_hsv
 from torch import Tensor
 
-from reidops_models.matching import Explanation, Role
+from reidops_models.matching.explanations import Explanation
+from reidops_models.matching.interface import Role
 
 
 class HistogramMatcher:
     """Global colour histograms in HSV, compared by Hellinger's distance.
 
-    A picture is the distribution p of its pixels' colours over `bins`^3 boxes of hue, saturation and value;
-    d(p, q) = sqrt(1 - sum_i sqrt(p_i q_i)), in [0, 1]. Size and shape of the pictures do not matter.
+    An image is the distribution p of its pixels' colours over `bins`^3 boxes of hue, saturation and value;
+    d(p, q) = sqrt(1 - sum_i sqrt(p_i q_i)), in [0, 1]. Size and shape of the images do not matter.
 
     Example:
         >>> matcher = HistogramMatcher()
@@ -43,7 +44,7 @@ class HistogramMatcher:
         return (1 - overlap).clamp(min=0).sqrt()
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
-        """None: the pictures are compared as wholes."""
+        """None: the images are compared as wholes."""
         return None
 
     def _histogram(self, image: Tensor) -> Tensor:
