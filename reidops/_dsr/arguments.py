@@ -154,7 +154,8 @@ def parse_problem(
     both_tensors = isinstance(probes.maps, Tensor) and isinstance(images.maps, Tensor)
     if probes.sample is not None and images.sample is not None and (both_tensors or (probes.length and images.length)):
         _check_same("gallery", images.sample, "probe", probes.sample)
-    reverse_mode_only(OP, *probes.maps, *images.maps, *(() if weights is None else weights))
+    for maps in (probes.maps, images.maps, () if weights is None else weights):
+        reverse_mode_only(OP, *((maps,) if isinstance(maps, Tensor) else maps))
     return Problem(probes, weights, images, members, solving, memory_budget, progress)
 
 

@@ -190,6 +190,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    reverse_mode_only("affine_sample", grad)
     input, theta = ctx.saved_tensors
     of_input, of_theta = ctx.needs_input_grad[:2]
     grad_input, each = torch.ops.reidops.affine_sample_backward(grad, input, theta, *ctx.options, of_input, of_theta)

@@ -106,6 +106,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    reverse_mode_only("depthwise_xcorr", grad)
     search, template = ctx.saved_tensors
     (H, W), (kh, kw) = search.shape[-2:], template.shape[-2:]
     whole = torch.broadcast_shapes(search.shape[:-3], template.shape[:-3])

@@ -135,6 +135,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    reverse_mode_only("projected_xcorr", grad)
     search, template, weight = ctx.saved_tensors
     search, (top, left, h, w) = search.unsqueeze(-4), ctx.place
     (H, W), (kh, kw) = search.shape[-2:], template.shape[-2:]

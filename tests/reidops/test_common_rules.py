@@ -139,8 +139,32 @@ def test_forward_mode_is_refused_and_not_silently_zero(op: Op, inputs: tuple[Ten
 
     with pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
         torch.func.jvp(call, (inputs[place],), (tangent,))
+    with pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
+        torch.func.jvp(torch.vmap(call), (inputs[place][None],), (tangent[None],))
     with forward_ad.dual_level(), pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
         call(forward_ad.make_dual(inputs[place], tangent))
+
+
+def test_a_tangent_in_the_incoming_gradient_is_right_or_refused(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    """Forward over reverse, where the tangent starts behind the operator: backward must not drop it."""
+    given = tuple(value.clone().requires_grad_() for value in inputs)
+    scored = op.differentiable(op.function(*given))
+    tangent = torch.linspace(0.5, 1.5, scored.numel()).to(scored).reshape(scored.shape)
+    expected = torch.autograd.grad(scored, given, tangent, retain_graph=True)  # backward is linear in the gradient
+    with forward_ad.dual_level():
+        try:
+            grads = torch.autograd.grad(scored, given, forward_ad.make_dual(torch.ones_like(scored), tangent))
+        except NotImplementedError as refusal:
+            assert "derivatives are reverse-mode only" in str(refusal)  # noqa: PT017
+        else:
+            assert_close(tuple(forward_ad.unpack_dual(grad).tangent for grad in grads), expected)
+
+
+def test_vmap_without_a_tangent_works_beside_forward_mode(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    stacked = tuple(value[None] for value in inputs)
+    with forward_ad.dual_level():
+        together = parts(torch.vmap(op.function)(*stacked))
+    assert_close(together, tuple(value[None] for value in parts(op.function(*inputs))))
 
 
 @pytest.mark.parametrize("dtype", HALVES, ids=str)

@@ -15,6 +15,9 @@ POINTERS = re.compile(
     r"(?<![\w/])((?:reidops|reidops_models|csrc|tests|benchmarks)/[\w/]+\.(?:py|cpp|cu|cuh|h|sh|md|yaml))\b"
 )
 
+DOTTED = re.compile(r"(?<![\w./:-])reidops(?:\.\w+)+")
+ENTRY_POINTS = {"reidops.papers"}  # a group in pyproject.toml, no module
+
 
 def test_all_public_names_are_listed() -> None:
     assert sorted(name for name in dir(reidops) if not name.startswith("_")) == sorted(
@@ -38,3 +41,24 @@ def pointing() -> list[Path]:
 def test_files_that_comments_and_documents_point_at_exist(path: Path) -> None:
     named = POINTERS.findall(path.read_text(encoding="utf-8"))
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("path", pointing(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_names_in_comments_and_documents_exist(path: Path) -> None:
+    named = set(DOTTED.findall(path.read_text(encoding="utf-8"))) - ENTRY_POINTS
+    assert not [name for name in named if not exists(name)]
+
+
+def exists(dotted: str) -> bool:
+    value: object = reidops
+    for name in dotted.split(".")[1:]:
+        if not hasattr(value, name):
+            return False
+        value = getattr(value, name)
+    return True
+
+
+def test_stale_names_are_noticed() -> None:
+    assert exists("reidops.reference.fista")
+    assert not exists("reidops.sparse_reconstruct.SOLVERS")
+    assert DOTTED.findall("`reidops.blocks.pool(x)`, torch.ops.reidops.cpu_isa, /reidops.so") == ["reidops.blocks.pool"]
