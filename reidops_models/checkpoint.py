@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from reidops.version import __version__
 from reidops_models.matching import Matcher
+from reidops_models.paper import Methods, Paper, find_paper, paper_names
 from reidops_models.recipe import Recipe, RecipeError, parse_recipe
-from reidops_models.registry import PACKAGES, get_paper
 from reidops_models.state import misfits
 
 FORMAT = 1
@@ -45,14 +45,23 @@ class Checkpoint:
     identities: int
     notes: dict[str, Any] = field(default_factory=dict)
 
-    def matchers(self, gallery_sizes: Iterable[tuple[int, int]] | None = None) -> list[Matcher]:
-        """The paper's matchers on this network, given the (height, width) of the gallery images (`probe_scale`)."""
-        return get_paper(self.recipe.model).build_matchers(self.network, self.recipe, gallery_sizes)
+    @property
+    def paper(self) -> Paper[Any, Any]:
+        """The paper whose network this is."""
+        return find_paper(self.recipe.model)
 
-    def rivals(self, gallery_sizes: Iterable[tuple[int, int]] | None = None) -> list[Matcher]:
-        """The methods that the paper compares with, on this network; none where it has none."""
-        build = get_paper(self.recipe.model).build_rivals
-        return [] if build is None else build(self.network, self.recipe, gallery_sizes)
+    def methods(self, gallery_sizes: Iterable[tuple[int, int]] | None = None) -> Methods:
+        """The paper's method on this network, and the other rows of its table.
+
+        Args:
+            gallery_sizes: (height, width) in pixels of each gallery image, from which the scale of the probes follows
+                (`reidops_models.matching.probe_scale`). None: the probes have the network's scale already.
+        """
+        return self.paper.build_methods(self.network, self.recipe, gallery_sizes)
+
+    def rivals(self, gallery_sizes: Iterable[tuple[int, int]] | None = None) -> tuple[Matcher, ...]:
+        """The methods that the paper compares with, on this network. Arguments as of :meth:`methods`."""
+        return self.paper.build_rivals(self.network, self.recipe, gallery_sizes)
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.float32) -> Path:
@@ -129,7 +138,7 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
     if recipe.model != found:
         raise CheckpointError(f"{path}: not a checkpoint: it is of {found!r}, and its recipe of {recipe.model!r}")
 
-    network = get_paper(found).build_network(recipe, identities)
+    network = find_paper(found).build_network(recipe, identities)
     if complaint := misfits(network.state_dict(), state):
         raise CheckpointError(f"{path}: the weights do not fit the network: {complaint}")
     network.load_state_dict(state)
@@ -142,7 +151,7 @@ def shipped_checkpoint(model: str, name: str = "demo") -> Path:
     Raises:
         KeyError: no such model.
     """
-    return get_paper(model).folder / "checkpoints" / f"{name}.safetensors"
+    return find_paper(model).folder / "checkpoints" / f"{name}.safetensors"
 
 
 def _check_model(path: str | Path, found: object, wanted: str | None) -> None:
@@ -150,8 +159,8 @@ def _check_model(path: str | Path, found: object, wanted: str | None) -> None:
         raise CheckpointError(f"{path}: not a checkpoint: its model is called {found!r}")
     if wanted is not None and found != wanted:
         raise CheckpointError(f"{path}: a checkpoint of {found!r}, expected one of {wanted!r}")
-    if found not in PACKAGES:
-        raise CheckpointError(f"{path}: a checkpoint of {found!r}, known models: {', '.join(sorted(PACKAGES))}")
+    if found not in paper_names():
+        raise CheckpointError(f"{path}: a checkpoint of {found!r}, known models: {', '.join(paper_names())}")
 
 
 def _files(path: str | Path) -> tuple[Path, Path]:

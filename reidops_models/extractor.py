@@ -12,7 +12,7 @@ from torch import Tensor
 from reidops_models.checkpoint import Checkpoint, load_checkpoint, shipped_checkpoint
 from reidops_models.data import read_image, resize_image
 from reidops_models.embedding import embed_in_batches
-from reidops_models.registry import PACKAGES, get_paper
+from reidops_models.paper import paper_names, usable_papers
 
 Picture = Tensor | str | os.PathLike[str]
 
@@ -48,15 +48,16 @@ class FeatureExtractor:
     def __init__(
         self, model: str | Path | Checkpoint = "dpti", *, device: str | torch.device = "cpu", batch_size: int = 64
     ) -> None:
-        if isinstance(model, str) and model in PACKAGES:
+        if isinstance(model, str) and model in paper_names():
             model = shipped_checkpoint(model)
         self.checkpoint = model if isinstance(model, Checkpoint) else load_checkpoint(model)
-        name = self.checkpoint.recipe.model
-        extract = get_paper(name).extract
-        if extract is None:
-            having = ", ".join(other for other in sorted(PACKAGES) if get_paper(other).extract is not None)
-            raise ExtractorError(f"FeatureExtractor: {name} has no vector of an image; these models have: {having}")
-        self._extract = extract
+        paper = self.checkpoint.paper
+        if not paper.has_descriptors:
+            having = ", ".join(other.name for other in usable_papers() if other.has_descriptors)
+            raise ExtractorError(
+                f"FeatureExtractor: {paper.name} has no vector of an image; these models have: {having}"
+            )
+        self._extract = paper.extract
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.checkpoint.network.to(self.device)

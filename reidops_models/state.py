@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-LISTED = 4  # names in a complaint; of more, how many
+LISTED = 4  # names in a message; of more names, how many there are
 
 
 class StateError(ValueError):
@@ -60,9 +60,15 @@ def misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, need
         if name in found and found[name].shape != expected[name].shape
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("shape", shapes))
-    return "; ".join(f"{what}: {_some(names)}" for what, names in kinds if names)
+    return "; ".join(f"{what}: {listed(names)}" for what, names in kinds if names)
 
 
-def _some(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c", "d", "e"])
+        'a, b, c, d and 1 more'
+    """
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

@@ -6,12 +6,12 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from reidops_models.cli.console import CommandError
+from reidops_models.paper import paper_names
 
 if TYPE_CHECKING:
     from reidops_models.checkpoint import Checkpoint
 
 DEFAULT_MODEL = "dsr"
-MODELS = "csn, dpti, dsr, mgre, stnreid"  # as in reidops_models.registry, which imports torch
 
 
 def positive_int(text: str) -> int:
@@ -59,7 +59,8 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEF
     """Which network."""
     parser.add_argument("--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped)")
     parser.add_argument(
-        "--model", help=f"{MODELS}: whose shipped checkpoint to take, or to accept (default: {default})"
+        "--model",
+        help=f"{', '.join(paper_names())}: whose shipped checkpoint to take, or to accept (default: {default})",
     )
 
 
@@ -77,10 +78,9 @@ def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Ch
         CheckpointError: it is missing, damaged, or of another model.
     """
     from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
-    from reidops_models.registry import PACKAGES
 
-    if options.model is not None and options.model not in PACKAGES:
-        raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(sorted(PACKAGES))}")
+    if options.model is not None and options.model not in paper_names():
+        raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(paper_names())}")
     path = options.checkpoint or shipped_checkpoint(options.model or default)
     return load_checkpoint(path, model=options.model)
 

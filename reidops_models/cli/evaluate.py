@@ -123,8 +123,8 @@ def evaluate(
     probes = sample_pictures(dataset.probes(probe_set), dataset.root)
     gallery = sample_pictures(dataset.gallery, dataset.root)
     sizes = [picture.size for picture in gallery]
-    built = checkpoint.rivals(sizes) if rivals else []  # first: the paper's method in full stays last
-    matchers = _chosen([*built, *checkpoint.matchers(sizes)], methods)
+    built = checkpoint.rivals(sizes) if rivals else ()
+    matchers = _chosen([*built, *checkpoint.methods(sizes)], methods)
     distances, results, verifications = {}, {}, {}
     embedding = ""
     for matcher in matchers:

@@ -73,8 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if not gallery:
         raise CommandError(f"{options.gallery}: not one picture in it can be read")
     probes = find_pictures(options.probe, problems)
-    # The last row of a paper's table is the paper's method in full.
-    matcher = checkpoint.matchers([picture.size for picture in gallery])[-1]
+    matcher = checkpoint.methods([picture.size for picture in gallery]).main
 
     matched: list[Picture] = []
     rows: list[Tensor] = []

@@ -6,8 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
-from reidops_models.cli.arguments import MODELS, name_list, training_seed
+from reidops_models.cli.arguments import name_list, training_seed
 from reidops_models.cli.console import CommandError, show_progress
+from reidops_models.paper import find_paper, paper_names
 
 SUMMARY = "a paper's tables in miniature, beside the printed ones"
 DESCRIPTION = """\
@@ -34,7 +35,7 @@ In --out: NAME.md, NAME.json and pictures for each table.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paper", help=MODELS)
+    parser.add_argument("paper", help=", ".join(paper_names()))
     parser.add_argument("--table", type=name_list, required=True, metavar="A,B", help="names of tables, or all")
     parser.add_argument(
         "--seeds",
@@ -48,12 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from reidops_models.registry import PACKAGES, get_paper
-
-    if options.paper not in PACKAGES:
-        raise CommandError(f"unknown paper {options.paper!r}; known: {', '.join(sorted(PACKAGES))}")
-    paper = get_paper(options.paper)
-    if paper.load_tables is None:
+    if options.paper not in paper_names():
+        raise CommandError(f"unknown paper {options.paper!r}; known: {', '.join(paper_names())}")
+    paper = find_paper(options.paper)
+    if not hasattr(paper, "load_tables"):
         raise CommandError(f"{paper.name}: there are no tables to reproduce yet")
     tables = paper.load_tables()
     names = list(tables) if options.table == ["all"] else options.table

@@ -7,44 +7,68 @@ other image (`reidops.depthwise_xcorr`, eq. 2); a classifier of the score maps s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reidops_models.csn.matcher import CsnMatcher
 from reidops_models.csn.network import CsnNetwork
 from reidops_models.csn.recipe import CsnRecipe
-from reidops_models.matching import Matcher
-from reidops_models.registry import Paper, deferred
+from reidops_models.paper import Methods, Paper
+
+if TYPE_CHECKING:
+    from lightning import LightningDataModule, LightningModule
+
+    from reidops_models.training.data import TrainingImages
 
 
-def build_network(recipe: CsnRecipe, identities: int) -> CsnNetwork:
-    """The recipe's network with random weights; it knows pairs, not identities."""
-    return CsnNetwork(recipe.network, recipe.images.size)
+class CsnPaper(Paper[CsnRecipe, CsnNetwork]):
+    """CSN. All images are resized, whatever their sizes."""
+
+    name = "csn"
+    recipe = CsnRecipe
+
+    def build_network(self, recipe: CsnRecipe, identities: int) -> CsnNetwork:
+        """The recipe's network with random weights; it knows pairs, not identities."""
+        return CsnNetwork(recipe.network, recipe.images.size)
+
+    def build_methods(
+        self, network: CsnNetwork, recipe: CsnRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+    ) -> Methods:
+        """One row: eq. 7."""
+        return Methods(CsnMatcher(network, ranking=recipe.matching.ranking, epsilon=recipe.matching.epsilon))
+
+    def build_module(self, network: CsnNetwork, recipe: CsnRecipe) -> LightningModule:
+        """Trains on pairs, eq. 6."""
+        from reidops_models.csn.training import PairModule
+
+        return PairModule(network, recipe)
+
+    def build_data(self, images: TrainingImages, recipe: CsnRecipe) -> LightningDataModule:
+        """Pairs of images.
+
+        Raises:
+            TrainingError: the images make no pairs.
+        """
+        from reidops_models.csn.pairs import PairDataModule
+
+        return PairDataModule(images, recipe)
+
+    def is_identity_weight(self, name: str) -> bool:
+        """No weight belongs to the people of the training images: the classifier tells pairs, of one person or two."""
+        return False
+
+    def load_tables(self) -> Any:
+        """The tables and figures that can be made again, by name."""
+        from reidops_models.csn.ablations import TABLES
+
+        return TABLES
 
 
-def build_matchers(
-    network: CsnNetwork, recipe: CsnRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
-) -> list[Matcher]:
-    """One row: eq. 7. All images are resized, whatever their sizes."""
-    return [CsnMatcher(network, ranking=recipe.matching.ranking, epsilon=recipe.matching.epsilon)]
+PAPER = CsnPaper()
 
-
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.csn.ablations import TABLES
-
-    return TABLES
-
-
-PAPER = Paper(
-    name="csn",
-    recipe=CsnRecipe,
-    build_network=build_network,
-    build_matchers=build_matchers,
-    build_module=deferred(f"{__name__}.training", "build_module"),
-    folder=Path(__file__).parent,
-    build_data=deferred(f"{__name__}.training", "build_data"),
-    load_tables=load_tables,
-)
-
-__all__ = ["PAPER", "CsnMatcher", "CsnNetwork", "CsnRecipe", "build_matchers", "build_network"]
+__all__ = [
+    "PAPER",
+    "CsnMatcher",
+    "CsnNetwork",
+    "CsnPaper",
+    "CsnRecipe",
+]

@@ -7,9 +7,8 @@ from torch.nn import functional as F
 
 from reidops_models.csn.losses import contrastive_loss, prior_losses
 from reidops_models.csn.network import CsnNetwork
-from reidops_models.csn.pairs import PairBatch, PairDataModule
+from reidops_models.csn.pairs import PairBatch
 from reidops_models.csn.recipe import CsnRecipe
-from reidops_models.training.data import TrainingImages
 from reidops_models.training.module import ReidModule
 
 
@@ -39,17 +38,3 @@ class PairModule(ReidModule):
             logged, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.matched)
         )
         return loss
-
-
-def build_module(network: CsnNetwork, recipe: CsnRecipe) -> PairModule:
-    """The module that trains the network."""
-    return PairModule(network, recipe)
-
-
-def build_data(images: TrainingImages, recipe: CsnRecipe) -> PairDataModule:
-    """The batches that the module trains on.
-
-    Raises:
-        TrainingError: the images make no pairs.
-    """
-    return PairDataModule(images, recipe)

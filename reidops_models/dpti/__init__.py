@@ -7,51 +7,62 @@ maps, eq. 7. An image's descriptor is its global vector and its part vectors, co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from reidops_models.dpti.matcher import DptiMatcher
 from reidops_models.dpti.network import DptiNetwork
 from reidops_models.dpti.recipe import DptiRecipe
-from reidops_models.matching import Matcher
-from reidops_models.registry import Paper, deferred
+from reidops_models.paper import Methods, Paper
+
+if TYPE_CHECKING:
+    from lightning import LightningModule
 
 
-def build_network(recipe: DptiRecipe, identities: int) -> DptiNetwork:
-    """The recipe's network with random weights."""
-    return DptiNetwork(recipe.network, recipe.images.size, identities)
+class DptiPaper(Paper[DptiRecipe, DptiNetwork]):
+    """DPTI. All images are resized, whatever their sizes."""
+
+    name = "dpti"
+    recipe = DptiRecipe
+
+    def build_network(self, recipe: DptiRecipe, identities: int) -> DptiNetwork:
+        """The recipe's network with random weights."""
+        return DptiNetwork(recipe.network, recipe.images.size, identities)
+
+    def build_methods(
+        self, network: DptiNetwork, recipe: DptiRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+    ) -> Methods:
+        """One row: the cosine of descriptors."""
+        return Methods(DptiMatcher(network))
+
+    def build_module(self, network: DptiNetwork, recipe: DptiRecipe) -> LightningModule:
+        """Trains by eq. 9.
+
+        Raises:
+            WeightsError: the recipe's ImageNet weights cannot be read or do not fit the backbone.
+        """
+        from reidops_models.dpti.training import build_module
+
+        return build_module(network, recipe)
+
+    def extract(self, network: DptiNetwork, recipe: DptiRecipe, images: Tensor) -> Tensor:
+        """Descriptors (B, (N + 1) d) of unit length."""
+        return network.embed(images)
+
+    def load_tables(self) -> Any:
+        """The tables and figures that can be made again, by name."""
+        from reidops_models.dpti.ablations import TABLES
+
+        return TABLES
 
 
-def build_matchers(
-    network: DptiNetwork, recipe: DptiRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
-) -> list[Matcher]:
-    """One row: the cosine of descriptors. All images are resized, whatever their sizes."""
-    return [DptiMatcher(network)]
+PAPER = DptiPaper()
 
-
-def extract(network: DptiNetwork, recipe: DptiRecipe, images: Tensor) -> Tensor:
-    """Descriptors (B, (N + 1) d) of unit length."""
-    return network.embed(images)
-
-
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.dpti.ablations import TABLES
-
-    return TABLES
-
-
-PAPER = Paper(
-    name="dpti",
-    recipe=DptiRecipe,
-    build_network=build_network,
-    build_matchers=build_matchers,
-    build_module=deferred(f"{__name__}.training", "build_module"),
-    folder=Path(__file__).parent,
-    load_tables=load_tables,
-    extract=extract,
-)
-
-__all__ = ["PAPER", "DptiMatcher", "DptiNetwork", "DptiRecipe", "build_matchers", "build_network"]
+__all__ = [
+    "PAPER",
+    "DptiMatcher",
+    "DptiNetwork",
+    "DptiPaper",
+    "DptiRecipe",
+]

@@ -21,7 +21,6 @@ from reidops_models.evaluation import (
     evaluate_verification,
 )
 from reidops_models.matching import Matcher, probe_scale
-from reidops_models.registry import get_paper
 from reidops_models.reproduction import Search, Study
 from reidops_models.reproduction.study import generator
 
@@ -61,11 +60,8 @@ class Experiments:
 
     def matchers(self, seed: int, label: str) -> dict[str, Matcher]:
         """All rows of table 1 on a network, by name."""
-        checkpoint, paper = self.network(seed, label), get_paper("dsr")
-        assert paper.build_rivals is not None
-        given = checkpoint.network, checkpoint.recipe, self._gallery_sizes(seed)
-        built = [*paper.build_matchers(*given), *paper.build_rivals(*given)]
-        return {matcher.name: matcher for matcher in built}
+        checkpoint, sizes = self.network(seed, label), self._gallery_sizes(seed)
+        return {matcher.name: matcher for matcher in (*checkpoint.methods(sizes), *checkpoint.rivals(sizes))}
 
     def dsr(self, seed: int, label: str, scales: Sequence[int]) -> DsrMatcher:
         """DSR with these blocks."""

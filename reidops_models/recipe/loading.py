@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reidops_models.paper import find_paper, paper_names, usable_papers
 from reidops_models.recipe.draft import Draft, Key
 from reidops_models.recipe.sections import Recipe
 from reidops_models.recipe.yaml_text import RecipeError, keys_and_values, plain, read_values
-from reidops_models.registry import PACKAGES, get_paper
 
 MAX_CHAIN = 10  # recipes that extend each other
 
@@ -70,8 +70,11 @@ def packaged_recipes() -> list[str]:
         >>> "dsr/demo" in packaged_recipes()
         True
     """
-    folders = {model: get_paper(model).folder / "recipes" for model in sorted(PACKAGES)}
-    return [f"{model}/{file.stem}" for model, folder in folders.items() for file in sorted(folder.glob("*.yaml"))]
+    return [
+        f"{paper.name}/{file.stem}"
+        for paper in usable_papers()
+        for file in sorted((paper.folder / "recipes").glob("*.yaml"))
+    ]
 
 
 def _resolve(path: Path) -> Draft:
@@ -102,7 +105,7 @@ def _parent(name: Any, child: Path) -> Path:
     """The file of the recipe that another one extends."""
     if not isinstance(name, str) or not name or "\0" in name:
         raise RecipeError(f"{child}: extends: expected the name of a recipe or a .yaml file, got {name!r}")
-    if name.partition("/")[0] in PACKAGES and not name.endswith((".yaml", ".yml")):
+    if name.partition("/")[0] in paper_names() and not name.endswith((".yaml", ".yml")):
         try:
             return _find(name)
         except RecipeError as error:
@@ -117,8 +120,8 @@ def _find(source: str) -> Path:
     if source.endswith((".yaml", ".yml")):
         return Path(source)
     model, _, name = source.partition("/")
-    if model in PACKAGES and name and "\0" not in name:
-        packaged = get_paper(model).folder / "recipes" / f"{name}.yaml"
+    if model in paper_names() and name and "\0" not in name:
+        packaged = find_paper(model).folder / "recipes" / f"{name}.yaml"
         if packaged.is_file():
             return packaged
     raise RecipeError(f"{source}: neither a .yaml file nor a packaged recipe ({', '.join(packaged_recipes())})")
@@ -126,11 +129,11 @@ def _find(source: str) -> Path:
 
 def _check(draft: Draft) -> Recipe:
     name = draft.values.get("model")
-    if not isinstance(name, str) or name not in PACKAGES:
+    if not isinstance(name, str) or name not in paper_names():
         blamed = draft.blame(("model",))
-        raise RecipeError(f"{blamed}: model: unknown {name!r}; known: {', '.join(sorted(PACKAGES))}")
+        raise RecipeError(f"{blamed}: model: unknown {name!r}; known: {', '.join(paper_names())}")
     try:
-        return get_paper(name).recipe.model_validate_json(json.dumps(draft.values), strict=True)
+        return find_paper(name).recipe.model_validate_json(json.dumps(draft.values), strict=True)
     except ValidationError as error:
         complaints: dict[str, list[str]] = {}  # by what is to blame, in the order in which they were found
         for item in error.errors():

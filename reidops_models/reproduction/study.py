@@ -19,6 +19,7 @@ from torch import Tensor
 from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset, Sample, load_market1501, read_image, write_synthetic
 from reidops_models.data.synthetic import SIZES
+from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe, load_recipe, parse_recipe
 
 GALLERY_IMAGES = 3  # a person, for multi-shot tables
@@ -132,10 +133,7 @@ class Study:
             values[section] = {**(values.get(section) or {}), **options} if isinstance(options, dict) else options
         values["training"]["seed"] = seed
         if self.size == "tiny":
-            values["training"]["epochs"] = 1
-            values["batches"]["size"] = 8
-            if values.get("fine_tuning"):
-                values["fine_tuning"] |= {"positive_pairs": 8, "negative_pairs": 8}
+            values = find_paper(values["model"]).tiny(values)
         return parse_recipe(values, origin=name)
 
     def _trained(self, seed: int, label: str, recipe: Recipe, start: Callable[[int], Path] | None) -> Checkpoint:

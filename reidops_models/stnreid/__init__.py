@@ -8,65 +8,81 @@ two, eq. 5.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.matching import Matcher, probe_scale
-from reidops_models.registry import Paper, deferred
+from reidops_models.paper import Methods, Paper
 from reidops_models.stnreid.matcher import ReconstructionMatcher, ReidMatcher, StnMatcher
 from reidops_models.stnreid.network import StnreidNetwork
 from reidops_models.stnreid.recipe import StnreidRecipe
 
+if TYPE_CHECKING:
+    from lightning import LightningDataModule, LightningModule
 
-def build_network(recipe: StnreidRecipe, identities: int) -> StnreidNetwork:
-    """The recipe's network with random weights."""
-    return StnreidNetwork(recipe.network, recipe.images.size, identities)
-
-
-def build_matchers(
-    network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
-) -> list[Matcher]:
-    """The rows of table 3: without the STN module and with it. Both resize all images, whatever their sizes."""
-    metric = recipe.matching.metric
-    return [ReidMatcher(network, metric=metric), StnMatcher(network, metric=metric)]
+    from reidops_models.training.data import TrainingImages
 
 
-def build_rivals(
-    network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
-) -> list[Matcher]:
-    """DSR on the same ReID module, table 4. Arguments as of :func:`build_matchers`; DSR needs the probes' scale."""
-    scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, recipe.images.size)
-    return [ReconstructionMatcher(network, beta=recipe.matching.beta, probe_scale=scale)]
+class StnreidPaper(Paper[StnreidRecipe, StnreidNetwork]):
+    """STNReID. Its own methods resize all images, whatever their sizes; its rival does not."""
+
+    name = "stnreid"
+    recipe = StnreidRecipe
+    rival_options = frozenset({"beta"})
+
+    def build_network(self, recipe: StnreidRecipe, identities: int) -> StnreidNetwork:
+        """The recipe's network with random weights."""
+        return StnreidNetwork(recipe.network, recipe.images.size, identities)
+
+    def build_methods(
+        self, network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+    ) -> Methods:
+        """The rows of table 3: without the STN module, and with it, which is the method."""
+        metric = recipe.matching.metric
+        return Methods(StnMatcher(network, metric=metric), others=(ReidMatcher(network, metric=metric),))
+
+    def build_rivals(
+        self, network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
+    ) -> tuple[Matcher, ...]:
+        """DSR on the same ReID module, table 4. It needs the probes' scale."""
+        scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, recipe.images.size)
+        return (ReconstructionMatcher(network, beta=recipe.matching.beta, probe_scale=scale),)
+
+    def build_module(self, network: StnreidNetwork, recipe: StnreidRecipe) -> LightningModule:
+        """Trains on triples, eq. 6, where the recipe has `stn`; else a classifier of images.
+
+        Raises:
+            WeightsError: the recipe's ImageNet weights cannot be read or do not fit the backbone.
+        """
+        from reidops_models.stnreid.training import build_module
+
+        return build_module(network, recipe)
+
+    def build_data(self, images: TrainingImages, recipe: StnreidRecipe) -> LightningDataModule:
+        """Triples where the recipe has `stn`; else images and labels.
+
+        Raises:
+            TrainingError: the images make no such batches.
+        """
+        from reidops_models.stnreid.training import build_data
+
+        return build_data(images, recipe)
+
+    def extract(self, network: StnreidNetwork, recipe: StnreidRecipe, images: Tensor) -> Tensor:
+        """The ReID module's features (B, C), of unit length where the recipe compares them by the cosine."""
+        features = network.embed(images)
+        return F.normalize(features, dim=1) if recipe.matching.metric == "cosine" else features
+
+    def load_tables(self) -> Any:
+        """The tables and figures that can be made again, by name."""
+        from reidops_models.stnreid.ablations import TABLES
+
+        return TABLES
 
 
-def extract(network: StnreidNetwork, recipe: StnreidRecipe, images: Tensor) -> Tensor:
-    """The ReID module's features (B, C), of unit length where the recipe compares them by the cosine."""
-    features = network.embed(images)
-    return F.normalize(features, dim=1) if recipe.matching.metric == "cosine" else features
-
-
-def load_tables() -> Any:
-    """The tables and figures that can be made again, by name."""
-    from reidops_models.stnreid.ablations import TABLES
-
-    return TABLES
-
-
-PAPER = Paper(
-    name="stnreid",
-    recipe=StnreidRecipe,
-    build_network=build_network,
-    build_matchers=build_matchers,
-    build_module=deferred(f"{__name__}.training", "build_module"),
-    folder=Path(__file__).parent,
-    build_data=deferred(f"{__name__}.training", "build_data"),
-    build_rivals=build_rivals,
-    load_tables=load_tables,
-    extract=extract,
-)
+PAPER = StnreidPaper()
 
 __all__ = [
     "PAPER",
@@ -74,8 +90,6 @@ __all__ = [
     "ReidMatcher",
     "StnMatcher",
     "StnreidNetwork",
+    "StnreidPaper",
     "StnreidRecipe",
-    "build_matchers",
-    "build_network",
-    "build_rivals",
 ]

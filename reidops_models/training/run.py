@@ -19,10 +19,10 @@ from torch import nn
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset
+from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe
-from reidops_models.registry import get_paper
 from reidops_models.state import StateError, misfits, read_state
-from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
+from reidops_models.training.data import TrainingError, TrainingImages
 from reidops_models.training.progress import Progress, progress_callbacks
 from reidops_models.training.start import load_start
 from reidops_models.training.validation import Scores, Validator
@@ -98,13 +98,13 @@ def train(
     with quiet():
         L.seed_everything(recipe.training.seed, verbose=False)
         images = TrainingImages(dataset.train, recipe.images)
-        paper = get_paper(recipe.model)
+        paper = find_paper(recipe.model)
         network = paper.build_network(recipe, images.identities)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # an overload that torch forgot
+        network.to(memory_format=torch.channels_last)
         module = paper.build_module(network, recipe)
         if start is not None:
             load_start(network, start, model=recipe.model)
-        data = (paper.build_data or ReidDataModule)(images, recipe)
+        data = paper.build_data(images, recipe)
         notes = {"dataset": dataset.name, "training images": len(images), "torch": torch.__version__}
         if start is not None:
             notes["start"] = Path(start).stem

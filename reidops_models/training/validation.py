@@ -91,7 +91,7 @@ class Validator(Callback):
 
     def _scores(self, network: nn.Module, epoch: int) -> Scores:
         sizes = [(image.shape[1], image.shape[2]) for image in (read_image(sample.path) for sample in self.gallery)]
-        matcher = Checkpoint(network, self.recipe, identities=1).matchers(sizes)[-1]  # the paper's method in full
+        matcher = Checkpoint(network, self.recipe, identities=1).methods(sizes).main
         probes = matcher.embed((read_image(sample.path) for sample in self.probes), role="probe")
         gallery = matcher.embed(read_image(sample.path) for sample in self.gallery)
         result = evaluate_ranking(

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint, shipped_checkpoint
+from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe
-from reidops_models.registry import get_paper
 
 IMAGES = torch.rand(2, 3, 64, 32)
 
@@ -19,7 +19,7 @@ IMAGES = torch.rand(2, 3, 64, 32)
 @pytest.fixture
 def checkpoint() -> Checkpoint:
     recipe = load_recipe("dsr/demo")
-    return Checkpoint(get_paper("dsr").build_network(recipe, 5).eval(), recipe, 5, {"dataset": "none"})
+    return Checkpoint(find_paper("dsr").build_network(recipe, 5).eval(), recipe, 5, {"dataset": "none"})
 
 
 @pytest.mark.parametrize("name", ["model", "model.json", "model.safetensors", "epoch.12"])
@@ -52,7 +52,7 @@ def test_weights_too_large_for_half_precision_are_refused(tmp_path: Path, checkp
 
 
 def test_matchers_are_the_papers_rows(checkpoint: Checkpoint) -> None:
-    names = [matcher.name for matcher in checkpoint.matchers(gallery_sizes=[(128, 64)])]
+    names = [matcher.name for matcher in checkpoint.methods(gallery_sizes=[(128, 64)])]
     assert names == ["Resizing model", "DSR single-scale", "DSR multi-scale"]
 
 

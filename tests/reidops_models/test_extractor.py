@@ -11,8 +11,8 @@ from PIL import Image
 from reidops_models.checkpoint import Checkpoint
 from reidops_models.data import ImageError, resize_image
 from reidops_models.extractor import ExtractorError, FeatureExtractor
+from reidops_models.paper import find_paper, paper_names
 from reidops_models.recipe import load_recipe, parse_recipe
-from reidops_models.registry import PACKAGES, get_paper
 
 
 def checkpoint(model: str, **sections: object) -> Checkpoint:
@@ -22,10 +22,10 @@ def checkpoint(model: str, **sections: object) -> Checkpoint:
         values[section] |= changes
     recipe = parse_recipe(values)
     torch.manual_seed(0)
-    return Checkpoint(get_paper(model).build_network(recipe, 4).eval(), recipe, 4)
+    return Checkpoint(find_paper(model).build_network(recipe, 4).eval(), recipe, 4)
 
 
-HAVING = [name for name in sorted(PACKAGES) if get_paper(name).extract is not None]
+HAVING = [name for name in paper_names() if find_paper(name).has_descriptors]
 
 
 @pytest.mark.parametrize("model", HAVING)
@@ -45,7 +45,7 @@ def test_descriptors_rank_as_the_papers_matcher_does() -> None:
         trained = checkpoint(model)
         descriptors = FeatureExtractor(trained)(torch.rand(7, 3, 128, 64, generator=torch.Generator().manual_seed(1)))
         images = list(torch.rand(7, 3, 128, 64, generator=torch.Generator().manual_seed(1)))
-        matcher = next(one for one in trained.matchers() if one.name in ("DPTI", "MGRe", "ReID module alone"))
+        matcher = next(one for one in trained.methods() if one.name in ("DPTI", "MGRe", "ReID module alone"))
         distances = matcher.distances(matcher.embed(images), matcher.embed(images))
         assert torch.cdist(descriptors, descriptors).argsort(dim=1)[:, 1:3].equal(distances.argsort(dim=1)[:, 1:3])
 

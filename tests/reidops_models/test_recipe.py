@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reidops_models.dsr import DsrRecipe
+from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe, RecipeError, load_recipe, packaged_recipes, parse_recipe
-from reidops_models.registry import get_paper
 
 PACKAGED = packaged_recipes()
 
@@ -114,7 +114,7 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
 
 
 def test_numbers_with_an_exponent_are_numbers(tmp_path: Path) -> None:
-    text = (get_paper("dsr").folder / "recipes" / "demo.yaml").read_text()
+    text = (find_paper("dsr").folder / "recipes" / "demo.yaml").read_text()
     path = tmp_path / "recipe.yaml"
     path.write_text(text + "\n# comment\n")
     recipe: Recipe = load_recipe(path)

@@ -20,7 +20,7 @@ from reidops_models.data import load_market1501, write_synthetic
 from reidops_models.data.synthetic import SIZES
 from reidops_models.dsr import DsrMatcher
 from reidops_models.evaluation import evaluate_multi_shot, evaluate_ranking
-from reidops_models.registry import get_paper
+from reidops_models.paper import find_paper
 
 from .conftest import Run
 
@@ -229,7 +229,7 @@ def test_probes_are_counted_once_whatever_the_draws() -> None:
 
 def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
-    demo = (get_paper("dsr").folder / "recipes" / "demo.yaml").read_text()
+    demo = (find_paper("dsr").folder / "recipes" / "demo.yaml").read_text()
     recipe.write_text(demo.replace("epochs: 15", "epochs: 1").replace("size: 64\n", "size: 8\n"))
     code, printed, complaints = run("train", "--recipe", recipe, "--data", people, "--out", tmp_path / "out")
     assert (code, complaints) == (0, [])

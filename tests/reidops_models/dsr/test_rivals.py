@@ -16,8 +16,6 @@ from reidops_models.dsr import (
     FusedMatcher,
     PatchClassifier,
     SlidingWindowMatcher,
-    build_network,
-    build_rivals,
 )
 from reidops_models.dsr.recipe import NetworkOptions
 from reidops_models.recipe import load_recipe
@@ -170,7 +168,7 @@ def test_images_of_all_sizes_are_brought_to_the_gallerys(network: DsrNetwork, pr
 
 
 def test_a_gallery_of_one_image_ranks_it(network: DsrNetwork, probes: list[Tensor], gallery: list[Tensor]) -> None:
-    for matcher in build_rivals(network, load_recipe("dsr/demo")):
+    for matcher in PAPER.build_rivals(network, load_recipe("dsr/demo")):
         distances = matcher.distances(matcher.embed(probes[:2], role="probe"), matcher.embed(gallery[:1]))
         assert distances.shape == (2, 1)
         assert distances.isfinite().all()
@@ -181,10 +179,9 @@ def test_a_gallery_of_one_image_ranks_it(network: DsrNetwork, probes: list[Tenso
 
 def test_the_papers_values() -> None:
     recipe = load_recipe("dsr/market1501_fcn")
-    swm, amc, both = build_rivals(build_network(recipe, 2), recipe, [(640, 240)])
+    swm, amc, both = PAPER.build_rivals(PAPER.build_network(recipe, 2), recipe, [(640, 240)])
     assert (swm.step, amc.patch, both.weight) == (32, 64, 0.7)
     assert (swm.probe_scale, amc.probe_scale, amc.beta) == (0.5, 0.5, 0.4)
     with torch.inference_mode():
         assert amc.embed([torch.rand(3, 320, 120)])[0].shape == (2048, 27, 1)  # 9 x 3 patches of 2 x 2 x 512
-    assert PAPER.build_rivals is build_rivals
     assert [matcher.name for matcher in (swm, amc, both)] == ["SWM", "AMC", "AMC+SWM"]

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from reidops_models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset, Sample, read_image
 from reidops_models.data.synthetic import load_annotations
+from reidops_models.paper import find_paper
 from reidops_models.recipe import RecipeError, load_recipe
-from reidops_models.registry import get_paper
 from reidops_models.stnreid import StnreidNetwork, StnreidRecipe
 from reidops_models.stnreid.losses import box_loss, stn_loss
 from reidops_models.stnreid.merge import main as merge_command
@@ -28,7 +28,7 @@ from reidops_models.training.run import train
 
 from .conftest import Tiny, trained
 
-RECIPES = sorted(path.stem for path in (get_paper("stnreid").folder / "recipes").glob("*.yaml"))
+RECIPES = sorted(path.stem for path in (find_paper("stnreid").folder / "recipes").glob("*.yaml"))
 
 
 def module_of(recipe: StnreidRecipe) -> TripleModule:
