@@ -82,7 +82,6 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dt
     weights, description = _files(path)
     weights.parent.mkdir(parents=True, exist_ok=True)
     state = {name: _stored(name, value, dtype) for name, value in checkpoint.network.state_dict().items()}
-    weights.write_bytes(save(state))  # `save_file` would give the file to its owner alone
     values = {
         "format": FORMAT,
         "model": checkpoint.recipe.model,
@@ -91,7 +90,12 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dt
         "recipe": checkpoint.recipe.model_dump(mode="json"),
         "notes": checkpoint.notes,
     }
-    description.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    # Beside and renamed: the old checkpoint stays until the new one is written. `save_file` would give the file to its
+    # owner alone.
+    for file, content in ((weights, save(state)), (description, (json.dumps(values, indent=2) + "\n").encode())):
+        unfinished = file.with_name(file.name + ".part")
+        unfinished.write_bytes(content)
+        unfinished.replace(file)
     return weights
 
 

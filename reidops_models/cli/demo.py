@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     dataset = load_market1501(write_synthetic(data, size=options.size, seed=options.seed, progress=show_progress()))
     say(f"training {RECIPE} on {len(dataset.train)} pictures")
     recipe = _scaled(load_recipe(RECIPE), options.size, options.seed)
-    weights = train(recipe, dataset, out / "training", progress=show_progress())
+    weights = train(recipe, dataset, out / "training", overwrite=True, progress=show_progress())
     say(f"searching {len(dataset.gallery)} pictures for {len(dataset.probes('partial_query'))} partial probes")
     evaluation = evaluate(load_checkpoint(weights), dataset, "partial_query")
     evaluation.print()

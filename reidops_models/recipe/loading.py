@@ -70,8 +70,11 @@ def packaged_recipes() -> list[str]:
         >>> "dsr/demo" in packaged_recipes()
         True
     """
-    folders = {paper.name: paper.folder / "recipes" for paper in usable_papers()}
-    return [f"{model}/{file.stem}" for model, folder in folders.items() for file in sorted(folder.glob("*.yaml"))]
+    return [
+        f"{paper.name}/{file.stem}"
+        for paper in usable_papers()
+        for file in sorted((paper.folder / "recipes").glob("*.yaml"))
+    ]
 
 
 def _resolve(path: Path) -> Draft:

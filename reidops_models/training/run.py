@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset
 from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe
 from reidops_models.training.data import TrainingError, TrainingImages
+from reidops_models.training.progress import Progress, progress_callbacks
 from reidops_models.training.start import load_start
+from reidops_models.training.validation import Scores, Validator
 from reidops_models.weights import WeightsError, read_weights, state_mismatch
 
 # Lightning's advice where it is wrong: the demo's images are in memory, and a resumed training writes where it left
@@ -39,34 +44,42 @@ def train(
     *,
     start: str | Path | None = None,
     resume: str | Path | None = None,
-    progress: bool = True,
+    overwrite: bool = False,
+    progress: Progress = False,
     dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Train the recipe's network on a data set's training split.
 
     Writes into `out`: `model.safetensors` and `model.json` (what `load_checkpoint` reads), `last.ckpt` (Lightning's
-    own, after every epoch, to resume from) and `logs/version_N/` (`metrics.csv` and TensorBoard's events).
+    own, after every epoch, to resume from) and `logs/version_N/` (`metrics.csv` and TensorBoard's events). Where the
+    data set has validation people, they are searched every `recipe.validation.every` epochs, and `best.safetensors`
+    and `best.json` hold the network with their highest mAP; the notes in `best.json` say its epoch and its scores.
+    The validation changes no weight.
 
     The order of images and the augmentation of an epoch depend on the seed and the epoch's number alone: a training
     that was interrupted between epochs and resumed ends with the same weights.
 
     Args:
         recipe: what `load_recipe` returns.
-        dataset: its `train` is used, nothing else.
+        dataset: its `train` is used, and its `validation` where there is one.
         out: folder to write into.
         start: a checkpoint of the same model whose weights training starts from (`load_start`).
         resume: a `last.ckpt` to go on from.
-        progress: show a progress bar.
+        overwrite: begin anew although `out` holds a trained model. It stays until the new one is written.
+        progress: True shows a bar on a terminal, and prints a line per epoch elsewhere. A function is called with an
+            `EpochReport` after every epoch.
         dtype: of the stored weights.
 
     Returns:
         The path of `model.safetensors`.
 
     Raises:
-        TrainingError: no training images, too few identities, nothing to resume from or a state of another network,
-            no `start` for a recipe that fine-tunes, or options that Lightning refuses on this machine.
+        TrainingError: `out` holds a trained model, no training images, too few identities, nothing to resume from or
+            a state of another network, no `start` for a recipe that fine-tunes, or options that Lightning refuses on
+            this machine.
         CheckpointError: `start` cannot be loaded or does not fit.
-        ImageError: a training picture cannot be read.
+        DatasetError: the validation people have no such probe set.
+        ImageError: an image cannot be read.
         WeightsError: the recipe's ImageNet weights cannot be read or do not fit.
 
     Example:
@@ -78,6 +91,7 @@ def train(
         raise TrainingError(f"{dataset.root}: no training images")
     if resume is not None and not Path(resume).is_file():
         raise TrainingError(f"{resume}: no such file to resume from")
+    _check_out(out, resume=resume, overwrite=overwrite)
     if recipe.needs_start and start is None and resume is None:
         raise TrainingError("start: a fine-tuning needs a checkpoint to start from (reidops train --start FILE)")
     out.mkdir(parents=True, exist_ok=True)
@@ -91,8 +105,21 @@ def train(
         if start is not None:
             load_start(network, start, model=recipe.model)
         data = paper.build_data(images, recipe)
+        notes = {"dataset": dataset.name, "training images": len(images), "torch": torch.__version__}
+        if start is not None:
+            notes["start"] = Path(start).stem
+
+        def keep(network: nn.Module, name: str, notes: dict[str, Any]) -> Path:
+            return save_checkpoint(out / name, Checkpoint(network, recipe, images.identities, notes), dtype=dtype)
+
+        def keep_best(network: nn.Module, scores: Scores) -> None:
+            keep(network, "best", {**notes, "validation": {**asdict(scores), "probes": recipe.validation.probes}})
+
+        people = dataset.validation if recipe.validation.every else None
+        validator = Validator(recipe, people, keep_best) if people is not None else None
+        callbacks = [*([validator] if validator else []), *progress_callbacks(progress, validator)]
         try:
-            trainer = build_trainer(recipe, out, steps=len(data.train_dataloader()), progress=progress)
+            trainer = build_trainer(recipe, out, steps=len(data.train_dataloader()), callbacks=callbacks)
         except (MisconfigurationException, ValueError) as error:
             raise TrainingError(f"training: {' '.join(str(error).split())}") from error
         if resume is not None:
@@ -105,21 +132,21 @@ def train(
             raise
     if not trainer.is_global_zero:
         return out / "model.safetensors"  # which the first process writes
-    notes = {"dataset": dataset.name, "training images": len(images), "torch": torch.__version__}
-    if start is not None:
-        notes["start"] = Path(start).stem
-    return save_checkpoint(out / "model", Checkpoint(network, recipe, images.identities, notes), dtype=dtype)
+    weights = keep(network, "model", notes)
+    if validator is None or validator.best is None:  # the best network there belongs to the model that was replaced
+        for name in ("best.safetensors", "best.json"):
+            (out / name).unlink(missing_ok=True)
+    return weights
 
 
-def build_trainer(recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, progress: bool = True) -> L.Trainer:
+def build_trainer(
+    recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, callbacks: Sequence[Callback] = ()
+) -> L.Trainer:
     """Lightning's Trainer with the recipe's options, loggers and checkpoints; an epoch has `steps` batches."""
     options = recipe.training
     # The state after every epoch, under one name.
     last = ModelCheckpoint(out, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
     board = TensorBoardLogger(out, name="logs")  # counts versions: a resumed training overwrites no earlier log
-    callbacks: list[Callback] = [last, LearningRateMonitor("epoch")]
-    if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=5))
     trainer = L.Trainer(
         max_epochs=options.epochs,
         precision=options.precision,
@@ -127,15 +154,26 @@ def build_trainer(recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, progress
         devices=options.devices,
         strategy=options.strategy,
         gradient_clip_val=options.gradient_clip,
-        callbacks=callbacks,
+        callbacks=[last, LearningRateMonitor("epoch"), *callbacks],
         logger=[board, CSVLogger(out, name="logs", version=board.version)],
         use_distributed_sampler=False,  # `EpochSampler` deals out whole batches
-        enable_progress_bar=progress,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
     trainer.log_every_n_steps = min(LOG_STEPS, max(1, steps // trainer.world_size))  # type: ignore[attr-defined]
     return trainer
+
+
+def _check_out(out: Path, *, resume: str | Path | None, overwrite: bool) -> None:
+    """Refuse to overwrite a trained model unasked."""
+    if resume is not None and overwrite:
+        raise TrainingError(f"{out}: resume (--resume) and overwrite (--overwrite) exclude each other")
+    trained = [name for name in ("model.safetensors", "last.ckpt") if (out / name).exists()]
+    if trained and resume is None and not overwrite:
+        raise TrainingError(
+            f"{out}: holds a trained model ({trained[0]}): resume it (--resume) or overwrite it (--overwrite)"
+        )
 
 
 def _check_state(path: str | Path, module: L.LightningModule) -> None:

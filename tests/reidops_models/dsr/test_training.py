@@ -185,7 +185,7 @@ def stop_after_first_epoch(recipe: DsrRecipe, dataset: ReidDataset, start: Path,
     data = PairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
     out.mkdir()
     with quiet(), pytest.raises(PowerCutError):
-        build_trainer(recipe, out, steps=4, progress=False).fit(Cut(network, recipe), data)  # type: ignore[arg-type]
+        build_trainer(recipe, out, steps=4).fit(Cut(network, recipe), data)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("frozen", [True, False])

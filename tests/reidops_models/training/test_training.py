@@ -231,4 +231,4 @@ def stop_after_first_epoch(recipe: Recipe, dataset: ReidDataset, out: Path) -> N
     network.to(memory_format=torch.channels_last)
     out.mkdir()
     with quiet(), pytest.raises(PowerCutError):
-        build_trainer(recipe, out, steps=4, progress=False).fit(Cut(network, recipe), ReidDataModule(images, recipe))
+        build_trainer(recipe, out, steps=4).fit(Cut(network, recipe), ReidDataModule(images, recipe))
