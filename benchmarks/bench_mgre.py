@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.mgre import MgreNetwork, network
+from reidops_models.mgre.modules import sample_regions
 from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import regions_of
-from reidops_models.mgre.sampling import sample_regions
 
 SIZE = (256, 128)
 BATCH = 16

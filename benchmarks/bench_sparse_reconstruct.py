@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import reidops
-from reidops.sparse_reconstruct_gram import SOLVERS
+from reidops._ops.sparse_reconstruct_gram import SOLVERS
 
 from .features import SMOOTHNESS, feature_maps
 

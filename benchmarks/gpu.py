@@ -37,8 +37,8 @@ def copy_rate(size: int = 1 << 30) -> float:
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """`--out`; where there are no CUDA kernels nothing runs."""
-    if reidops.library.CUDA_MISSING is not None:
-        raise SystemExit(f"no CUDA kernels to time: {reidops.library.CUDA_MISSING}")
+    if reidops._library.CUDA_MISSING is not None:
+        raise SystemExit(f"no CUDA kernels to time: {reidops._library.CUDA_MISSING}")
     found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--out", type=Path, required=True, help="JSON file for all figures")
     return found

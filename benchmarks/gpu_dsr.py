@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 import reidops
+from reidops._ops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 from reidops.reference import fista
-from reidops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 
 from .features import feature_maps
 from .gpu import Results, copy_rate, milliseconds, parser

@@ -10,14 +10,14 @@ STABLE_TORCH_LIBRARY(reidops, m) {
   //   gram (G, M, M) = Y'Y, correlation (R, G, M) = Y'x, energy (R, G) = ||x||^2, and, for sums that must not cancel,
   //   columns (R, G, d) and atoms (G, M, d);
   //   error (R, G) = ||x - Yw||^2, gap (R, G) relative, coefficients (R, G, M), or (0,) when not asked for.
-  //   solver: an index into reidops.sparse_reconstruct.SOLVERS.
+  //   solver: an index into SOLVERS of reidops/_ops/sparse_reconstruct_gram.py.
   m.def(
       "sparse_reconstruct_gram(Tensor gram, Tensor correlation, Tensor energy, Tensor? columns, Tensor? atoms, "
       "float beta, float tolerance, int max_iterations, int solver, bool return_coefficients) "
       "-> (Tensor error, Tensor gap, Tensor coefficients)");
 
   // One-to-many affine sampling (STNReID, eq. 1): input (*B, C, H, W), theta (*B, 2, 3) -> (*B, C, h, w), the batch
-  // dimensions broadcast.  mode, padding_mode: indices into MODES and PADDING_MODES of reidops.affine_sample.
+  // dimensions broadcast.  mode, padding_mode: indices into MODES and PADDING_MODES of reidops/_ops/affine_sample.py.
   m.def(
       "affine_sample(Tensor input, Tensor theta, int h, int w, int mode, int padding_mode, bool align_corners) "
       "-> Tensor");

@@ -1,15 +1,17 @@
-"""Operators for person re-identification, on CPU and CUDA."""
+"""Operators for person re-identification, on CPU and CUDA.
 
-from __future__ import annotations
+The names in ``__all__`` are all that is public. ``reidops.reference`` has the same operators in plain torch.
+"""
 
-from . import library as library  # first: it loads the compiled operators that the others wrap
-from .affine_sample import affine_sample, boxes_to_theta
-from .config import show_config
-from .depthwise_xcorr import depthwise_xcorr
-from .dsr import dsr_distance
-from .projected_xcorr import projected_xcorr
-from .sparse_reconstruct import SparseReconstruction, sparse_reconstruct
-from .version import __version__
+from . import _library as _library  # first: it loads the compiled operators that the others wrap
+from . import reference
+from ._config import show_config
+from ._dsr.distance import dsr_distance
+from ._ops.affine_sample import affine_sample, boxes_to_theta
+from ._ops.depthwise_xcorr import depthwise_xcorr
+from ._ops.projected_xcorr import projected_xcorr
+from ._ops.sparse_reconstruct import SparseReconstruction, sparse_reconstruct
+from ._version import __version__
 
 __all__ = [
     "SparseReconstruction",
@@ -19,6 +21,7 @@ __all__ = [
     "depthwise_xcorr",
     "dsr_distance",
     "projected_xcorr",
+    "reference",
     "show_config",
     "sparse_reconstruct",
 ]

@@ -1,5 +1,5 @@
 """``python -m reidops`` prints what is built, what is loaded, and why CUDA is not there."""
 
-from .config import show_config
+from ._config import show_config
 
 show_config()

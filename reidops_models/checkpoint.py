@@ -16,11 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from reidops.version import __version__
+from reidops import __version__
 from reidops_models.matching import Matcher
 from reidops_models.paper import Methods, Paper, find_paper, paper_names
 from reidops_models.recipe import Recipe, RecipeError, parse_recipe
-from reidops_models.state import misfits
+from reidops_models.weights import state_mismatch
 
 FORMAT = 1
 
@@ -135,7 +135,7 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
         raise CheckpointError(f"{path}: not a checkpoint: it is of {found!r}, and its recipe of {recipe.model!r}")
 
     network = find_paper(found).build_network(recipe, identities)
-    if complaint := misfits(network.state_dict(), state):
+    if complaint := state_mismatch(network.state_dict(), state):
         raise CheckpointError(f"{path}: the weights do not fit the network: {complaint}")
     network.load_state_dict(state)
     return Checkpoint(network.eval(), recipe, identities, values.get("notes", {}))

@@ -19,7 +19,7 @@
 
 namespace reidops::affine_sample {
 
-enum class Mode : int { kBilinear, kNearest };             // in the order of MODES in reidops/affine_sample.py
+enum class Mode : int { kBilinear, kNearest };             // in the order of MODES in reidops/_ops/affine_sample.py
 enum class Padding : int { kZeros, kBorder, kReflection };  // in the order of PADDING_MODES
 constexpr int kModes = 2, kPaddings = 3;
 

@@ -7,7 +7,7 @@
 
 namespace reidops {
 
-constexpr int kMostBatchDims = 8;
+constexpr int kMostBatchDims = 8;  // as MOST_BATCH_DIMS in reidops/_common/registration.py
 
 // Some of the batch dimensions, and how far a step along each of them moves.  A Place holds an offset for each tensor;
 // `place.move(step, count)` adds `count` steps to it.

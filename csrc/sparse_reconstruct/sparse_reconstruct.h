@@ -18,7 +18,7 @@
 
 namespace reidops::sparse_reconstruct {
 
-// The names of these, in this order, stand in reidops/sparse_reconstruct.py.
+// The names of these, in this order, are SOLVERS in reidops/_ops/sparse_reconstruct_gram.py.
 enum class Solver : int { kActiveSet = 0, kFeatureSign = 1, kCoordinateDescent = 2 };
 constexpr int kSolvers = 3;
 

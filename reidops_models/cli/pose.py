@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from tqdm.auto import tqdm
 
     from reidops_models.data import KEYPOINTS_FILE, save_keypoints
-    from reidops_models.pose import WEIGHTS, PoseEstimator
+    from reidops_models.data.pose_estimation import WEIGHTS, PoseEstimator
 
     estimate = PoseEstimator(options.weights or WEIGHTS)
     problems = Problems()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reidops_models.cli.arguments import name_list, training_seed
 from reidops_models.cli.console import CommandError, show_progress
-from reidops_models.paper import find_paper, paper_names
+from reidops_models.paper import paper_names
 
 SUMMARY = "a paper's tables in miniature, beside the printed ones"
 DESCRIPTION = """\
@@ -49,20 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from reidops_models.reproduction import Study, tables_of
+
     if options.paper not in paper_names():
         raise CommandError(f"unknown paper {options.paper!r}; known: {', '.join(paper_names())}")
-    paper = find_paper(options.paper)
-    if not hasattr(paper, "load_tables"):
-        raise CommandError(f"{paper.name}: there are no tables to reproduce yet")
-    tables = paper.load_tables()
+    try:
+        tables = tables_of(options.paper)
+    except KeyError as error:
+        raise CommandError(error.args[0]) from None
     names = list(tables) if options.table == ["all"] else options.table
     for name in names:
         if name not in tables:
-            raise CommandError(f"--table: unknown {name!r}; {paper.name} has {', '.join(tables)}, or all")
+            raise CommandError(f"--table: unknown {name!r}; {options.paper} has {', '.join(tables)}, or all")
     if not options.seeds or len(set(options.seeds)) < len(options.seeds):
         raise CommandError(f"--seeds: expected different numbers, got {','.join(map(str, options.seeds)) or 'none'}")
-
-    from reidops_models.reproduction import Study
 
     start = time.monotonic()
 

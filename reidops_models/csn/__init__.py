@@ -7,7 +7,7 @@ other image (`reidops.depthwise_xcorr`, eq. 2); a classifier of the score maps s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reidops_models.csn.matcher import CsnMatcher
 from reidops_models.csn.network import CsnNetwork
@@ -55,12 +55,6 @@ class CsnPaper(Paper[CsnRecipe, CsnNetwork]):
     def is_identity_weight(self, name: str) -> bool:
         """No weight belongs to the people of the training images: the classifier tells pairs, of one person or two."""
         return False
-
-    def load_tables(self) -> Any:
-        """The tables and figures that can be made again, by name."""
-        from reidops_models.csn.ablations import TABLES
-
-        return TABLES
 
 
 PAPER = CsnPaper()

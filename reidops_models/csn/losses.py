@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-LEAST_SCALE = 0.1
+MIN_SCALE = 0.1
 
 
 def contrastive_loss(one: Tensor, other: Tensor, matched: Tensor, *, margin: float = 1.0) -> Tensor:
@@ -59,5 +59,5 @@ def prior_losses(theta: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     scale = every[:, [0, 1], [0, 1]]
     rotation = every[:, [0, 1], [1, 0]]
     reach = every.abs().sum(dim=2) - 1
-    prior = (LEAST_SCALE - scale).clamp(min=0) + reach.clamp(min=0)
+    prior = (MIN_SCALE - scale).clamp(min=0) + reach.clamp(min=0)
     return prior.sum(dim=1).mean(), rotation.abs().sum(dim=1).mean()

@@ -9,10 +9,8 @@ from operator import itemgetter
 import torch
 from torch import Tensor, nn
 
-from reidops_models.csn.layers import ConvolutionBlock, pool
-from reidops_models.csn.ranking import RankingNet
+from reidops_models.csn.modules import ConvolutionBlock, ConvolutionSimilarityNetwork, RankingNet, pool
 from reidops_models.csn.recipe import NetworkOptions
-from reidops_models.csn.similarity import ConvolutionSimilarityNetwork
 
 DIRECTIONS = 2  # the one's parts on the other's maps, and the other's on the one's
 CONV4, CONV6 = 32, 500  # maps of conv4 and conv5, and of conv6

@@ -7,7 +7,7 @@ maps, eq. 7. An image's descriptor is its global vector and its part vectors, co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -49,12 +49,6 @@ class DptiPaper(Paper[DptiRecipe, DptiNetwork]):
     def extract(self, network: DptiNetwork, recipe: DptiRecipe, images: Tensor) -> Tensor:
         """Descriptors (B, (N + 1) d) of unit length."""
         return network.embed(images)
-
-    def load_tables(self) -> Any:
-        """The tables and figures that can be made again, by name."""
-        from reidops_models.dpti.ablations import TABLES
-
-        return TABLES
 
 
 PAPER = DptiPaper()

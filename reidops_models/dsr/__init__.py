@@ -89,12 +89,6 @@ class DsrPaper(Paper[DsrRecipe, DsrNetwork]):
             values["fine_tuning"] |= {"positive_pairs": 8, "negative_pairs": 8}
         return values
 
-    def load_tables(self) -> Any:
-        """The tables and figures that can be made again, by name."""
-        from reidops_models.dsr.ablations import TABLES
-
-        return TABLES
-
 
 PAPER = DsrPaper()
 

@@ -8,7 +8,7 @@ sampled (`reidops.affine_sample`, eq. 4 and 5), and described by features of the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -62,12 +62,6 @@ class MgrePaper(Paper[MgreRecipe, MgreNetwork]):
     def extract(self, network: MgreNetwork, recipe: MgreRecipe, images: Tensor) -> Tensor:
         """Final features (B, C) of unit length."""
         return network.embed(images)
-
-    def load_tables(self) -> Any:
-        """The tables and figures that can be made again, by name."""
-        from reidops_models.mgre.ablations import TABLES
-
-        return TABLES
 
 
 PAPER = MgrePaper()

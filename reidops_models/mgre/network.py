@@ -12,11 +12,9 @@ from torch.nn import functional as F
 from reidops_models.backbones import ResNet, build_backbone
 from reidops_models.backbones.base import initialise
 from reidops_models.backbones.resnet import Bottleneck
-from reidops_models.mgre.embedding import Embedding
-from reidops_models.mgre.location import LocationModule
+from reidops_models.mgre.modules import Embedding, LocationModule, sample_regions
 from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import Region, region_boxes, regions_of
-from reidops_models.mgre.sampling import sample_regions
 
 PAPERS_SIZE = (256, 128)  # of the images for which table 1 gives the sampled sizes
 LAST = 4

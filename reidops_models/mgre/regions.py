@@ -10,7 +10,7 @@ from torch import Tensor
 from reidops_models.data import KEYPOINTS
 
 MARGIN = 0.05  # of eq. 3, in shares of the image
-LEAST = 2  # joints that must be there: one has no extent
+MIN_JOINTS = 2  # joints that must be there: one has no extent
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def region_boxes(poses: Tensor, regions: tuple[Region, ...]) -> tuple[Tensor, Te
         points, mask = poses[:, list(region.joints), :2], seen[:, list(region.joints)]
         low = torch.where(mask[..., None], points, torch.inf).amin(dim=1) - MARGIN
         high = torch.where(mask[..., None], points, -torch.inf).amax(dim=1) + MARGIN
-        enough = mask.sum(dim=1) >= LEAST
+        enough = mask.sum(dim=1) >= MIN_JOINTS
         boxes.append(torch.where(enough[:, None], torch.cat((low, high), dim=1), 0.0))
         there.append(enough)
     return torch.stack(boxes, dim=1), torch.stack(there, dim=1)

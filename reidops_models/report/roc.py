@@ -9,7 +9,7 @@ import numpy as np
 
 Rates = Sequence[float] | np.ndarray
 
-LEAST = 1e-3  # false positive rate at the left edge of a logarithmic axis
+MIN_RATE = 1e-3  # false positive rate at the left edge of a logarithmic axis
 
 
 def draw_roc(
@@ -41,7 +41,7 @@ def draw_roc(
         axes.step(np.asarray(false), np.asarray(true), where="post", linewidth=1.8, label=name)
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title, xlim=(0, 1), ylim=(0, 1.01))
     if logarithmic:
-        axes.set(xscale="log", xlim=(LEAST, 1))
+        axes.set(xscale="log", xlim=(MIN_RATE, 1))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     axes.grid(alpha=0.25)

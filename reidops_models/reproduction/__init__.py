@@ -1,13 +1,17 @@
-"""Reproducing a paper's tables in miniature, on drawn people: what all papers share.
+"""Reproducing the tables of papers in miniature, on drawn people.
 
-A `Study` draws people and trains networks, for several seeds, and does nothing twice. A `Table` sets what was found
-beside what the paper printed, and every `Claim` of the paper gets a verdict.
+A `Study` draws people and trains networks, for several seeds, and does nothing twice. `Runs` names the networks of a
+paper and gives rankings of what they find. A `Table` sets what was found beside what the paper printed, and every
+`Claim` of the paper gets a verdict. Each paper has a folder here, and `tables_of` finds its tables. Papers know nothing
+of this package.
 """
 
 from __future__ import annotations
 
 from .claims import Claim, Comparison, judge
+from .discovery import tables_of
+from .runs import Merged, Runs, Variant
 from .study import Search, Study
 from .table import Row, Table
 
-__all__ = ["Claim", "Comparison", "Row", "Search", "Study", "Table", "judge"]
+__all__ = ["Claim", "Comparison", "Merged", "Row", "Runs", "Search", "Study", "Table", "Variant", "judge", "tables_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from reidops_models.data.synthetic import SIZES
 from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe, load_recipe, parse_recipe
 
-GALLERY_IMAGES = 3  # a person, for multi-shot tables
+GALLERY_IMAGES = 3  # per person, for multi-shot tables
 STAMP = "start.sha256"  # beside a network: the digest of what it was made from
 
 
@@ -36,9 +36,20 @@ class Search:
     gallery_pids: np.ndarray
 
     @cached_property
+    def people(self) -> np.ndarray:
+        """The person numbers of the gallery, in ascending order."""
+        return np.unique(self.gallery_pids)
+
+    @cached_property
     def first_of_each(self) -> list[int]:
-        """Gallery indices of one picture a person, the first: the single-shot gallery."""
+        """The index of the first gallery image of each person, in the order of `people`."""
         return np.unique(self.gallery_pids, return_index=True)[1].tolist()
+
+    @cached_property
+    def single_shot(self) -> Search:
+        """The same probes, searched in one gallery image per person, the first."""
+        chosen = self.first_of_each
+        return Search(self.probes, self.probe_pids, [self.gallery[i] for i in chosen], self.gallery_pids[chosen])
 
 
 @dataclass
@@ -61,7 +72,7 @@ class Study:
     _searches: dict[tuple[int, str], Search] = field(default_factory=dict)
 
     def people(self, seed: int) -> ReidDataset:
-        """The drawn benchmark of a seed, with three gallery pictures a person."""
+        """The drawn benchmark of a seed, with three gallery images per person."""
         root = self.folder / f"seed-{seed}" / "people"
         plan = replace(SIZES[self.size], gallery_images=GALLERY_IMAGES, distractors=0)
         if not root.is_dir():
@@ -80,7 +91,7 @@ class Study:
         seed: int,
         label: str,
         recipe: str,
-        changes: dict[str, Any] | None = None,
+        changes: Mapping[str, Any] | None = None,
         start: Callable[[int], Path] | None = None,
     ) -> Checkpoint:
         """The network of a recipe, trained on a seed's people unless it has been before.
@@ -127,7 +138,7 @@ class Study:
             self.say(f"seed {seed}, {label}: {key} ({time.monotonic() - start:.0f} s)")
         return load_file(path)["distances"]
 
-    def _recipe(self, name: str, seed: int, changes: dict[str, Any]) -> Recipe:
+    def _recipe(self, name: str, seed: int, changes: Mapping[str, Any]) -> Recipe:
         values = load_recipe(name).model_dump(mode="json")
         for section, options in changes.items():
             values[section] = {**(values.get(section) or {}), **options} if isinstance(options, dict) else options

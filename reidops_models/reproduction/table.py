@@ -1,4 +1,4 @@
-"""A paper's table beside ours: rows, verdicts and pictures, as Markdown and as JSON."""
+"""A paper's table beside ours: rows, verdicts and figures, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Table:
         notes: what was decided, a sentence each.
         text: for a table that is no ranking (times): its Markdown, already written.
         values: what such a table holds, for the JSON file.
-        pictures: what else to look at, by name: each is given a path and writes a PNG file there.
+        figures: what else to look at, by name. Each is given a path and writes a PNG file there.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Table:
     notes: Sequence[str] = ()
     text: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-    pictures: Mapping[str, Callable[[Path], Path]] = field(default_factory=dict)
+    figures: Mapping[str, Callable[[Path], Path]] = field(default_factory=dict)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -113,7 +113,7 @@ class Table:
         verified = {row.name: row.pooled_verification.curve() for row in self.rows if row.verification}
         if verified:
             written.append(draw_roc(verified, folder / f"{self.name}-roc.png"))
-        written += [draw(folder / f"{self.name}-{name}.png") for name, draw in self.pictures.items()]
+        written += [draw(folder / f"{self.name}-{name}.png") for name, draw in self.figures.items()]
         return written
 
     def _header(self) -> list[str]:

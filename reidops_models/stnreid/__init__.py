@@ -8,7 +8,7 @@ two, eq. 5.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -74,12 +74,6 @@ class StnreidPaper(Paper[StnreidRecipe, StnreidNetwork]):
         """The ReID module's features (B, C), of unit length where the recipe compares them by the cosine."""
         features = network.embed(images)
         return F.normalize(features, dim=1) if recipe.matching.metric == "cosine" else features
-
-    def load_tables(self) -> Any:
-        """The tables and figures that can be made again, by name."""
-        from reidops_models.stnreid.ablations import TABLES
-
-        return TABLES
 
 
 PAPER = StnreidPaper()

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 import reidops
 from reidops_models.backbones import load_pretrained
+from reidops_models.boxes import box_iou, sampled_boxes
 from reidops_models.stnreid.losses import box_loss, stn_loss
 from reidops_models.stnreid.network import Predictions, StnreidNetwork
-from reidops_models.stnreid.partial import box_iou, sampled_boxes
 from reidops_models.stnreid.recipe import StnreidRecipe
 from reidops_models.stnreid.triples import CrossTripleDataModule, TripleDataModule, Triples
 from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
@@ -93,7 +93,7 @@ class TripleModule(ReidModule):
     def _log(self, loss: Tensor, values: dict[str, Tensor], theta: Tensor, batch: Triples) -> None:
         logged = {"loss": loss, **{f"loss/{name}": value for name, value in values.items()}}
         if batch.boxes is not None:
-            logged["iou"] = box_iou(sampled_boxes(theta), batch.boxes).mean()
+            logged["iou"] = box_iou(sampled_boxes(theta), batch.boxes, clip=True).mean()
         logged = {name: value.detach() for name, value in logged.items()}
         count = len(batch.labels)
         self.log_dict(logged, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True, batch_size=count)

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 import reidops
+from reidops_models.boxes import compose, relative
 from reidops_models.data import Sample
 from reidops_models.data.synthetic import Annotation, load_annotations
 from reidops_models.data.synthetic.annotations import ANNOTATIONS_FILE
-from reidops_models.stnreid.partial import compose, draw_crops, relative
 from reidops_models.stnreid.recipe import StnreidRecipe
+from reidops_models.training.augment import CROPPED
 from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
 
 
@@ -91,6 +92,20 @@ class CrossTripleDataModule(ReidDataModule):
             frames = self.frames.to(whole.device)
             boxes = compose(frames[first], relative(crops, frames[second]))
         return Triples(self.augmented(holistic), cut(self.augmented(whole), crops), labels, boxes)
+
+
+def draw_crops(count: int, *, device: torch.device | None = None) -> Tensor:
+    """Draw what is left of images from which 20 to 60 % are cut off at one of the four sides, sec. 4.
+
+    Returns:
+        Boxes (count, 4) in [0, 1]: left, top, right, bottom. They are drawn from torch's global generator.
+    """
+    gone = torch.empty(count, device=device).uniform_(*CROPPED)
+    side = torch.randint(4, (count,), device=device)
+    boxes = torch.tensor([0.0, 0.0, 1.0, 1.0], device=device).repeat(count, 1)
+    # Cutting at the left or top moves the box's first corner, at the right or bottom its second.
+    moved = torch.where(side < 2, gone, 1 - gone)
+    return boxes.scatter(1, side[:, None], moved[:, None])
 
 
 def cut(images: Tensor, boxes: Tensor) -> Tensor:

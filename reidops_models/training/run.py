@@ -18,9 +18,9 @@ from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset
 from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe
-from reidops_models.state import StateError, misfits, read_state
 from reidops_models.training.data import TrainingError, TrainingImages
 from reidops_models.training.start import load_start
+from reidops_models.weights import WeightsError, read_weights, state_mismatch
 
 # Lightning's advice where it is wrong: the demo's images are in memory, and a resumed training writes where it left
 # off.
@@ -141,13 +141,13 @@ def build_trainer(recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, progress
 def _check_state(path: str | Path, module: L.LightningModule) -> None:
     """Refuse to go on from what is no state of this training; Lightning would say so in a page."""
     try:
-        state = read_state(path)
-    except StateError as error:
+        state = read_weights(path)
+    except WeightsError as error:
         raise TrainingError(str(error)) from error
     weights = state.get("state_dict") if isinstance(state, dict) else None
     if not isinstance(weights, dict):
         raise TrainingError(f"{path}: not a state to resume from: it has no weights")
-    if complaint := misfits(module.state_dict(), weights):
+    if complaint := state_mismatch(module.state_dict(), weights):
         raise TrainingError(f"{path}: the state of another network: {complaint}")
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from torch import nn
 
 from reidops_models.checkpoint import CheckpointError, load_checkpoint
-from reidops_models.state import misfits
+from reidops_models.weights import listed, state_mismatch
 
-CLASSIFIER = "classifier."  # the layer whose size is the number of training identities
 logger = logging.getLogger(__name__)
 
 
 def load_start(network: nn.Module, path: str | Path, *, model: str) -> None:
     """Fill a network with a checkpoint's weights, in place.
 
-    A classifier of another number of identities is left as it is, and a warning logged: people that were not trained
-    on before have no weights. Everything else must fit.
+    The weights of a network that belong to its training identities (`Paper.is_identity_weight`) are left as they are
+    where the checkpoint has another number of identities, because people that were not trained on before have no
+    weights. A logged warning names these weights. Everything else must fit.
 
     Args:
         network: new.
@@ -37,14 +37,19 @@ def load_start(network: nn.Module, path: str | Path, *, model: str) -> None:
     """
     start = load_checkpoint(path, model=model)
     expected, found = network.state_dict(), start.network.state_dict()
-    changed = [
+    anew = [
         name
         for name, value in expected.items()
-        if name.startswith(CLASSIFIER) and name in found and found[name].shape != value.shape
+        if start.paper.is_identity_weight(name) and name in found and found[name].shape != value.shape
     ]
-    found |= {name: expected[name] for name in changed}
-    if complaint := misfits(expected, found):
+    found |= {name: expected[name] for name in anew}
+    if complaint := state_mismatch(expected, found):
         raise CheckpointError(f"{path}: the weights do not fit the recipe's network: {complaint}")
-    if changed:
-        logger.warning("%s: of %d identities; the classifier starts anew for others", path, start.identities)
+    if anew:
+        logger.warning(
+            "%s: trained on %d identities, not as many as here, so these weights start anew: %s",
+            path,
+            start.identities,
+            listed(anew),
+        )
     network.load_state_dict(found)

@@ -14,7 +14,7 @@ import pytest
 
 import csrc.cuda_toolchain as cuda_toolchain
 import reidops
-from reidops import library
+from reidops import _library as library
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,7 +87,7 @@ def test_cuda_library_registers_its_kernels(tmp_path: Path) -> None:
     """Beside a stub of libtorch_cuda.so it loads into a torch without CUDA, and the dispatcher shows its kernels."""
     stub = cuda_toolchain.link_stub(tmp_path)
     code = (
-        "import torch; from reidops import library; torch.ops.load_library(library.CUDA_LIBRARY); "
+        "import torch; from reidops import _library as library; torch.ops.load_library(library.CUDA_LIBRARY); "
         "print(*(torch._C._dispatch_dump(f'reidops::{name}') for name in library.KERNELS))"
     )
     dump = run(code, tmp_path, LD_LIBRARY_PATH=str(stub.parent))

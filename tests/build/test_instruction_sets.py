@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import pytest
 
-from reidops import library
+from reidops import _library as library
 
 pytestmark = [
     pytest.mark.skipif(platform.machine() != "x86_64", reason="wide instruction sets are told apart on x86-64 only"),

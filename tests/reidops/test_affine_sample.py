@@ -15,7 +15,7 @@ from torch.testing import assert_close
 
 import reidops
 from reidops import affine_sample, boxes_to_theta, reference
-from reidops.affine_sample import MODES, PADDING_MODES
+from reidops._ops.affine_sample import MODES, PADDING_MODES
 
 OPTIONS = [
     {"mode": mode, "padding_mode": padding, "align_corners": align}

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.testing import assert_close
 
 import reidops
-from reidops import library
+from reidops import _library as library
 from tests.reidops.ops_table import OPERATORS, OPS, Op, Operator
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -126,6 +127,20 @@ def test_gradients_pass_through_vmap(op: Op, inputs: tuple[Tensor, ...]) -> None
         return stacked[0] if len(stacked) == 1 else type(op.function(*inputs))(*stacked)
 
     assert_close(with_gradients(op, torch.vmap(op.function), given), with_gradients(op, loop, given))
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_forward_mode_is_refused_and_not_silently_zero(op: Op, inputs: tuple[Tensor, ...], which: str) -> None:
+    place = 0 if which == "first" else len(inputs) - 1
+    tangent = torch.ones_like(inputs[place])
+
+    def call(value: Tensor) -> Any:
+        return op.function(*inputs[:place], value, *inputs[place + 1 :])
+
+    with pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
+        torch.func.jvp(call, (inputs[place],), (tangent,))
+    with forward_ad.dual_level(), pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
+        call(forward_ad.make_dual(inputs[place], tangent))
 
 
 @pytest.mark.parametrize("dtype", HALVES, ids=str)

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from reidops import blocks, dsr_distance, reference, sparse_reconstruct
-from reidops._tiles import Bytes, chunks, plan
+from reidops import dsr_distance, reference, sparse_reconstruct
+from reidops._dsr import blocks
+from reidops._dsr.tiles import Bytes, chunks, plan
 from tests.reidops.features import relu_maps
 
 PROBES = ((5, 4), (3, 2), (1, 1), (3, 2))

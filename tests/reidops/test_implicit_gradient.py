@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import reidops
-from reidops._implicit import lasso_adjoint
+from reidops._ops.implicit import lasso_adjoint
 from tests.reidops.features import relu_columns, relu_maps
 
 BETA = 0.3

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import reidops
-from reidops import library, reference
+from reidops import _library as library
+from reidops import reference
 
 PROBLEM = (torch.eye(2).expand(1, 2, 2), torch.tensor([[[1.0, 0.1]]]), torch.tensor([[2.0]]))
 OPTIONS = (None, None, 0.4, 1e-4, 100, 0, True)

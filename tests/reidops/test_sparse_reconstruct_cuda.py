@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 import reidops
-from reidops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
+from reidops._ops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 from tests.reidops.certificate import judge
 from tests.reidops.features import HARD, hard_dictionary, relu_columns, relu_maps
 
@@ -26,7 +26,7 @@ def gpu(value: Tensor) -> Tensor:
 
 
 def test_the_cuda_library_is_loaded() -> None:
-    assert reidops.library.CUDA_MISSING is None
+    assert reidops._library.CUDA_MISSING is None
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

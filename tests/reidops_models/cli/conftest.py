@@ -1,26 +1,19 @@
-"""A tiny benchmark and an untrained network: all that the commands need to run, in a second."""
+"""An untrained network: with the tiny benchmark, all that the commands need to run, in a second."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
-from reidops_models.cli import main
-from reidops_models.data import write_synthetic
 from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe
 
-Run = Callable[..., tuple[int, str, list[str]]]
+from ..conftest import Run
 
-
-@pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny benchmark. Read only."""
-    return write_synthetic(tmp_path_factory.mktemp("data") / "people", "tiny", workers=1)
+__all__ = ["Run"]
 
 
 @pytest.fixture(scope="session")
@@ -30,16 +23,3 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = find_paper("dsr").build_network(recipe, 4)
     return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command: exit code, stdout, and the lines on stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, list[str]]:
-        code = main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out, printed.err.splitlines()
-
-    return run

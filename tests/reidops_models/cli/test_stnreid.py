@@ -1,4 +1,4 @@
-"""The commands serve STNReID through the same interfaces as DSR."""
+"""What the commands do for STNReID alone; every_paper/ has what they do for all papers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
 
@@ -52,17 +52,6 @@ def test_evaluate_with_rivals(run: Run, people: Path, stnreid: Path, tmp_path: P
     assert "STNReID" in printed
 
 
-def test_train(run: Run, people: Path, tmp_path: Path) -> None:
-    recipe = find_paper("stnreid").folder / "recipes" / "demo_stage1.yaml"
-    mine = tmp_path / "mine.yaml"
-    text = recipe.read_text().replace("epochs: 12", "epochs: 1").replace("size: 64", "size: 8")
-    mine.write_text(text.replace("size: [128, 64]", "size: [64, 32]"))
-    code, printed, complaints = run("train", "--recipe", mine, "--data", people, "--out", tmp_path / "out")
-    assert (code, complaints) == (0, [])
-    assert printed.endswith(f"written: {tmp_path / 'out' / 'model.safetensors'}\n")
-    assert load_checkpoint(tmp_path / "out" / "model", model="stnreid").identities == 8
-
-
 @pytest.mark.parametrize("option", [["--beta", "0.2"], ["--scales", "1,2"]])
 def test_options_of_another_model(run: Run, people: Path, stnreid: Path, option: list[str]) -> None:
     code, _, complaints = run("evaluate", "--data", people, "--checkpoint", stnreid, *option)
@@ -77,12 +66,3 @@ def test_a_checkpoint_of_another_model_is_refused(run: Run, people: Path, stnrei
     code, _, complaints = run("evaluate", "--data", people, "--checkpoint", stnreid, "--model", "dsr")
     assert code == 2
     assert complaints == [f"reidops: {stnreid}: a checkpoint of 'stnreid', expected one of 'dsr'"]
-
-
-def test_the_shipped_model(run: Run, people: Path, tmp_path: Path) -> None:
-    probe = sorted((people / "partial_query").iterdir())[0]
-    code, printed, complaints = run(
-        "match", "--probe", probe, "--gallery", people / "bounding_box_test", "--model", "stnreid", "--top", 3
-    )
-    assert (code, complaints) == (0, [])
-    assert probe.name in printed

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from reidops_models.dpti.attention import AttentionEncoder
-from reidops_models.dpti.losses import diversity_loss
 from reidops_models.dpti.network import DptiNetwork
 from reidops_models.dpti.recipe import NetworkOptions
 from reidops_models.dpti.templates import DynamicTemplates, GridTemplates, StaticTemplates, grid_of
+from reidops_models.dpti.training import diversity_loss
 
 B, D, L, N = 2, 6, 5, 3
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}

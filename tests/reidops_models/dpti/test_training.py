@@ -12,8 +12,7 @@ from reidops_models.backbones import WeightsError, build_backbone
 from reidops_models.checkpoint import load_checkpoint
 from reidops_models.data import ReidDataset
 from reidops_models.dpti import DptiNetwork, DptiRecipe
-from reidops_models.dpti.losses import diversity_loss
-from reidops_models.dpti.training import DptiModule, build_module
+from reidops_models.dpti.training import DptiModule, build_module, diversity_loss
 from reidops_models.recipe import load_recipe
 from reidops_models.training.losses import CrossEntropy, Triplet
 from reidops_models.training.optimisation import build_optimizer, build_schedule

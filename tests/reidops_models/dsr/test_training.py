@@ -223,7 +223,8 @@ def test_a_classifier_of_other_people_starts_anew(
     path = train(tiny(training={"epochs": 1}), dataset, tmp_path / "out", start=other, progress=False)
     assert load_checkpoint(path).identities == 8
     assert [record.getMessage() for record in caplog.records if "reidops" in record.name] == [
-        f"{other}: of 5 identities; the classifier starts anew for others"
+        f"{other}: trained on 5 identities, not as many as here, so these weights start anew: "
+        "classifier.weight, classifier.bias"
     ]
 
 

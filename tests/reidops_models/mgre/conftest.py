@@ -11,7 +11,7 @@ from torch import nn
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.mgre import MgreNetwork, MgreRecipe
-from reidops_models.mgre.location import LocationModule
+from reidops_models.mgre.modules import LocationModule
 from reidops_models.recipe import load_recipe, parse_recipe
 
 

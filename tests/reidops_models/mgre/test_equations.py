@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from reidops_models.mgre.location import LocationModule
 from reidops_models.mgre.losses import location_loss
+from reidops_models.mgre.modules import LocationModule, sample_regions
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import MARGIN, REGIONS, region_boxes, regions_of
-from reidops_models.mgre.sampling import sample_regions
 
 
 def sampled_by_hand(maps: Tensor, centre: Tensor, length: Tensor, size: tuple[int, int]) -> Tensor:

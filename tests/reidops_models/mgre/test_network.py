@@ -1,4 +1,4 @@
-"""Fig. 2: what is made of what, every row of tables 4, 5 and 7, and the operations of table 8."""
+"""Fig. 2: what is made of what."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from reidops_models.mgre import published
-from reidops_models.mgre.activation import activation_maps, pasted
-from reidops_models.mgre.complexity import count_operations
-from reidops_models.mgre.embedding import Embedding, pooled
-from reidops_models.mgre.experiments import NETWORKS
+from reidops_models.mgre.modules import Embedding, pooled
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.recipe import NetworkOptions
 from reidops_models.mgre.regions import REGIONS
@@ -30,12 +26,6 @@ def joints(batch: int) -> torch.Tensor:
     return torch.cat((torch.rand(batch, 17, 2), torch.ones(batch, 17, 1)), dim=2)
 
 
-def test_the_papers_network_has_the_operations_of_table_8() -> None:
-    network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a"), (256, 128), identities=751).eval()
-    total = sum(count_operations(network).values()) / 1e9
-    assert total == pytest.approx(published.GFLOPS, rel=0.01)
-
-
 def test_the_papers_feature_has_2048_values_and_table_1s_sizes() -> None:
     with torch.device("meta"):
         network = MgreNetwork(NetworkOptions(backbone="resnet50_ibn_a"), (256, 128), identities=751)
@@ -46,21 +36,6 @@ def test_the_papers_feature_has_2048_values_and_table_1s_sizes() -> None:
         sizes = [region.size for region in REGIONS if region.stage == stage]
         assert network.sizes(stage) == sizes
     assert 4 * network.options.dimensions == 2048
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_row_of_the_tables(name: str) -> None:
-    network = build(**NETWORKS[name])
-    poses = joints(2) if network.options.takes_boxes else None
-    with torch.inference_mode():
-        feature = network.embed(torch.rand(2, 3, 64, 32), poses)
-        predictions = network.classify(torch.rand(2, 3, 64, 32), poses)
-    assert feature.shape == (2, 16 * len(network.featured))
-    torch.testing.assert_close(feature.norm(dim=1), torch.ones(2))
-    assert set(predictions.logits) == set(predictions.features) == set(network.featured)
-    assert all(logits.shape == (2, 5) for logits in predictions.logits.values())
-    located = network.options.locates or network.options.takes_boxes
-    assert set(predictions.boxes) == (set(network.options.stages) if located else set())
 
 
 def test_block_4s_maps_are_added_to_the_first_two_stages_alone() -> None:
@@ -104,31 +79,6 @@ def test_given_boxes_are_the_joints_or_the_predefined_ones() -> None:
     torch.testing.assert_close(boxes[3][0, 0], expected)
     torch.testing.assert_close(boxes[3][1, 0], network.predefined(3, poses)[0])
     torch.testing.assert_close(network.predefined(3, poses)[0], torch.tensor([0.0, 0.0, 1.0, 1.0]))
-
-
-def test_class_activation_maps_add_up_to_the_logit() -> None:
-    """What a stage of whole maps gives to GAP: the mean of the map is the part of the logit that GAP carries."""
-    network = build(regions="whole")
-    images, labels = torch.rand(2, 3, 64, 32), torch.tensor([1, 4])
-    maps = activation_maps(network, images, labels)
-    assert {stage: tuple(one.shape) for stage, one in maps.items()} == dict.fromkeys((1, 2, 3, 4), (2, 64, 32))
-    with torch.no_grad():
-        described = network.describe(images)
-        embedding = network.embedding(3)
-        whole = described.maps[3][0]
-        both = embedding.classify(embedding.linear(pooled(whole)))
-        peak = embedding.classify(embedding.linear(whole.amax(dim=(2, 3))))
-    carried = (both - peak).gather(1, labels[:, None])[:, 0]
-    torch.testing.assert_close(maps[3].mean(dim=(1, 2)), carried, rtol=2e-2, atol=2e-3)
-
-
-def test_maps_are_pasted_where_their_boxes_are() -> None:
-    drawn = pasted(torch.ones(1, 4, 2), torch.tensor([[0.25, 0.5, 0.75, 1.0]]), (8, 8))[0]
-    expected = torch.zeros(8, 8)
-    expected[4:, 2:6] = 1
-    torch.testing.assert_close(drawn, expected)
-    ramp = torch.arange(8.0).view(1, 8, 1)
-    torch.testing.assert_close(pasted(ramp, torch.tensor([[0.0, 0.0, 1.0, 1.0]]), (8, 1))[0], ramp[0])
 
 
 @pytest.mark.parametrize(

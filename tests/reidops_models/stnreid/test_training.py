@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from reidops_models.boxes import box_iou
 from reidops_models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset, Sample, read_image
 from reidops_models.data.synthetic import load_annotations
@@ -20,9 +21,8 @@ from reidops_models.stnreid import StnreidNetwork, StnreidRecipe
 from reidops_models.stnreid.losses import box_loss, stn_loss
 from reidops_models.stnreid.merge import main as merge_command
 from reidops_models.stnreid.merge import merge
-from reidops_models.stnreid.partial import box_iou
 from reidops_models.stnreid.training import TripleModule, build_data
-from reidops_models.stnreid.triples import CrossTripleDataModule, OtherPicture, Triples, read_frames
+from reidops_models.stnreid.triples import CrossTripleDataModule, OtherPicture, Triples, draw_crops, read_frames
 from reidops_models.training.data import TrainingError, TrainingImages
 from reidops_models.training.run import train
 
@@ -165,8 +165,6 @@ def test_two_pictures_show_one_person_and_the_box_is_where_her_body_is(tiny: Tin
     assert frames is not None
     assert triples.boxes is not None
     torch.manual_seed(0)
-    from reidops_models.stnreid.partial import draw_crops
-
     crops = draw_crops(len(first))
     for crop, box, a, b in zip(crops, triples.boxes, first, second, strict=True):
         for side in range(4):  # every edge, as a share of the person frame, is the same in both pictures

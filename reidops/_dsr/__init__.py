@@ -1,0 +1,1 @@
+"""The DSR distance: from feature maps to a table of pairs, on top of the lasso operator."""

@@ -1,0 +1,84 @@
+"""How a table of pairs is cut into tiles: big enough for the matrix product, small enough for cache and budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+# A tile's correlations are written by the product and read by the solver right after: on a CPU they should still be in
+# cache then.  A GPU wants many columns in flight.
+_TILE_BYTES = {"cpu": 8 << 20}
+_TILE_BYTES_ELSEWHERE = 512 << 20
+_BUDGET = {"cpu": 1 << 30}
+_BUDGET_ELSEWHERE = 8 << 30
+
+
+class Bytes(NamedTuple):
+    """Working memory of each cell of the table of blocks (probe block x atom), of each probe block and each atom."""
+
+    cell: float
+    row: float
+    column: float
+
+
+class Plan(NamedTuple):
+    """Limits in blocks, all of them soft: a chunk holds one image at least."""
+
+    group: int  #: rows whose block sets are kept while the whole gallery passes by
+    rows: int  #: rows of a tile
+    columns: int  #: atoms of a tile
+
+
+def plan(rows: int, columns: int, size: Bytes, device: str, budget: int | None) -> Plan:
+    """Cuts a table of ``rows`` x ``columns`` cells to a budget in bytes.
+
+    A quarter of the budget is for the tile, a quarter for its gallery images, half for the group of probes.
+    """
+    budget = budget or _BUDGET.get(device, _BUDGET_ELSEWHERE)
+    cells = int(min(_TILE_BYTES.get(device, _TILE_BYTES_ELSEWHERE), budget / 4) / size.cell)
+    tall, wide = _squarest(rows, columns, cells)
+    return Plan(group=int(budget / 2 / size.row), rows=tall, columns=min(wide, int(budget / 4 / size.column)))
+
+
+def _squarest(rows: int, columns: int, cells: int) -> tuple[int, int]:
+    """The squarest tile of so many cells: it reads the operands of a matrix product the fewest times."""
+    side = int(cells**0.5)
+    if rows < side:
+        return rows, cells // rows
+    if columns < side:
+        return cells // columns, columns
+    return side, side
+
+
+def chunks(sizes: Sequence[int], limit: int) -> list[slice]:
+    """Runs of consecutive images, as long as the largest times their number is within ``limit``; one image at least.
+
+    The largest counts, since the images of one chunk may be padded to it.
+    """
+    cuts = []
+    start = largest = 0
+    for i, size in enumerate(sizes):
+        largest = max(largest, size)
+        if i > start and largest * (i + 1 - start) > limit:
+            cuts.append(slice(start, i))
+            start, largest = i, size
+    return [*cuts, slice(start, len(sizes))]
+
+
+class Progress:
+    """A bar over so many pairs, where one is wanted."""
+
+    def __init__(self, pairs: int, shown: bool) -> None:
+        self._bar: Any = None
+        if shown:
+            from tqdm import tqdm  # only where asked for: importing it takes longer than a small call
+
+            self._bar = tqdm(total=pairs, unit="pair", desc="dsr_distance")
+
+    def update(self, pairs: int) -> None:
+        if self._bar is not None:
+            self._bar.update(pairs)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,78 @@
+"""Ridge reconstruction, ``min_w ||x - Yw||^2 + beta ||w||^2``, in closed form."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .implicit import with_derivative
+
+
+def factorise(gram: Tensor, beta: float) -> Tensor:
+    """Cholesky factor ``(..., M, M)`` of ``G + beta I`` for a Gram matrix ``(..., M, M)``, constant for gradients.
+
+    To be given in float64: the rounding of a float32 Gram matrix of many alike atoms may exceed a small beta and leave
+    nothing positive definite to factor.  A beta below the rounding of float64 is raised to it, for the same reason.
+    """
+    with torch.no_grad():
+        rounding = 4 * torch.finfo(gram.dtype).eps * gram.diagonal(dim1=-2, dim2=-1).sum(-1)
+        penalty = rounding.clamp(min=beta)[..., None, None]
+        identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+        return torch.linalg.cholesky_ex(gram + penalty * identity).L
+
+
+def weights(factor: Tensor, correlation: Tensor) -> Tensor:
+    """``w (..., M, N) = (Y'Y + beta I)^-1 c`` for ``c = Y'x (..., M, N)``; constant for gradients (eq. 7)."""
+    with torch.no_grad():
+        batch = torch.broadcast_shapes(factor.shape[:-2], correlation.shape[:-2])
+        factor = factor.expand(*batch, *factor.shape[-2:])
+        correlation = correlation.expand(*batch, *correlation.shape[-2:])
+        return torch.cholesky_solve(correlation.double(), factor).to(correlation.dtype)
+
+
+def errors(gram: Tensor, factor: Tensor, correlation: Tensor, energy: Tensor, beta: float, gradient: str) -> Tensor:
+    """Errors ``(R, G)`` in Gram form: ``||x - Yw||^2 = e + w.(Gw - 2c)``, with gradients as of a constant w (eq. 7).
+
+    ``gradient="implicit"`` makes them exact (`_implicit`).
+
+    Args:
+        gram: ``(G, M, M)``, float64, and so the others: the expansion cancels.
+        factor: ``(G, M, M)``, from :func:`factorise`.
+        correlation: ``(R, G, M)``.
+        energy: ``(R,)``.
+    """
+    c = correlation.transpose(0, 1)
+    with torch.no_grad():  # many columns a dictionary: the inverse, once, and products
+        inverse = torch.cholesky_inverse(factor)
+        w = c @ inverse
+    error = (energy + (w * (w @ gram - 2 * c)).sum(-1)).clamp(min=0)
+    if gradient == "implicit":
+        with torch.no_grad():
+            v = -2 * beta * w @ inverse
+        error = with_derivative(error, v * (c - w @ gram))
+    return error.mT
+
+
+def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Coefficients ``(*B, M, N)``, error ``(*B, N)`` and certified relative gap ``(*B, N)``.
+
+    With the residual rho = x - Yw, a point of the dual max_u 2u'x - u'u - ||Y'u||^2 / beta, the gap is
+
+        P(w) - D(rho) = ||beta w - Y'rho||^2 / beta,
+
+    zero exactly where Y'rho = beta w; it comes from the data, not from the factor.  No optimum is below zero, so that a
+    relative gap is never more than 1.
+    """
+    wide = y.detach().double()
+    factor = factorise(wide.mT @ wide, beta)
+    w = weights(factor, wide.mT @ x.detach().double()).to(x.dtype)
+    residual = x - y @ w
+    error = residual.square().sum(-2)
+    if gradient == "implicit":  # v'(c - Gw) = (Yv)'(x - Yw)
+        v = weights(factor, -2 * beta * w)
+        error = with_derivative(error, ((y @ v) * residual).mT)
+    with torch.no_grad():
+        excess = (beta * w.double() - wide.mT @ residual.double()).square().sum(-2) / beta
+        primal = error + beta * w.double().square().sum(-2)
+        gap = torch.where(primal == 0, 0, excess / primal).clamp(max=1)
+    return w, error, gap

@@ -1,0 +1,162 @@
+"""The operator ``reidops::sparse_reconstruct_gram``: the lasso in Gram form, many columns against many dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import reference
+from .._common.registration import float32_under_autocast
+
+SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
+IN_TORCH = ("fista",)  # for comparison
+TOLERANCE = 1e-4
+MAX_ITERATIONS = 1000
+
+_OP = "reidops::sparse_reconstruct_gram"
+_FISTA = "reidops::sparse_reconstruct_fista"  # the same in torch, for comparison
+
+
+def sparse_reconstruct_gram(
+    gram: Tensor,
+    correlation: Tensor,
+    energy: Tensor,
+    columns: Tensor | None,
+    atoms: Tensor | None,
+    beta: float,
+    *,
+    solver: str = "active_set",
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MAX_ITERATIONS,
+    return_coefficients: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The operator itself, for callers that have the Gram form: R columns against G dictionaries of M atoms.
+
+    Args:
+        gram: ``(G, M, M)`` = Y'Y.
+        correlation: ``(R, G, M)`` = Y'x, any strides.
+        energy: ``(R, G)`` = ||x||^2.
+        columns: ``(R, G, d)`` = x, or None.  With ``atoms`` the error is summed from the data wherever its expansion
+            in Gram terms has lost too many digits to certify ``tolerance``.
+        atoms: ``(G, M, d)`` = Y', or None.
+
+    Returns:
+        error ``(R, G)``, gap ``(R, G)``, and coefficients ``(R, G, M)``, or ``(0,)`` if they are not asked for.
+        Backward needs the coefficients: they are kept if autograd is recording, otherwise backward solves again.
+        Callers refuse forward-mode tangents (`reverse_mode_only`).
+    """
+    wanted = return_coefficients or (
+        torch.is_grad_enabled() and (gram.requires_grad or correlation.requires_grad or energy.requires_grad)
+    )
+    number = (*SOLVERS, *IN_TORCH).index(solver)
+    error, gap, coefficients = _operator(number)(
+        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, number, wanted
+    )
+    return error, gap, coefficients
+
+
+def _operator(solver: int) -> Any:
+    return getattr(torch.ops.reidops, (_OP if solver < len(SOLVERS) else _FISTA).split("::")[1])
+
+
+@torch.library.custom_op(_FISTA, mutates_args=())
+def _fista(
+    gram: Tensor,
+    correlation: Tensor,
+    energy: Tensor,
+    columns: Tensor | None,
+    atoms: Tensor | None,
+    beta: float,
+    tolerance: float,
+    max_iterations: int,
+    solver: int,
+    return_coefficients: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """FISTA until every column is certified, or ``max_iterations``; in torch, on any device."""
+    result = reference.sparse_reconstruct_gram(
+        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, solver, return_coefficients
+    )
+    error, gap, coefficients = (value.contiguous() for value in result)
+    return error, gap, coefficients
+
+
+# What torch needs to know about the operator besides its kernels.
+
+
+@torch.library.register_fake(_OP)
+@torch.library.register_fake(_FISTA)
+def _fake(
+    gram: Tensor,
+    correlation: Tensor,
+    energy: Tensor,
+    columns: Tensor | None,
+    atoms: Tensor | None,
+    beta: float,
+    tolerance: float,
+    max_iterations: int,
+    solver: int,
+    return_coefficients: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    error = correlation.new_empty(correlation.shape[:2])
+    coefficients = correlation.new_empty(correlation.shape if return_coefficients else (0,))
+    return error, torch.empty_like(error), coefficients
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    gram, correlation, energy, columns, atoms, *parameters, return_coefficients = inputs
+    _, gap, coefficients = output
+    ctx.mark_non_differentiable(gap, coefficients)
+    ctx.parameters, ctx.stored = parameters, return_coefficients
+    ctx.save_for_backward(*([coefficients] if return_coefficients else [gram, correlation, energy, columns, atoms]))
+
+
+def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
+    """Eq. 7 in Gram form: with w constant, error = e - 2 w'c + w'Gw, so de = 1, dc = -2w and dG = ww'."""
+    if ctx.stored:
+        (w,) = ctx.saved_tensors
+    else:  # the gradient was not in sight, as within vmap
+        inputs = [value if value is None else value.detach() for value in ctx.saved_tensors]
+        w = _operator(ctx.parameters[-1])(*inputs, *ctx.parameters, True)[2]
+    scaled = grad_error[..., None] * w
+    grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) if ctx.needs_input_grad[0] else None
+    return grad_gram, -2 * scaled, grad_error, *(None,) * 7
+
+
+def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
+    """One more batch of columns when the dictionaries are the same for all; one more of dictionaries otherwise."""
+    gram, correlation, energy, columns, atoms, *parameters, return_coefficients = args
+    size = info.batch_size
+    fold = 0 if in_dims[0] is None and in_dims[4] is None else 1  # into R, or into G
+
+    def folded(value: Tensor | None, dim: int | None, where: int) -> Tensor | None:
+        if value is None:
+            return None
+        value = (
+            value.unsqueeze(where).expand(*value.shape[:where], size, *value.shape[where:])
+            if dim is None
+            else value.movedim(dim, where)
+        )
+        return value.flatten(where, where + 1)
+
+    gram, atoms = (
+        value if fold == 0 else folded(value, dim, 0) for value, dim in ((gram, in_dims[0]), (atoms, in_dims[4]))
+    )
+    correlation, energy, columns = (
+        folded(value, dim, fold) for value, dim in zip((correlation, energy, columns), in_dims[1:4])
+    )
+    error, gap, coefficients = _operator(parameters[-1])(
+        gram, correlation, energy, columns, atoms, *parameters, return_coefficients
+    )
+    dims = (fold, fold, fold if return_coefficients else None)
+    return tuple(
+        value if dim is None else value.unflatten(dim, (size, value.shape[dim] // size if size else 0))
+        for value, dim in zip((error, gap, coefficients), dims)
+    ), dims
+
+
+for _name in (_OP, _FISTA):
+    torch.library.register_autograd(_name, _backward, setup_context=_setup_context)
+    torch.library.register_vmap(_name, _vmap)
+    float32_under_autocast(_name)

@@ -1,0 +1,64 @@
+"""Body joints of pictures by a maintained pose package (rtmlib, RTMPose): needs the extra `reidops[pose]`.
+
+Only training MGRe needs joints, and those of any other estimator will do that writes COCO's format.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+WEIGHTS = (
+    "https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/onnx_sdk/"
+    "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.zip"
+)
+INPUT = (192, 256)  # width and height, as the package wants them
+MIN_SCORE = 0.3  # least score of a joint that counts as seen
+
+
+class PoseError(ValueError):
+    """The package or its weights are not there; the message is one line."""
+
+
+class PoseEstimator:
+    """RTMPose on pictures that show one person each.
+
+    Args:
+        weights: an ONNX file, or where to load one from; the package keeps what it has loaded.
+
+    Raises:
+        PoseError: the package is not installed, or there are no weights.
+
+    Example:
+        >>> estimate = PoseEstimator()  # doctest: +SKIP
+        >>> estimate(read_image("person.jpg")).shape  # doctest: +SKIP
+        torch.Size([17, 3])
+    """
+
+    def __init__(self, weights: str | Path = WEIGHTS) -> None:
+        try:
+            from rtmlib import RTMPose
+        except ImportError as error:
+            raise PoseError(f"the pose package rtmlib is missing ({error}): pip install 'reidops[pose]'") from error
+        try:
+            self._model = RTMPose(onnx_model=str(weights), model_input_size=INPUT)
+        except Exception as error:  # of the network, the archive, or the runtime
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise PoseError(f"{weights}: no weights of a pose estimator there: {reason}") from error
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Joints of one picture.
+
+        Args:
+            image: (3, H, W) RGB in [0, 1].
+
+        Returns:
+            (17, 3): x and y in pixels, and v: 2 where the estimator is sure of the joint, 0 where it is not.
+        """
+        colours = image.flip(0).mul(255).round().byte().permute(1, 2, 0).contiguous().numpy()  # blue first
+        points, scores = self._model(colours)
+        seen = torch.as_tensor(scores[0], dtype=torch.float32) >= MIN_SCORE
+        places = torch.as_tensor(points[0], dtype=torch.float32)
+        return torch.cat((places, 2.0 * seen[:, None]), dim=1) * seen[:, None]

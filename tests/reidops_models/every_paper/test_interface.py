@@ -1,0 +1,77 @@
+"""What a paper says of itself is so."""
+
+from __future__ import annotations
+
+import copy
+import typing
+from pathlib import Path
+from typing import Any
+
+from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
+from reidops_models.matching import Matcher
+from reidops_models.paper import Paper
+from reidops_models.recipe import Recipe, RecipeError, load_recipe, parse_recipe
+
+OTHER_VALUES = (0.3, 4, [1])  # for an option that is a number or a list
+
+
+def test_identity_weights_are_those_that_grow_with_the_people(paper: Paper[Any, Any], recipe: Path) -> None:
+    few, more = (paper.build_network(load_recipe(recipe), people).state_dict() for people in (8, 12))
+    assert list(few) == list(more)
+    growing = {name for name in few if few[name].shape != more[name].shape}
+    assert growing == {name for name in few if paper.is_identity_weight(name)}
+
+
+def test_tiny_changes_a_copy(paper: Paper[Any, Any]) -> None:
+    values = load_checkpoint(shipped_checkpoint(paper.name)).recipe.model_dump(mode="json")
+    before = copy.deepcopy(values)
+    tiny = parse_recipe(paper.tiny(values))
+    assert values == before
+    assert isinstance(tiny, paper.recipe)
+    assert tiny.training.epochs == 1
+
+
+def test_every_option_of_matching_reaches_those_who_are_said_to_read_it(paper: Paper[Any, Any]) -> None:
+    checkpoint = load_checkpoint(shipped_checkpoint(paper.name))
+
+    def read_by(recipe: Recipe) -> tuple[list[Any], list[Any], list[Any]]:
+        methods = paper.build_methods(checkpoint.network, recipe)
+        rivals = paper.build_rivals(checkpoint.network, recipe)
+        return settings([methods.main]), settings(methods.others), settings(rivals)
+
+    before = read_by(checkpoint.recipe)
+    main, others, rivals = (
+        set(paper.matching_options(**chosen)) for chosen in ({}, {"others": True}, {"rivals": True})
+    )
+    options = set(paper.matching_options(others=True, rivals=True))
+    assert options == main | others | rivals
+    for name in options:
+        after = read_by(with_another_value(checkpoint.recipe, name))
+        assert (after[0] != before[0]) == (name in main), name
+        if name not in main:
+            assert (after[1] != before[1]) == (name in others), name
+            assert (after[2] != before[2]) == (name in rivals), name
+
+
+def test_what_is_no_option_is_no_option(paper: Paper[Any, Any]) -> None:
+    assert paper.other_options | paper.rival_options <= set(paper.matching_options(others=True, rivals=True))
+
+
+def settings(matchers: typing.Iterable[Matcher]) -> list[dict[str, Any]]:
+    """What each matcher was built with: its plain attributes."""
+    plain = (bool, int, float, str, tuple)
+    return [{name: value for name, value in vars(one).items() if isinstance(value, plain)} for one in matchers]
+
+
+def with_another_value(recipe: Recipe, option: str) -> Recipe:
+    """The recipe with a value of the option that it does not have, whatever the option's type."""
+    values = recipe.model_dump(mode="json")
+    field = type(getattr(recipe, "matching")).model_fields[option]  # noqa: B009  # a section that not all recipes have
+    for value in (*OTHER_VALUES, *typing.get_args(field.annotation)):
+        if value == values["matching"][option] or isinstance(value, type):
+            continue
+        try:
+            return parse_recipe({**values, "matching": {**values["matching"], option: value}})
+        except RecipeError:
+            continue
+    raise AssertionError(f"no other value of matching.{option}")
