@@ -147,8 +147,8 @@ class DsrMatcher:
             gallery_grids=gallery_grids,
             error=rebuilt.error.cpu(),
             coefficients=rebuilt.coefficients.cpu(),
-            probe_size=_size(probe),
-            gallery_size=_size(gallery),
+            probe=probe.cpu(),
+            gallery=gallery.cpu(),
         )
 
     def _scaled(self, image: Tensor, role: Role) -> Tensor:

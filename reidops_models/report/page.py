@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from torch import Tensor
 
-from reidops_models.matching import Alignment, Explanation, LocatedRegions, PartAttention, Reconstruction, ScoreMaps
-from reidops_models.report.alignment import draw_alignment
-from reidops_models.report.located_regions import draw_located_regions
-from reidops_models.report.part_attention import draw_part_attention
+from reidops_models.matching import Explanation
+from reidops_models.report.panels import lay_out
 from reidops_models.report.pictures import data_uri, png_uri
-from reidops_models.report.reconstruction import draw_reconstruction
-from reidops_models.report.score_maps import draw_score_maps
 
 THUMBNAIL = 192  # pixels of the longer side
-MOST_BLOCKS = 1024  # of a probe that is drawn; the blocks of a whole photograph would be too small to point at
-
-# How each kind of explanation is drawn: its template, and (probe, gallery image, explanation) -> what that needs.
-DRAWINGS: dict[type[Explanation], tuple[str, Callable[[Tensor, Tensor, Any], Any]]] = {
-    Reconstruction: ("reconstruction.svg", draw_reconstruction),
-    Alignment: ("alignment.svg", draw_alignment),
-    ScoreMaps: ("score_maps.svg", draw_score_maps),
-    PartAttention: ("part_attention.svg", draw_part_attention),
-    LocatedRegions: ("located_regions.svg", draw_located_regions),
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,7 @@ class RankedImage:
 class RankedProbe:
     """A probe, its top ranks, and how the best match was made.
 
-    `explanation` is of the first of `ranked`; a reconstruction of more than `MOST_BLOCKS` probe blocks is not drawn.
+    `explanation` is of the first of `ranked`; an explanation without panels is not drawn.
     `first_match` is the rank of the first image of the same person, None where that is not known.
     """
 
@@ -110,18 +96,13 @@ def write_report(
 
 def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
     """What the template needs of one probe."""
-    template, drawing = "", None
-    if probe.ranked and probe.explanation is not None and not _too_many_blocks(probe.explanation):
-        template, draw = DRAWINGS[type(probe.explanation)]
-        drawing = draw(probe.image, probe.ranked[0].image, probe.explanation)
     return {
         "number": number,
         "name": probe.name,
         "size": f"{probe.image.shape[2]} x {probe.image.shape[1]}",
         "picture": data_uri(probe.image, THUMBNAIL),
         "first_match": probe.first_match,
-        "template": template,
-        "drawing": drawing,
+        "drawing": lay_out(probe.explanation) if probe.ranked and probe.explanation is not None else None,
         "ranked": [
             {
                 "rank": match.rank,
@@ -134,7 +115,3 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
             for match in probe.ranked
         ],
     }
-
-
-def _too_many_blocks(explanation: Explanation) -> bool:
-    return isinstance(explanation, Reconstruction) and len(explanation.probe_grids[0]) > MOST_BLOCKS

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from reidops_models.report.colours import error_colours
+from reidops_models.matching.explanations.colours import error_colours
 
 
 def picture(image: Tensor) -> Image.Image:

@@ -117,6 +117,7 @@ class StnMatcher(ReidMatcher):
             distance=float(far),
             theta=located.theta[0, 0].cpu(),
             probe=left[0].image,
+            gallery=right[0].image,
             affined=affined[0].cpu(),
             align_corners=self.network.align_corners,
         )

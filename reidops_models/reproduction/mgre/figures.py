@@ -9,11 +9,11 @@ from PIL import ImageDraw
 from torch import Tensor
 
 from reidops_models.data import read_image, resize_image
+from reidops_models.matching.explanations.colours import css, position_colours
 from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.poses import read_poses
 from reidops_models.mgre.regions import REGIONS, region_boxes
 from reidops_models.report import draw_grid, heat
-from reidops_models.report.colours import css, position_colours
 from reidops_models.report.pictures import picture
 from reidops_models.reproduction.mgre.activation import activation_maps
 from reidops_models.reproduction.mgre.experiments import MgreRuns

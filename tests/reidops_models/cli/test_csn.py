@@ -34,7 +34,7 @@ def test_match(run: Run, people: Path, csn: Path, tmp_path: Path) -> None:
     assert (code, complaints) == (0, [])
     assert "rank-1" in printed
     html = (tmp_path / "out" / "report.html").read_text()
-    assert html.count("where in the gallery picture the parts of the probe were found") == 2
+    assert html.count("where in the gallery image the parts of the probe were found") == 2
     assert html.count("one person: ") == 2
     assert html.count("probe, level 3") == 2
     matches = json.loads((tmp_path / "out" / "matches.json").read_text())

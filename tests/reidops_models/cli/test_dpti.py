@@ -41,7 +41,7 @@ def test_match(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("where each part was looked for") == 2
     assert html.count("believed hidden (a quarter less weight than in rank 1)") == 2
-    assert html.count(">part 8<") == 2
+    assert html.count(">part 8<") == 4  # under the probe and under the gallery image
     assert len(json.loads((tmp_path / "out" / "matches.json").read_text())) == 24 * 12
 
 

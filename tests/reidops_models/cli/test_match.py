@@ -72,7 +72,7 @@ def test_ranks_a_folder(run: Run, people: Path, checkpoint: Path, nested: Path, 
     assert "DSR multi-scale" in " ".join(printed.split())
     assert "colour" in printed
     html = (out / "report.html").read_text()
-    assert html.count('<svg class="reconstruction"') == 2
+    assert html.count('<figure class="panel pointing"') == 2
     assert "mAP" in html
 
 

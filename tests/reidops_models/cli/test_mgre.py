@@ -34,7 +34,7 @@ def test_match(run: Run, people: Path, mgre: Path, tmp_path: Path) -> None:
     assert "rank-1" in printed
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("where the regions of a body were located") == 2
-    assert html.count('<rect class="region"') == 2 * 2 * 7
+    assert html.count('<polygon class="outline"') == 2 * 2 * 7
 
 
 def test_training_without_joints_is_one_line(run: Run, people: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_match(run: Run, people: Path, stnreid: Path, tmp_path: Path) -> None:
     assert (code, complaints) == (0, [])
     assert "rank-1" in printed
     html = (tmp_path / "out" / "report.html").read_text()
-    assert html.count('class="alignment"') == 2
+    assert html.count(">rank 1, what was sampled<") == 2
     matches = json.loads((tmp_path / "out" / "matches.json").read_text())
     assert len(matches) == len(list((people / "partial_query").iterdir())) * 12
 

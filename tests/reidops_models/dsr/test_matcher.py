@@ -84,7 +84,7 @@ def test_explanations_add_up_to_the_distance(
     assert explanation.error.shape == (blocks,)
     assert explanation.coefficients.shape == (atoms, blocks)
     assert explanation.error.mean().item() == pytest.approx(explanation.distance, rel=1e-5)
-    assert (explanation.probe_size, explanation.gallery_size) == ((40, 32), SIZE)
+    assert (explanation.probe.shape[1:], explanation.gallery.shape[1:]) == ((40, 32), SIZE)
 
 
 def test_probes_keep_their_proportions(network: DsrNetwork) -> None:

@@ -1,9 +1,11 @@
-"""Colours that carry meaning: where a block lies, and how badly it was rebuilt."""
+"""Colours that carry meaning: where a block lies, and how badly it was rebuilt.
+
+Matplotlib, whose colours these are, is imported as they are first asked for.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 
 Colours = NDArray[np.float64]
@@ -22,6 +24,8 @@ def position_colours(rows: int, columns: int) -> Colours:
         >>> position_colours(8, 4).shape
         (32, 3)
     """
+    from matplotlib import colormaps
+
     # The ends of the colour map are nearly black; a person's head and feet deserve better.
     hues = np.asarray(colormaps["turbo"](np.linspace(0.08, 0.92, rows)))[:, None, :3]
     whiteness = np.linspace(0.0, 0.45, columns)[None, :, None]
@@ -53,6 +57,8 @@ def error_colours(errors: NDArray[np.floating], largest: float) -> Colours:
     Returns:
         errors.shape + (3,) RGB in [0, 1].
     """
+    from matplotlib import colormaps
+
     scale = largest if largest > 0 else 1.0
     return np.asarray(colormaps["YlOrRd"](0.15 + 0.85 * np.clip(errors / scale, 0, 1)))[..., :3]
 
