@@ -1,7 +1,7 @@
 """All-pairs inference: P probes against G gallery images, in tiles that stay within a memory budget.
 
-What belongs to one image (trunk, localisation, parts, ranking vector) has been done once, `CsnNetwork.describe`. Of a
-pair there are left the correlations, and conv4 to conv6.
+What belongs to one image (trunk, localisation, parts, ranking vector) has been done once, `CsnNetwork.describe`. Each
+pair still needs its correlations, and conv4 to conv6.
 """
 
 from __future__ import annotations
@@ -11,29 +11,24 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 import reidops
 from reidops_models.csn.losses import distances
 from reidops_models.csn.network import CONV4, CONV6, DIRECTIONS, CsnNetwork, Description
 from reidops_models.matching import device_of
+from reidops_models.matching.pairs import MEMORY_BUDGET, Tile, compare_in_tiles, pairs_within
 
-MEMORY_BUDGET = 1 << 30  # bytes
 CACHED = 8 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer
 WIDE = 64  # gallery images in a tile, at most
 
 
-class Tile(NamedTuple):
-    """Some probes and some gallery images: their places, and of all pairs the probability of "one person" (p, g)
-    and the distance d of eq. 5 (p, g)."""
+class Compared(NamedTuple):
+    """Of p x g pairs the probability of "one person" (p, g) and the distance d of eq. 5 (p, g)."""
 
-    probes: slice
-    gallery: slice
     matched: Tensor
     distance: Tensor
 
 
-@torch.inference_mode()
 def compare_all(
     network: CsnNetwork,
     probes: Sequence[Description],
@@ -41,29 +36,38 @@ def compare_all(
     *,
     memory_budget: int = MEMORY_BUDGET,
     progress: bool = False,
-) -> Iterator[Tile]:
+) -> Iterator[tuple[Tile, Compared]]:
     """All pairs of probes and gallery images, each in one tile.
 
     Args:
         network: in evaluation mode.
-        probes, gallery: descriptions of an image each, on any device; a tile's are moved to the network's.
+        probes, gallery: the description of each image, on any device; those of a tile are moved to the network's.
         memory_budget: bytes to be held beside network and descriptions, about. A tile has one pair at least.
-        progress: show a progress bar, of pairs.
+        progress: show a progress bar of pairs.
     """
     device = device_of(network)
-    budget = memory_budget if device.type != "cpu" else min(memory_budget, CACHED)
-    pairs = max(1, budget // pair_bytes(network))
-    rows_of, columns_of = len(probes), len(gallery)
-    wide = max(1, min(pairs, columns_of, WIDE))
-    with tqdm(total=rows_of * columns_of, unit="pair", disable=not progress, leave=False) as bar:
-        for columns in _slices(columns_of, wide):
-            right = Description.stack(gallery[columns]).to(device)
-            for rows in _slices(rows_of, max(1, pairs // wide)):
-                left = Description.stack(probes[rows]).to(device)
-                logits = network.classify(project(network, left, right).flatten(0, 1))
-                matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(left), -1))
-                yield Tile(rows, columns, matched, distances(left.vectors[:, None], right.vectors))
-                bar.update(matched.numel())
+
+    def side(described: Sequence[Description]) -> Description:
+        return Description.stack(described).to(device)
+
+    pairs = pairs_within(memory_budget, pair_bytes(network), device, cached=CACHED)
+    return compare_in_tiles(
+        probes,
+        gallery,
+        lambda left, right: compare(network, left, right),
+        probe_side=side,
+        gallery_side=side,
+        pairs=pairs,
+        block=min(pairs, WIDE),
+        progress=progress,
+    )
+
+
+def compare(network: CsnNetwork, probes: Description, gallery: Description) -> Compared:
+    """Each of p probes with each of g gallery images."""
+    logits = network.classify(project(network, probes, gallery).flatten(0, 1))
+    matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(probes), -1))
+    return Compared(matched, distances(probes.vectors[:, None], gallery.vectors))
 
 
 def project(network: CsnNetwork, probes: Description, gallery: Description) -> Tensor:
@@ -91,7 +95,3 @@ def pair_bytes(network: CsnNetwork) -> int:
     score_maps = 2 * network.stripes * network.channels * max(pixels)
     classified = 3 * CONV6 * min(pixels) // 4
     return 4 * (projected + classified + (score_maps if device_of(network).type != "cpu" else 0))
-
-
-def _slices(count: int, size: int) -> list[slice]:
-    return [slice(first, min(first + size, count)) for first in range(0, count, size)]

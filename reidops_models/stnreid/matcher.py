@@ -12,8 +12,9 @@ from torch.nn import functional as F
 import reidops
 from reidops_models.data import resize_image
 from reidops_models.matching import Alignment, Role, device_of, embed_in_batches, rescale
+from reidops_models.matching.pairs import MEMORY_BUDGET
 from reidops_models.stnreid.network import StnreidNetwork
-from reidops_models.stnreid.one_to_many import MEMORY_BUDGET, Embedded, affined_features, match_tiles
+from reidops_models.stnreid.one_to_many import Embedded, affined_features, locate_all
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -89,31 +90,32 @@ class StnMatcher(ReidMatcher):
 
     def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
         """(P, G) distances of f_p and f_a."""
-        found = torch.zeros(len(probes), len(gallery))
-        tiles = match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
-        for tile in tiles:
+        table = torch.zeros(len(probes), len(gallery))
+        tiles = locate_all(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
+        for tile, located in tiles:
             features = torch.stack([one.feature for one in probes[tile.probes]])
-            affined = affined_features(self.network, tile.images, tile.theta)
-            found[tile.probes, tile.gallery] = distance(features[:, None], affined, self.metric).cpu()
-        return found
+            affined = affined_features(self.network, located.images, located.theta)
+            table[tile] = distance(features[:, None], affined, self.metric).cpu()
+        return table
 
     def thetas(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
         """(P, G, 2, 3) the theta of every pair."""
-        found = torch.zeros(len(probes), len(gallery), 2, 3)
-        for tile in match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress):
-            found[tile.probes, tile.gallery] = tile.theta.cpu()
-        return found
+        table = torch.zeros(len(probes), len(gallery), 2, 3)
+        tiles = locate_all(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
+        for tile, located in tiles:
+            table[tile] = located.theta.cpu()
+        return table
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Alignment:
         """The part of the gallery image that the probe was compared with."""
         left, right = self.embed([probe], role="probe"), self.embed([gallery])
-        (tile,) = match_tiles(self.network, left, right, memory_budget=self.memory_budget)
+        ((_, located),) = locate_all(self.network, left, right, memory_budget=self.memory_budget)
         with torch.inference_mode():
-            affined = self.network.affine(tile.images, tile.theta)[0]
+            affined = self.network.affine(located.images, located.theta)[0]
             far = distance(left[0].feature, self.network.embed(affined), self.metric)
         return Alignment(
             distance=float(far),
-            theta=tile.theta[0, 0].cpu(),
+            theta=located.theta[0, 0].cpu(),
             probe=left[0].image,
             gallery=right[0].image,
             affined=affined[0].cpu(),

@@ -1,23 +1,24 @@
 """One-to-many inference: P partial images against G holistic ones, in tiles that stay within a memory budget.
 
-Of a pair, only what depends on both images is computed for both: the localisation network behind its first layer, the
-sampling, and the ReID module on the affined image. What belongs to one image is computed once
-(`LocalisationNetwork.holistic_maps`), and no holistic image is copied (`reidops.affine_sample` broadcasts).
+What depends on one image is computed once per image (`LocalisationNetwork.holistic_maps`). What depends on both is
+computed per pair: the localisation network behind its first layer, the sampling, and the ReID module on the affined
+image. No holistic image is copied, because `reidops.affine_sample` broadcasts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from reidops_models.matching import device_of
+from reidops_models.matching.pairs import MEMORY_BUDGET, Tile, compare_in_tiles, pairs_within
 from reidops_models.stnreid.network import StnreidNetwork
 
-MEMORY_BUDGET = 1 << 30  # bytes
 CACHED = 64 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer
 GALLERY_BLOCK = 1024  # images whose first layer is kept: the probes' is made again for each block, if it is not kept
 
@@ -29,68 +30,70 @@ class Embedded(NamedTuple):
     feature: Tensor
 
 
-class Tile(NamedTuple):
-    """Some probes and some gallery images: their places, the holistic images (g, 3, H, W), and theta (p, g, 2, 3) of
-    all pairs. :func:`affined_features` goes on from there."""
+@dataclass(frozen=True)
+class Side:
+    """The images of one side as they are paired (N, 3, H, W), and what they add to the first layer's maps."""
 
-    probes: slice
-    gallery: slice
+    images: Tensor
+    maps: Tensor
+
+    def __getitem__(self, some: slice) -> Side:
+        return Side(self.images[some], self.maps[some])
+
+
+class Located(NamedTuple):
+    """The holistic images (g, 3, H, W) of a tile, and theta (p, g, 2, 3) of all its pairs. :func:`affined_features`
+    goes on from there."""
+
     images: Tensor
     theta: Tensor
 
 
-class Side:
-    """The images of one side as they are paired: (N, 3, H, W), and what they add to the first layer's maps."""
-
-    def __init__(self, network: StnreidNetwork, embedded: Sequence[Embedded], holistic: bool) -> None:
-        images = torch.stack([one.image for one in embedded]).to(device_of(network))
-        # So are the affined images laid out, then, and so the trunk is faster.
-        self.images = images.contiguous(memory_format=torch.channels_last)
-        half = network.localisation.holistic_maps if holistic else network.localisation.partial_maps
-        self.maps = half(network.normalised(self.images))
-
-
 @torch.inference_mode()
-def match_tiles(
+def locate_all(
     network: StnreidNetwork,
     probes: Sequence[Embedded],
     gallery: Sequence[Embedded],
     *,
     memory_budget: int = MEMORY_BUDGET,
     progress: bool = False,
-) -> Iterator[Tile]:
-    """All pairs of probes and gallery images, each in one tile.
+) -> Iterator[tuple[Tile, Located]]:
+    """theta of all pairs of probes and gallery images, each in one tile.
 
     Args:
         network: in evaluation mode.
         probes, gallery: partial and holistic images.
         memory_budget: bytes to be held beside network and images, about, also by :func:`affined_features` of a tile.
             A tile has one pair at least.
-        progress: show a progress bar, of pairs.
+        progress: show a progress bar of pairs.
     """
-    per_pair, per_image = pair_bytes(network), image_bytes(network)
-    # A half for a tile's pairs, a quarter for the gallery block's first layer, a quarter for the probes'.
-    tile = memory_budget // 2 if device_of(network).type != "cpu" else min(memory_budget // 2, CACHED)
-    pairs = max(1, tile // per_pair)
-    block = max(1, min(GALLERY_BLOCK, memory_budget // 4 // per_image))
-    wide = max(1, min(pairs, len(gallery)))
-    rows = _slices(0, len(probes), max(1, pairs // wide))
-    kept: dict[int, Side] | None = {} if len(probes) * per_image <= memory_budget // 4 else None
-    with tqdm(total=len(probes) * len(gallery), unit="pair", disable=not progress, leave=False) as bar:
-        for columns in _slices(0, len(gallery), block):
-            right = Side(network, gallery[columns], holistic=True)
-            for row in rows:
-                left = kept.get(row.start) if kept is not None else None
-                if left is None:
-                    left = Side(network, probes[row], holistic=False)
-                if kept is not None:
-                    kept[row.start] = left
-                for part in _slices(columns.start, columns.stop, wide):
-                    inner = slice(part.start - columns.start, part.stop - columns.start)
-                    maps = left.maps[:, None] + right.maps[inner]
-                    theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-                    yield Tile(row, part, right.images[inner], theta)
-                    bar.update((row.stop - row.start) * (part.stop - part.start))
+    per_image = image_bytes(network)
+    # Half of the budget is for a tile's pairs, a quarter each for the first layer of gallery block and probes.
+    return compare_in_tiles(
+        probes,
+        gallery,
+        partial(_locate, network),
+        probe_side=partial(_side, network, holistic=False),
+        gallery_side=partial(_side, network, holistic=True),
+        pairs=pairs_within(memory_budget // 2, pair_bytes(network), device_of(network), cached=CACHED),
+        block=max(1, min(GALLERY_BLOCK, memory_budget // 4 // per_image)),
+        keep_probes=len(probes) * per_image <= memory_budget // 4,
+        progress=progress,
+    )
+
+
+def _side(network: StnreidNetwork, embedded: Sequence[Embedded], *, holistic: bool) -> Side:
+    images = torch.stack([one.image for one in embedded]).to(device_of(network))
+    # The affined images get this layout, too, and the trunk is faster on it.
+    images = images.contiguous(memory_format=torch.channels_last)
+    half = network.localisation.holistic_maps if holistic else network.localisation.partial_maps
+    return Side(images, half(network.normalised(images)))
+
+
+def _locate(network: StnreidNetwork, probes: Side, gallery: Side) -> Located:
+    maps = probes.maps[:, None] + gallery.maps
+    theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+    return Located(gallery.images, theta)
 
 
 @torch.inference_mode()
@@ -124,7 +127,3 @@ def pair_bytes(network: StnreidNetwork) -> int:
         for hook in hooks:
             hook.remove()
     return image_bytes(network) + 2 * largest
-
-
-def _slices(start: int, stop: int, size: int) -> list[slice]:
-    return [slice(first, min(first + size, stop)) for first in range(start, stop, size)]
