@@ -6,17 +6,23 @@ import math
 from collections.abc import Sequence
 from itertools import zip_longest
 
+import numpy as np
 import torch
 from torch import Tensor
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+LONGEST_VALUE = 80  # characters of a value in a message
 
 
 def describe(value: object) -> str:
-    """A short name for what came: shape, dtype and device of a tensor, the value and its type of anything else."""
+    """A short name for what came, on one line: shape and dtype of a tensor or an array, else the value and its type."""
     if isinstance(value, Tensor):
         return f"a {value.dtype} tensor of shape {tuple(value.shape)} on {value.device}"
-    return f"{value!r} ({type(value).__name__})"
+    kind = type(value).__name__
+    if isinstance(value, np.ndarray):
+        return f"a {value.dtype} {kind} of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return f"{text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '...'} ({kind})"
 
 
 def check_tensor(op: str, name: str, value: object, shape: str, least_dims: int, most_dims: int | None = None) -> None:
