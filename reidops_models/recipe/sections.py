@@ -118,8 +118,9 @@ class Validation(Section):
     It changes no trained weight. It says which epoch was the best one.
     """
 
-    every: int = Field(default=5, ge=0, description="epochs between two searches; 0: never. The last epoch counts too")
+    every: int = Field(default=10, ge=0, description="epochs between two searches; 0: never. The last epoch counts too")
     probes: str = Field(default="query", description="the probe set that is searched for")
+    limit: int = Field(default=100, gt=0, description="probes at most, spread evenly over the set")
 
 
 class Recipe(Section):

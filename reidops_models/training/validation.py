@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -53,8 +54,10 @@ class Validator(Callback):
 
     def __init__(self, recipe: Recipe, people: ReidDataset, keep: Callable[[nn.Module, Scores], None]) -> None:
         self.recipe = recipe
-        self.probes = people.probes(recipe.validation.probes)
+        probes, limit = people.probes(recipe.validation.probes), recipe.validation.limit
+        self.probes = probes[:: math.ceil(len(probes) / limit) or 1]
         self.gallery = people.gallery
+        self.sizes: list[tuple[int, int]] = []  # of the gallery's images, once they have been read
         self.keep = keep
         self.latest: Scores | None = None
         self.best: Scores | None = None
@@ -90,8 +93,10 @@ class Validator(Callback):
         self.best = None if best is None else Scores(**best)
 
     def _scores(self, network: nn.Module, epoch: int) -> Scores:
-        sizes = [(image.shape[1], image.shape[2]) for image in (read_image(sample.path) for sample in self.gallery)]
-        matcher = Checkpoint(network, self.recipe, identities=1).methods(sizes).main
+        if not self.sizes:
+            images = (read_image(sample.path) for sample in self.gallery)
+            self.sizes = [(image.shape[1], image.shape[2]) for image in images]
+        matcher = Checkpoint(network, self.recipe, identities=1).methods(self.sizes).main
         probes = matcher.embed((read_image(sample.path) for sample in self.probes), role="probe")
         gallery = matcher.embed(read_image(sample.path) for sample in self.gallery)
         result = evaluate_ranking(

@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 
 from reidops_models.cli import build_parser
+from reidops_models.recipe import load_recipe
 
-TUTORIAL = Path(__file__).parents[3] / "docs" / "tutorial.md"
-COMMANDS = re.findall(r"^reidops .*$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE)
+DOCS = Path(__file__).parents[3] / "docs"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def commands(page: str) -> list[str]:
+    return re.findall(r"^reidops .*$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+COMMANDS = commands("tutorial.md")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *commands("recipes.md")])
 def test_command_is_understood(command: str) -> None:
     words = shlex.split(command)[1:]
     assert build_parser().parse_args(words).command == words[0]
@@ -30,3 +37,10 @@ def test_tutorial_shows_every_command_but_the_demo() -> None:
         "pose",
         "reproduce",
     }
+
+
+def test_the_recipe_on_the_page_about_recipes_loads(tmp_path: Path) -> None:
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    recipe = load_recipe(tmp_path / "mine.yaml")
+    assert (recipe.images.jitter, recipe.optimizer.lr, recipe.optimizer.name) == (0.4, 1e-3, "adamw")

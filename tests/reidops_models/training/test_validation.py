@@ -13,7 +13,7 @@ from reidops_models.data import DatasetError, ReidDataset
 from reidops_models.recipe import Recipe, load_recipe
 from reidops_models.training.progress import EpochReport
 from reidops_models.training.run import TrainingError, train
-from reidops_models.training.validation import Scores
+from reidops_models.training.validation import Scores, Validator
 
 
 def tiny(*overrides: str) -> Recipe:
@@ -107,6 +107,16 @@ def test_people_that_cannot_be_searched_stop_no_training(
     assert "no validation: no probe of query has a right image" in caplog.text
     with pytest.raises(DatasetError, match="no probe set 'none'"):
         train(tiny("validation.probes=none"), dataset, tmp_path / "none")
+
+
+def test_no_more_probes_than_the_limit_spread_over_all(dataset: ReidDataset) -> None:
+    assert dataset.validation is not None
+    every = dataset.validation.query
+    for limit in (1, 2, 3, len(every), 100):
+        probes = Validator(tiny(f"validation.limit={limit}"), dataset.validation, lambda network, scores: None).probes
+        assert probes[0] == every[0]
+        assert 0 < len(probes) <= limit
+    assert list(probes) == list(every)
 
 
 def test_random_states_are_put_back(tmp_path: Path, dataset: ReidDataset) -> None:
