@@ -7,23 +7,22 @@ pair there are left the correlations, and conv4 to conv6.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 import reidops
 from reidops_models.csn.losses import distances
 from reidops_models.csn.network import CONV4, CONV6, DIRECTIONS, CsnNetwork, Description
-from reidops_models.matching import device_of
+from reidops_models.matching import PAIR_MEMORY, cut_pairs, device_of, pair_bar
 
-MEMORY_BUDGET = 1 << 30  # bytes
 CACHED = 8 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer
 WIDE = 64  # gallery images in a tile, at most
 
 
-class Tile(NamedTuple):
+class ComparedTile(NamedTuple):
     """Some probes and some gallery images: their places, and of all pairs the probability of "one person" (p, g)
     and the distance d of eq. 5 (p, g)."""
 
@@ -39,9 +38,9 @@ def compare_all(
     probes: Sequence[Description],
     gallery: Sequence[Description],
     *,
-    memory_budget: int = MEMORY_BUDGET,
+    memory_budget: int = PAIR_MEMORY,
     progress: bool = False,
-) -> Iterator[Tile]:
+) -> Iterator[ComparedTile]:
     """All pairs of probes and gallery images, each in one tile.
 
     Args:
@@ -52,18 +51,18 @@ def compare_all(
     """
     device = device_of(network)
     budget = memory_budget if device.type != "cpu" else min(memory_budget, CACHED)
-    pairs = max(1, budget // pair_bytes(network))
-    rows_of, columns_of = len(probes), len(gallery)
-    wide = max(1, min(pairs, columns_of, WIDE))
-    with tqdm(total=rows_of * columns_of, unit="pair", disable=not progress, leave=False) as bar:
-        for columns in _slices(columns_of, wide):
-            right = Description.stack(gallery[columns]).to(device)
-            for rows in _slices(rows_of, max(1, pairs // wide)):
-                left = Description.stack(probes[rows]).to(device)
-                logits = network.classify(project(network, left, right).flatten(0, 1))
-                matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(left), -1))
-                yield Tile(rows, columns, matched, distances(left.vectors[:, None], right.vectors))
-                bar.update(matched.numel())
+    most = max(1, budget // pair_bytes(network))
+
+    @lru_cache(maxsize=1)  # a block's images stay while all probes pass
+    def right_of(start: int, stop: int) -> Description:
+        return Description.stack(gallery[start:stop]).to(device)
+
+    with pair_bar(len(probes) * len(gallery), progress) as bar:
+        for tile in cut_pairs(len(probes), len(gallery), most=most, wide=WIDE, bar=bar):
+            left, right = Description.stack(probes[tile.probes]).to(device), right_of(tile.block.start, tile.block.stop)
+            logits = network.classify(project(network, left, right).flatten(0, 1))
+            matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(left), -1))
+            yield ComparedTile(tile.probes, tile.gallery, matched, distances(left.vectors[:, None], right.vectors))
 
 
 def project(network: CsnNetwork, probes: Description, gallery: Description) -> Tensor:
@@ -91,7 +90,3 @@ def pair_bytes(network: CsnNetwork) -> int:
     score_maps = 2 * network.stripes * network.channels * max(pixels)
     classified = 3 * CONV6 * min(pixels) // 4
     return 4 * (projected + classified + (score_maps if device_of(network).type != "cpu" else 0))
-
-
-def _slices(count: int, size: int) -> list[slice]:
-    return [slice(first, min(first + size, count)) for first in range(0, count, size)]

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from reidops_models.csn.all_pairs import MEMORY_BUDGET, compare_all
+from reidops_models.csn.all_pairs import compare_all
 from reidops_models.csn.network import CsnNetwork, Description
 from reidops_models.data import resize_image
-from reidops_models.matching import Role, ScoreMaps, device_of, embed_in_batches
+from reidops_models.matching import PAIR_MEMORY, Role, ScoreMaps, device_of, embed_in_batches
 
 
 class CsnMatcher:
@@ -41,7 +41,7 @@ class CsnMatcher:
         ranking: float = 0.2,
         epsilon: float = 1e-4,
         batch_size: int = 64,
-        memory_budget: int = MEMORY_BUDGET,
+        memory_budget: int = PAIR_MEMORY,
     ) -> None:
         self.network = network
         self.ranking = ranking

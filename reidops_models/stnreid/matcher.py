@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.data import resize_image
-from reidops_models.matching import Alignment, Role, device_of, embed_in_batches, rescale
+from reidops_models.matching import PAIR_MEMORY, Alignment, Role, device_of, embed_in_batches, rescale
 from reidops_models.stnreid.network import StnreidNetwork
-from reidops_models.stnreid.one_to_many import MEMORY_BUDGET, Embedded, affined_features, match_tiles
+from reidops_models.stnreid.one_to_many import Embedded, affined_features, match_tiles
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -82,7 +82,7 @@ class StnMatcher(ReidMatcher):
         *,
         metric: Metric = "euclidean",
         batch_size: int = 64,
-        memory_budget: int = MEMORY_BUDGET,
+        memory_budget: int = PAIR_MEMORY,
     ) -> None:
         super().__init__(network, metric=metric, batch_size=batch_size)
         self.memory_budget = memory_budget

@@ -8,16 +8,15 @@ sampling, and the ReID module on the affined image. What belongs to one image is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from reidops_models.matching import device_of
+from reidops_models.matching import PAIR_MEMORY, cut_pairs, device_of, pair_bar
 from reidops_models.stnreid.network import StnreidNetwork
 
-MEMORY_BUDGET = 1 << 30  # bytes
 CACHED = 64 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer
 GALLERY_BLOCK = 1024  # images whose first layer is kept: the probes' is made again for each block, if it is not kept
 
@@ -29,7 +28,7 @@ class Embedded(NamedTuple):
     feature: Tensor
 
 
-class Tile(NamedTuple):
+class AlignedTile(NamedTuple):
     """Some probes and some gallery images: their places, the holistic images (g, 3, H, W), and theta (p, g, 2, 3) of
     all pairs. :func:`affined_features` goes on from there."""
 
@@ -56,9 +55,9 @@ def match_tiles(
     probes: Sequence[Embedded],
     gallery: Sequence[Embedded],
     *,
-    memory_budget: int = MEMORY_BUDGET,
+    memory_budget: int = PAIR_MEMORY,
     progress: bool = False,
-) -> Iterator[Tile]:
+) -> Iterator[AlignedTile]:
     """All pairs of probes and gallery images, each in one tile.
 
     Args:
@@ -71,26 +70,25 @@ def match_tiles(
     per_pair, per_image = pair_bytes(network), image_bytes(network)
     # A half for a tile's pairs, a quarter for the gallery block's first layer, a quarter for the probes'.
     tile = memory_budget // 2 if device_of(network).type != "cpu" else min(memory_budget // 2, CACHED)
-    pairs = max(1, tile // per_pair)
+    most = max(1, tile // per_pair)
     block = max(1, min(GALLERY_BLOCK, memory_budget // 4 // per_image))
-    wide = max(1, min(pairs, len(gallery)))
-    rows = _slices(0, len(probes), max(1, pairs // wide))
-    kept: dict[int, Side] | None = {} if len(probes) * per_image <= memory_budget // 4 else None
-    with tqdm(total=len(probes) * len(gallery), unit="pair", disable=not progress, leave=False) as bar:
-        for columns in _slices(0, len(gallery), block):
-            right = Side(network, gallery[columns], holistic=True)
-            for row in rows:
-                left = kept.get(row.start) if kept is not None else None
-                if left is None:
-                    left = Side(network, probes[row], holistic=False)
-                if kept is not None:
-                    kept[row.start] = left
-                for part in _slices(columns.start, columns.stop, wide):
-                    inner = slice(part.start - columns.start, part.stop - columns.start)
-                    maps = left.maps[:, None] + right.maps[inner]
-                    theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-                    yield Tile(row, part, right.images[inner], theta)
-                    bar.update((row.stop - row.start) * (part.stop - part.start))
+
+    @lru_cache(maxsize=1)  # a block's images stay while all probes pass
+    def right_of(start: int, stop: int) -> Side:
+        return Side(network, gallery[start:stop], holistic=True)
+
+    # The probes pass again for each block. They are kept where all of them fit.
+    @lru_cache(maxsize=None if len(probes) * per_image <= memory_budget // 4 else 1)
+    def left_of(start: int, stop: int) -> Side:
+        return Side(network, probes[start:stop], holistic=False)
+
+    with pair_bar(len(probes) * len(gallery), progress) as bar:
+        for pairs in cut_pairs(len(probes), len(gallery), most=most, block=block, bar=bar):
+            right = right_of(pairs.block.start, pairs.block.stop)
+            left = left_of(pairs.probes.start, pairs.probes.stop)
+            maps = left.maps[:, None] + right.maps[pairs.in_block]
+            theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+            yield AlignedTile(pairs.probes, pairs.gallery, right.images[pairs.in_block], theta)
 
 
 @torch.inference_mode()
@@ -124,7 +122,3 @@ def pair_bytes(network: StnreidNetwork) -> int:
         for hook in hooks:
             hook.remove()
     return image_bytes(network) + 2 * largest
-
-
-def _slices(start: int, stop: int, size: int) -> list[slice]:
-    return [slice(first, min(first + size, stop)) for first in range(start, stop, size)]
