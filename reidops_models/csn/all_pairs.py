@@ -1,12 +1,13 @@
 """All-pairs inference: P probes against G gallery images, in tiles that stay within a memory budget.
 
-What belongs to one image (trunk, localisation, parts, ranking vector) has been done once, `CsnNetwork.describe`. Each
-pair still needs its correlations, and conv4 to conv6.
+What belongs to one image (trunk, localisation, parts, ranking vector) has been done once, `CsnNetwork.describe`. Of a
+pair there are left the correlations, and conv4 to conv6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -15,59 +16,53 @@ from torch import Tensor
 import reidops
 from reidops_models.csn.losses import distances
 from reidops_models.csn.network import CONV4, CONV6, DIRECTIONS, CsnNetwork, Description
-from reidops_models.matching import device_of
-from reidops_models.matching.pairs import MEMORY_BUDGET, Tile, compare_in_tiles, pairs_within
+from reidops_models.matching import PAIR_MEMORY, cut_pairs, device_of, pair_bar
 
 CACHED = 8 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer
 WIDE = 64  # gallery images in a tile, at most
 
 
-class Compared(NamedTuple):
-    """Of p x g pairs the probability of "one person" (p, g) and the distance d of eq. 5 (p, g)."""
+class ComparedTile(NamedTuple):
+    """Some probes and some gallery images: their places, and of all pairs the probability of "one person" (p, g)
+    and the distance d of eq. 5 (p, g)."""
 
+    probes: slice
+    gallery: slice
     matched: Tensor
     distance: Tensor
 
 
+@torch.inference_mode()
 def compare_all(
     network: CsnNetwork,
     probes: Sequence[Description],
     gallery: Sequence[Description],
     *,
-    memory_budget: int = MEMORY_BUDGET,
+    memory_budget: int = PAIR_MEMORY,
     progress: bool = False,
-) -> Iterator[tuple[Tile, Compared]]:
+) -> Iterator[ComparedTile]:
     """All pairs of probes and gallery images, each in one tile.
 
     Args:
         network: in evaluation mode.
-        probes, gallery: the description of each image, on any device; those of a tile are moved to the network's.
+        probes, gallery: descriptions of an image each, on any device; a tile's are moved to the network's.
         memory_budget: bytes to be held beside network and descriptions, about. A tile has one pair at least.
-        progress: show a progress bar of pairs.
+        progress: show a progress bar, of pairs.
     """
     device = device_of(network)
+    budget = memory_budget if device.type != "cpu" else min(memory_budget, CACHED)
+    most = max(1, budget // pair_bytes(network))
 
-    def side(described: Sequence[Description]) -> Description:
-        return Description.stack(described).to(device)
+    @lru_cache(maxsize=1)  # a block's images stay while all probes pass
+    def right_of(start: int, stop: int) -> Description:
+        return Description.stack(gallery[start:stop]).to(device)
 
-    pairs = pairs_within(memory_budget, pair_bytes(network), device, cached=CACHED)
-    return compare_in_tiles(
-        probes,
-        gallery,
-        lambda left, right: compare(network, left, right),
-        probe_side=side,
-        gallery_side=side,
-        pairs=pairs,
-        block=min(pairs, WIDE),
-        progress=progress,
-    )
-
-
-def compare(network: CsnNetwork, probes: Description, gallery: Description) -> Compared:
-    """Each of p probes with each of g gallery images."""
-    logits = network.classify(project(network, probes, gallery).flatten(0, 1))
-    matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(probes), -1))
-    return Compared(matched, distances(probes.vectors[:, None], gallery.vectors))
+    with pair_bar(len(probes) * len(gallery), progress) as bar:
+        for tile in cut_pairs(len(probes), len(gallery), most=most, wide=WIDE, bar=bar):
+            left, right = Description.stack(probes[tile.probes]).to(device), right_of(tile.block.start, tile.block.stop)
+            logits = network.classify(project(network, left, right).flatten(0, 1))
+            matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(left), -1))
+            yield ComparedTile(tile.probes, tile.gallery, matched, distances(left.vectors[:, None], right.vectors))
 
 
 def project(network: CsnNetwork, probes: Description, gallery: Description) -> Tensor:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from reidops_models.csn.all_pairs import compare, compare_all
+from reidops_models.csn.all_pairs import compare_all
 from reidops_models.csn.network import CsnNetwork, Description
 from reidops_models.data import resize_image
-from reidops_models.matching import Role, ScoreMaps, device_of, embed_in_batches
-from reidops_models.matching.pairs import MEMORY_BUDGET
+from reidops_models.matching import PAIR_MEMORY, Role, ScoreMaps, device_of, embed_in_batches
 
 
 class CsnMatcher:
@@ -42,7 +41,7 @@ class CsnMatcher:
         ranking: float = 0.2,
         epsilon: float = 1e-4,
         batch_size: int = 64,
-        memory_budget: int = MEMORY_BUDGET,
+        memory_budget: int = PAIR_MEMORY,
     ) -> None:
         self.network = network
         self.ranking = ranking
@@ -65,12 +64,14 @@ class CsnMatcher:
         self, probes: Sequence[Description], gallery: Sequence[Description], *, progress: bool = False
     ) -> Tensor:
         """(P, G), minus the scores of eq. 7."""
-        table = torch.zeros(len(probes), len(gallery))
+        found = torch.zeros(len(probes), len(gallery))
+        if not probes or not gallery:
+            return found
         tiles = compare_all(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
-        for tile, compared in tiles:
-            score = compared.matched + self.ranking / (compared.distance + self.epsilon)
-            table[tile] = -score.cpu()
-        return table
+        for tile in tiles:
+            score = tile.matched + self.ranking / (tile.distance + self.epsilon)
+            found[tile.probes, tile.gallery] = -score.cpu()
+        return found
 
     @torch.inference_mode()
     def explain(self, probe: Tensor, gallery: Tensor) -> ScoreMaps:
@@ -78,10 +79,11 @@ class CsnMatcher:
         network = self.network
         images = [resize_image(image, *network.image_size) for image in (probe, gallery)]
         described = network.describe(torch.stack(images).to(device_of(network)))
-        compared = compare(network, described[:1], described[1:])
+        one, other = described.unbind()
+        (tile,) = compare_all(network, [one], [other])
         forth = [maps[0, 0].mean(dim=1).cpu() for maps in network.score_maps(described[:1], described[1:])]
         names = [f"level {level}" for level in network.levels]
-        matched, d = float(compared.matched), float(compared.distance)
+        matched, d = float(tile.matched), float(tile.distance)
         return ScoreMaps(
             distance=-(matched + self.ranking / (d + self.epsilon)),
             facts=f"one person: {100 * matched:.1f} %, ranking distance {d:.3f}",

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.matching import Explanation, Role, embed_in_batches, rescale
+from reidops_models.matching import Explanation, Role, cut_pairs, embed_in_batches, pair_bar, rescale
 
 Size = tuple[int, int]
 
@@ -76,18 +75,17 @@ class SlidingWindowMatcher:
         for index, probe in enumerate(probes):
             by_size[(probe.shape[1], probe.shape[2])].append(index)
         step = (self.step, self.step)
-        with tqdm(total=table.numel(), unit="pair", desc=self.name, disable=not progress, leave=False) as bar:
+        with pair_bar(table.numel(), progress, self.name) as bar:
             for size, indices in by_size.items():
                 left = torch.stack(self._features(probes[index] for index in indices))
                 count = len(window_boxes(self.image_size, size, step))
                 together = max(1, self.batch_size // count)  # images whose windows are there at a time
-                for start in range(0, len(gallery), together):
-                    some = gallery[start : start + together]
-                    cut = (window for image in some for window in windows(image, size, step))
-                    right = torch.stack(self._features(cut))  # (len(some) count, D)
-                    nearest = torch.cdist(left, right).unflatten(1, (len(some), count)).amin(2)
-                    table[indices, start : start + together] = nearest
-                    bar.update(nearest.numel())
+                most = len(indices) * together
+                for tile in cut_pairs(len(indices), len(gallery), most=most, wide=together, bar=bar):
+                    cut = (window for image in gallery[tile.gallery] for window in windows(image, size, step))
+                    right = torch.stack(self._features(cut))  # (gallery images * count, D)
+                    nearest = torch.cdist(left[tile.probes], right).unflatten(1, (-1, count)).amin(2)
+                    table[indices[tile.probes], tile.gallery] = nearest
         return table
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:

@@ -23,8 +23,10 @@ from reidops_models.matching.explanations import (
     ScoreMaps,
 )
 from reidops_models.matching.interface import Matcher, Role, probe_scale
+from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
 
 __all__ = [
+    "PAIR_MEMORY",
     "Alignment",
     "Block",
     "BlockGrid",
@@ -41,8 +43,11 @@ __all__ = [
     "Role",
     "Scale",
     "ScoreMaps",
+    "Tile",
+    "cut_pairs",
     "device_of",
     "embed_in_batches",
+    "pair_bar",
     "probe_scale",
     "rescale",
 ]

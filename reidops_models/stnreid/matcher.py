@@ -11,10 +11,9 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.data import resize_image
-from reidops_models.matching import Alignment, Role, device_of, embed_in_batches, rescale
-from reidops_models.matching.pairs import MEMORY_BUDGET
+from reidops_models.matching import PAIR_MEMORY, Alignment, Role, device_of, embed_in_batches, rescale
 from reidops_models.stnreid.network import StnreidNetwork
-from reidops_models.stnreid.one_to_many import Embedded, affined_features, locate_all
+from reidops_models.stnreid.one_to_many import Embedded, affined_features, match_tiles
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -83,39 +82,38 @@ class StnMatcher(ReidMatcher):
         *,
         metric: Metric = "euclidean",
         batch_size: int = 64,
-        memory_budget: int = MEMORY_BUDGET,
+        memory_budget: int = PAIR_MEMORY,
     ) -> None:
         super().__init__(network, metric=metric, batch_size=batch_size)
         self.memory_budget = memory_budget
 
     def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
         """(P, G) distances of f_p and f_a."""
-        table = torch.zeros(len(probes), len(gallery))
-        tiles = locate_all(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
-        for tile, located in tiles:
+        found = torch.zeros(len(probes), len(gallery))
+        tiles = match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
+        for tile in tiles:
             features = torch.stack([one.feature for one in probes[tile.probes]])
-            affined = affined_features(self.network, located.images, located.theta)
-            table[tile] = distance(features[:, None], affined, self.metric).cpu()
-        return table
+            affined = affined_features(self.network, tile.images, tile.theta)
+            found[tile.probes, tile.gallery] = distance(features[:, None], affined, self.metric).cpu()
+        return found
 
     def thetas(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
         """(P, G, 2, 3) the theta of every pair."""
-        table = torch.zeros(len(probes), len(gallery), 2, 3)
-        tiles = locate_all(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
-        for tile, located in tiles:
-            table[tile] = located.theta.cpu()
-        return table
+        found = torch.zeros(len(probes), len(gallery), 2, 3)
+        for tile in match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress):
+            found[tile.probes, tile.gallery] = tile.theta.cpu()
+        return found
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Alignment:
         """The part of the gallery image that the probe was compared with."""
         left, right = self.embed([probe], role="probe"), self.embed([gallery])
-        ((_, located),) = locate_all(self.network, left, right, memory_budget=self.memory_budget)
+        (tile,) = match_tiles(self.network, left, right, memory_budget=self.memory_budget)
         with torch.inference_mode():
-            affined = self.network.affine(located.images, located.theta)[0]
+            affined = self.network.affine(tile.images, tile.theta)[0]
             far = distance(left[0].feature, self.network.embed(affined), self.metric)
         return Alignment(
             distance=float(far),
-            theta=located.theta[0, 0].cpu(),
+            theta=tile.theta[0, 0].cpu(),
             probe=left[0].image,
             gallery=right[0].image,
             affined=affined[0].cpu(),

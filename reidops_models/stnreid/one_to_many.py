@@ -1,22 +1,20 @@
 """One-to-many inference: P partial images against G holistic ones, in tiles that stay within a memory budget.
 
-What depends on one image is computed once per image (`LocalisationNetwork.holistic_maps`). What depends on both is
-computed per pair: the localisation network behind its first layer, the sampling, and the ReID module on the affined
-image. No holistic image is copied, because `reidops.affine_sample` broadcasts.
+Of a pair, only what depends on both images is computed for both: the localisation network behind its first layer, the
+sampling, and the ReID module on the affined image. What belongs to one image is computed once
+(`LocalisationNetwork.holistic_maps`), and no holistic image is copied (`reidops.affine_sample` broadcasts).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from reidops_models.matching import device_of
-from reidops_models.matching.pairs import MEMORY_BUDGET, Tile, compare_in_tiles, pairs_within
+from reidops_models.matching import PAIR_MEMORY, cut_pairs, device_of, pair_bar
 from reidops_models.stnreid.network import StnreidNetwork
 
 CACHED = 64 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer
@@ -30,70 +28,67 @@ class Embedded(NamedTuple):
     feature: Tensor
 
 
-@dataclass(frozen=True)
-class Side:
-    """The images of one side as they are paired (N, 3, H, W), and what they add to the first layer's maps."""
+class AlignedTile(NamedTuple):
+    """Some probes and some gallery images: their places, the holistic images (g, 3, H, W), and theta (p, g, 2, 3) of
+    all pairs. :func:`affined_features` goes on from there."""
 
-    images: Tensor
-    maps: Tensor
-
-    def __getitem__(self, some: slice) -> Side:
-        return Side(self.images[some], self.maps[some])
-
-
-class Located(NamedTuple):
-    """The holistic images (g, 3, H, W) of a tile, and theta (p, g, 2, 3) of all its pairs. :func:`affined_features`
-    goes on from there."""
-
+    probes: slice
+    gallery: slice
     images: Tensor
     theta: Tensor
 
 
+class Side:
+    """The images of one side as they are paired: (N, 3, H, W), and what they add to the first layer's maps."""
+
+    def __init__(self, network: StnreidNetwork, embedded: Sequence[Embedded], holistic: bool) -> None:
+        images = torch.stack([one.image for one in embedded]).to(device_of(network))
+        # So are the affined images laid out, then, and so the trunk is faster.
+        self.images = images.contiguous(memory_format=torch.channels_last)
+        half = network.localisation.holistic_maps if holistic else network.localisation.partial_maps
+        self.maps = half(network.normalised(self.images))
+
+
 @torch.inference_mode()
-def locate_all(
+def match_tiles(
     network: StnreidNetwork,
     probes: Sequence[Embedded],
     gallery: Sequence[Embedded],
     *,
-    memory_budget: int = MEMORY_BUDGET,
+    memory_budget: int = PAIR_MEMORY,
     progress: bool = False,
-) -> Iterator[tuple[Tile, Located]]:
-    """theta of all pairs of probes and gallery images, each in one tile.
+) -> Iterator[AlignedTile]:
+    """All pairs of probes and gallery images, each in one tile.
 
     Args:
         network: in evaluation mode.
         probes, gallery: partial and holistic images.
         memory_budget: bytes to be held beside network and images, about, also by :func:`affined_features` of a tile.
             A tile has one pair at least.
-        progress: show a progress bar of pairs.
+        progress: show a progress bar, of pairs.
     """
-    per_image = image_bytes(network)
-    # Half of the budget is for a tile's pairs, a quarter each for the first layer of gallery block and probes.
-    return compare_in_tiles(
-        probes,
-        gallery,
-        partial(_locate, network),
-        probe_side=partial(_side, network, holistic=False),
-        gallery_side=partial(_side, network, holistic=True),
-        pairs=pairs_within(memory_budget // 2, pair_bytes(network), device_of(network), cached=CACHED),
-        block=max(1, min(GALLERY_BLOCK, memory_budget // 4 // per_image)),
-        keep_probes=len(probes) * per_image <= memory_budget // 4,
-        progress=progress,
-    )
+    per_pair, per_image = pair_bytes(network), image_bytes(network)
+    # A half for a tile's pairs, a quarter for the gallery block's first layer, a quarter for the probes'.
+    tile = memory_budget // 2 if device_of(network).type != "cpu" else min(memory_budget // 2, CACHED)
+    most = max(1, tile // per_pair)
+    block = max(1, min(GALLERY_BLOCK, memory_budget // 4 // per_image))
 
+    @lru_cache(maxsize=1)  # a block's images stay while all probes pass
+    def right_of(start: int, stop: int) -> Side:
+        return Side(network, gallery[start:stop], holistic=True)
 
-def _side(network: StnreidNetwork, embedded: Sequence[Embedded], *, holistic: bool) -> Side:
-    images = torch.stack([one.image for one in embedded]).to(device_of(network))
-    # The affined images get this layout, too, and the trunk is faster on it.
-    images = images.contiguous(memory_format=torch.channels_last)
-    half = network.localisation.holistic_maps if holistic else network.localisation.partial_maps
-    return Side(images, half(network.normalised(images)))
+    # The probes pass again for each block. They are kept where all of them fit.
+    @lru_cache(maxsize=None if len(probes) * per_image <= memory_budget // 4 else 1)
+    def left_of(start: int, stop: int) -> Side:
+        return Side(network, probes[start:stop], holistic=False)
 
-
-def _locate(network: StnreidNetwork, probes: Side, gallery: Side) -> Located:
-    maps = probes.maps[:, None] + gallery.maps
-    theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-    return Located(gallery.images, theta)
+    with pair_bar(len(probes) * len(gallery), progress) as bar:
+        for pairs in cut_pairs(len(probes), len(gallery), most=most, block=block, bar=bar):
+            right = right_of(pairs.block.start, pairs.block.stop)
+            left = left_of(pairs.probes.start, pairs.probes.stop)
+            maps = left.maps[:, None] + right.maps[pairs.in_block]
+            theta = network.localisation.theta_of(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+            yield AlignedTile(pairs.probes, pairs.gallery, right.images[pairs.in_block], theta)
 
 
 @torch.inference_mode()
