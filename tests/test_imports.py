@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAPERS = ("csn", "dpti", "dsr", "mgre", "stnreid")
-SHARED = ("backbones", "data", "evaluation", "recipe", "report", "reproduction", "training")
+SHARED = ("backbones", "data", "evaluation", "recipe", "report", "reproduction", "retrieval", "training")
 
 
 def python_files(folder: str) -> list[Path]:
@@ -72,6 +72,14 @@ def test_shared_folders_do_not_know_papers(folder: str) -> None:
 def test_every_folder_of_models_is_a_paper_or_shared() -> None:
     folders = {path.parent.name for path in (ROOT / "reidops_models").glob("*/__init__.py")}
     assert folders == {*PAPERS, *SHARED, "cli"}
+
+
+def test_the_library_does_not_know_the_command_line() -> None:
+    models = ROOT / "reidops_models"
+    library = [path for path in python_files("reidops_models") if models / "cli" not in path.parents]
+    known = {path.relative_to(models).as_posix(): set(imported(path)) for path in library}
+    knowing = [name for name, modules in known.items() if any(within(m, "reidops_models.cli") for m in modules)]
+    assert knowing == ["__main__.py"]
 
 
 def test_kernels_do_not_know_torch() -> None:

@@ -1,45 +1,16 @@
-"""A tiny benchmark and an untrained network: all that the commands need to run, in a second."""
+"""What the tests of the commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
 from pathlib import Path
 
-import pytest
-import torch
+from ..conftest import Run
 
-from reidops_models.checkpoint import Checkpoint, save_checkpoint
-from reidops_models.cli import main
-from reidops_models.data import write_synthetic
-from reidops_models.paper import find_paper
-from reidops_models.recipe import load_recipe
-
-Run = Callable[..., tuple[int, str, list[str]]]
+__all__ = ["Run", "rows"]
 
 
-@pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny benchmark. Read only."""
-    return write_synthetic(tmp_path_factory.mktemp("data") / "people", "tiny", workers=1)
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of the demo's network, weights as initialised."""
-    recipe = load_recipe("dsr/demo")
-    torch.manual_seed(0)
-    network = find_paper("dsr").build_network(recipe, 4)
-    return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command: exit code, stdout, and the lines on stderr."""
-
-    def run(*arguments: object) -> tuple[int, str, list[str]]:
-        code = main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out, printed.err.splitlines()
-
-    return run
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The matches that `reidops match` wrote into a folder."""
+    with (folder / "matches.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

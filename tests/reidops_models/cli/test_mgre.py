@@ -1,15 +1,13 @@
-"""The commands serve MGRe through the same interfaces as the others."""
+"""What the commands do for MGRe alone; every_paper/ has what they do for all papers."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
 
@@ -39,24 +37,6 @@ def test_match(run: Run, people: Path, mgre: Path, tmp_path: Path) -> None:
     assert html.count('<rect class="region"') == 2 * 2 * 7
 
 
-def test_evaluate(run: Run, people: Path, mgre: Path, tmp_path: Path) -> None:
-    code, printed, complaints = run("evaluate", "--data", people, "--checkpoint", mgre, "--out", tmp_path / "out")
-    assert (code, complaints) == (0, [])
-    assert list(json.loads((tmp_path / "out" / "evaluation.json").read_text())["methods"]) == ["MGRe"]
-    assert "MGRe" in printed
-
-
-def test_train(run: Run, people: Path, tmp_path: Path) -> None:
-    recipe = (find_paper("mgre").folder / "recipes" / "demo.yaml").read_text()
-    mine = tmp_path / "mine.yaml"
-    assert "epochs: 20" in recipe
-    mine.write_text(recipe.replace("epochs: 20", "epochs: 1").replace("size: 64", "size: 8"))
-    code, printed, complaints = run("train", "--recipe", mine, "--data", people, "--out", tmp_path / "out")
-    assert (code, complaints) == (0, [])
-    assert printed.endswith(f"written: {tmp_path / 'out' / 'model.safetensors'}\n")
-    assert load_checkpoint(tmp_path / "out" / "model", model="mgre").identities == 8
-
-
 def test_training_without_joints_is_one_line(run: Run, people: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     recipe = (find_paper("mgre").folder / "recipes" / "demo.yaml").read_text()
@@ -65,20 +45,3 @@ def test_training_without_joints_is_one_line(run: Run, people: Path, tmp_path: P
     assert code == 2
     assert len(complaints) == 1
     assert "keypoints: no none.json above" in complaints[0]
-
-
-def test_embed(run: Run, people: Path, mgre: Path, tmp_path: Path) -> None:
-    code, _, complaints = run("embed", "--images", people / "query", "--checkpoint", mgre, "--out", tmp_path)
-    assert (code, complaints) == (0, [])
-    descriptors = load_file(tmp_path / "descriptors.safetensors")["descriptors"]
-    assert descriptors.shape[1] == 4 * 16
-    torch.testing.assert_close(descriptors.norm(dim=1), torch.ones(len(descriptors)))
-
-
-def test_the_shipped_model(run: Run, people: Path) -> None:
-    probe = sorted((people / "query").iterdir())[0]
-    code, printed, complaints = run(
-        "match", "--probe", probe, "--gallery", people / "bounding_box_test", "--model", "mgre", "--top", 3
-    )
-    assert (code, complaints) == (0, [])
-    assert probe.name in printed

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from reidops_models.checkpoint import load_checkpoint
-from reidops_models.paper import find_paper
 
 from .conftest import Run
 
@@ -15,9 +14,8 @@ from .conftest import Run
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """The demo's fine-tuning, of a few pairs."""
-    text = (find_paper("dsr").folder / "recipes" / "demo_finetune.yaml").read_text()
     path = tmp_path / "mine.yaml"
-    path.write_text(text.replace("_pairs: 3000", "_pairs: 64"))
+    path.write_text("extends: dsr/demo_finetune\nfine_tuning: {positive_pairs: 64, negative_pairs: 64}\n")
     return path
 
 
