@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """`python -m reidops_models` is `reidops`."""
 
 from __future__ import annotations

@@ -1,35 +1,35 @@
-"""Descriptors for other people's code: pictures in, vectors out."""
+"""Descriptors for other people's code: images in, vectors out."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from reidops_models.checkpoint import Checkpoint, load_checkpoint, shipped_checkpoint
 from reidops_models.data import read_image, resize_image
 from reidops_models.matching import embed_in_batches
-from reidops_models.paper import paper_names, usable_papers
+from reidops_models.paper import usable_papers
+from reidops_models.retrieval.images import is_image
+from reidops_models.retrieval.model import Model, find_model
 
-Picture = Tensor | str | os.PathLike[str]
+ImageSource = Tensor | str | os.PathLike[str]
 
 
 class ExtractorError(ValueError):
-    """A model whose images have no vector, or what is no picture; the message is one line."""
+    """A model whose images have no vector, or what is not an image; the message is one line."""
 
 
 class FeatureExtractor:
-    """Descriptors of pictures by a trained network. The nearer two are (Euclidean), the more alike the people.
+    """Descriptors of images by a trained network. The nearer two are (Euclidean), the more alike the people.
 
     Where the paper compares by the cosine, descriptors have unit length, and the product of two is the cosine.
 
     Args:
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
         device: where the network computes.
-        batch_size: pictures that pass the network together, at most.
+        batch_size: images that pass the network together, at most.
 
     Attributes:
         checkpoint: the network and its recipe.
@@ -40,17 +40,13 @@ class FeatureExtractor:
 
     Example:
         >>> extract = FeatureExtractor("dpti")
-        >>> descriptors = extract([torch.rand(3, 200, 90), torch.rand(3, 128, 64)])  # or paths of picture files
+        >>> descriptors = extract([torch.rand(3, 200, 90), torch.rand(3, 128, 64)])  # or paths of image files
         >>> descriptors.shape, (descriptors @ descriptors.mT).shape
         (torch.Size([2, 576]), torch.Size([2, 2]))
     """
 
-    def __init__(
-        self, model: str | Path | Checkpoint = "dpti", *, device: str | torch.device = "cpu", batch_size: int = 64
-    ) -> None:
-        if isinstance(model, str) and model in paper_names():
-            model = shipped_checkpoint(model)
-        self.checkpoint = model if isinstance(model, Checkpoint) else load_checkpoint(model)
+    def __init__(self, model: Model = "dpti", *, device: str | torch.device = "cpu", batch_size: int = 64) -> None:
+        self.checkpoint = find_model(model)
         paper = self.checkpoint.paper
         if not paper.has_descriptors:
             having = ", ".join(other.name for other in usable_papers() if other.has_descriptors)
@@ -62,22 +58,22 @@ class FeatureExtractor:
         self.batch_size = batch_size
         self.checkpoint.network.to(self.device)
 
-    def __call__(self, pictures: Tensor | Iterable[Picture], *, progress: bool = False) -> Tensor:
+    def __call__(self, images: Tensor | Iterable[ImageSource], *, progress: bool = False) -> Tensor:
         """Descriptors (B, C) float32 on the CPU, in order.
 
         Args:
-            pictures: images (B, 3, H, W) float, RGB in [0, 1]; or tensors (3, H, W) of any sizes, or paths of picture
+            images: (B, 3, H, W) float, RGB in [0, 1]; or tensors (3, H, W) of any sizes, or paths of image
                 files. They are drawn as they are needed.
             progress: show a progress bar.
 
         Raises:
             ImageError: a file cannot be read.
-            ExtractorError: a tensor is no image.
+            ExtractorError: a tensor is not an image.
         """
         recipe, network = self.checkpoint.recipe, self.checkpoint.network
         found = embed_in_batches(
             lambda batch: self._extract(network, recipe, batch).float().cpu(),
-            (resize_image(_image(picture), *recipe.images.size) for picture in pictures),
+            (resize_image(_image(image), *recipe.images.size) for image in images),
             batch_size=self.batch_size,
             progress=progress,
             device=self.device,
@@ -91,12 +87,11 @@ class FeatureExtractor:
         return self._extract(self.checkpoint.network, recipe, blank).shape[1]
 
 
-def _image(picture: Picture) -> Tensor:
-    if not isinstance(picture, Tensor):
-        return read_image(picture)
-    if picture.ndim != 3 or picture.shape[0] != 3 or not picture.is_floating_point() or picture.numel() == 0:
+def _image(source: ImageSource) -> Tensor:
+    if not isinstance(source, Tensor):
+        return read_image(source)
+    if not is_image(source):
         raise ExtractorError(
-            f"FeatureExtractor: pictures: expected float (3, H, W) in [0, 1], got {picture.dtype} of "
-            f"{tuple(picture.shape)}"
+            f"FeatureExtractor: images: expected float (3, H, W) in [0, 1], got {source.dtype} of {tuple(source.shape)}"
         )
-    return picture
+    return source

@@ -1,4 +1,5 @@
-"""`reidops`: the command line. One file a command; heavy libraries are imported when a command runs, not before."""
+# PYTHON_ARGCOMPLETE_OK
+"""`reidops`: the command line. One file per command; heavy libraries are imported when a command runs, not before."""
 
 from __future__ import annotations
 
@@ -6,41 +7,58 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
-from reidops_models.cli import demo, embed, evaluate, match, pose, reproduce, synth, train
+from reidops_models.cli import (
+    data,
+    demo,
+    embed,
+    evaluate,
+    info,
+    match,
+    merge,
+    pose,
+    recipes,
+    reproduce,
+    synth,
+    train,
+)
+from reidops_models.cli.completion import attach_completers, complete
 from reidops_models.cli.console import FAILED, complain, users_error
+from reidops_models.cli.parser import CommandParser
 
-COMMANDS = (demo, synth, train, evaluate, match, embed, pose, reproduce)
+COMMANDS = (demo, synth, data, recipes, train, merge, evaluate, match, embed, pose, reproduce, info)
 
-DESCRIPTION = "Partial and occluded person re-identification, from picture files to a ranked list."
+DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\
 examples:
   reidops demo                                        train, evaluate and draw a report, in about five minutes
-  reidops match --probe crop.jpg --gallery people/    rank the pictures of a folder by likeness to one picture
+  reidops match --probe crop.jpg --gallery people/    rank the images of a folder by likeness to one image
   reidops match --help                                all options of a command, with examples
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+class ShowVersion(argparse.Action):
+    """Prints the version; it is imported only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        import reidops
+
+        print(f"reidops {reidops.__version__}")
+        parser.exit()
+
+
+def build_parser() -> CommandParser:
     """The parser of `reidops` with all its commands."""
-    parser = argparse.ArgumentParser(
-        prog="reidops",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser(prog="reidops", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
-        command = commands.add_parser(
-            name,
-            help=module.SUMMARY,
-            description=module.DESCRIPTION,
-            epilog=module.EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=module.EXAMPLES)
+        command.set_defaults(run=module.run, parser=command)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        attach_completers(command)
     return parser
 
 
@@ -51,11 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after `reidops`; those of the process if None.
 
     Returns:
-        The exit code: 0 done, 1 done but a result is missing, 2 not done. What is wrong stands on stderr, a line each.
+        The exit code: 0 done, 1 done but a result is missing, 2 not done. Each complaint is one line on stderr.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr is: a file name that is not UTF-8 stops nothing
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    complete(parser)
+    options, unexpected = parser.parse_known_args(sys.argv[1:] if arguments is None else arguments)
+    if unexpected:
+        options.parser.error(f"unexpected: {' '.join(unexpected)}")
     try:
         code: int = options.run(options)
         return code

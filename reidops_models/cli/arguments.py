@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_origin
 
-from reidops_models.cli.console import CommandError
+from reidops_models.cli.console import CommandError, flag_of
+from reidops_models.cli.parser import CommandParser
 from reidops_models.paper import paper_names
 
 if TYPE_CHECKING:
     from reidops_models.checkpoint import Checkpoint
+    from reidops_models.paper import Paper
 
 DEFAULT_MODEL = "dsr"
 
@@ -57,18 +60,25 @@ def add_setting_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEFAULT_MODEL) -> None:
     """Which network."""
-    parser.add_argument("--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped)")
+    parser.add_argument(
+        "--checkpoint", metavar="FILE", help="NAME.safetensors beside NAME.json (default: the shipped checkpoint)"
+    )
     parser.add_argument(
         "--model",
-        help=f"{', '.join(paper_names())}: whose shipped checkpoint to take, or to accept (default: {default})",
+        help=f"{', '.join(paper_names())}: take the shipped checkpoint of this model, or accept no other model's in "
+        f"--checkpoint (default: {default})",
     )
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which network, and how it matches."""
+def add_model_arguments(parser: CommandParser) -> None:
+    """Which network, and how it matches. The options of matching are the model's, declared here or not."""
     add_checkpoint_arguments(parser)
-    parser.add_argument("--scales", type=int_list, metavar="1,2,3", help="DSR's block sizes (default: the recipe's)")
-    parser.add_argument("--beta", type=float, help="sparsity of DSR's reconstruction (default: the recipe's)")
+    group = parser.add_argument_group(
+        "options of matching", "each model has its own, named as in its recipe's section `matching`: reidops info"
+    )
+    group.add_argument("--scales", type=int_list, metavar="1,2,3", help="block sizes of dsr (default: the recipe's)")
+    group.add_argument("--beta", type=float, help="sparsity of dsr's reconstruction (default: the recipe's)")
+    parser.open_options = True
 
 
 def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Checkpoint:
@@ -76,34 +86,35 @@ def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Ch
 
     Raises:
         CheckpointError: it is missing, damaged, or of another model.
+        CommandError: there is no such model.
     """
     from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
 
     if options.model is not None and options.model not in paper_names():
         raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(paper_names())}")
-    path = options.checkpoint or shipped_checkpoint(options.model or default)
+    path = shipped_checkpoint(options.model or default) if options.checkpoint is None else options.checkpoint
     return load_checkpoint(path, model=options.model)
 
 
-def load_model(options: argparse.Namespace) -> Checkpoint:
-    """The checkpoint that :func:`add_model_arguments` describes.
+def matching_options(options: argparse.Namespace, paper: Paper[Any, Any]) -> dict[str, Any]:
+    """The options of matching that the user typed, by their names in the recipe.
 
-    Raises:
-        CheckpointError: it is missing, damaged, or of another model.
-        RecipeError: it has no such option, or the value is out of range.
+    What the model does not have is kept: the library says which models have it. What no model has ends the command.
     """
-    return _with_matching(load_chosen(options), {"scales": options.scales, "beta": options.beta})
+    from reidops_models.paper import usable_papers
+    from reidops_models.recipe.yaml_text import parse_yaml
 
-
-def _with_matching(checkpoint: Checkpoint, changes: dict[str, Any]) -> Checkpoint:
-    """The same network under a recipe with other matching options; the recipe's own checks apply."""
-    from dataclasses import replace
-
-    from reidops_models.recipe import parse_recipe
-
-    given = {name: value for name, value in changes.items() if value is not None}
-    if not given:
-        return checkpoint
-    values = checkpoint.recipe.model_dump(mode="json")
-    values["matching"] = {**values.get("matching", {}), **given}
-    return replace(checkpoint, recipe=parse_recipe(values, origin="options"))
+    given = {name: value for name in ("scales", "beta") if (value := getattr(options, name)) is not None}
+    if not options.model_options:
+        return given
+    known: Mapping[str, Any] = {}
+    for one in (*usable_papers(), paper):  # the model's own last, because its fields say how to read a value
+        known = {**known, **one.matching_options(others=True, rivals=True)}
+    fields = {flag_of(name): (name, field) for name, field in known.items()}
+    for flag, text in options.model_options.items():
+        if flag not in fields:
+            options.parser.unknown_option(flag)
+        name, field = fields[flag]
+        is_list = get_origin(field.annotation) is tuple
+        given[name] = parse_yaml(f"[{text}]" if is_list else text, origin=flag)
+    return given

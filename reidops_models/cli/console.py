@@ -1,9 +1,13 @@
-"""What all commands say and how: complaints on stderr, a line each, and tables on stdout."""
+"""How all commands speak: complaints on stderr, one line each, and tables on stdout."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reidops_models.retrieval import Evaluation
 
 PARTIAL = 1  # exit code: done, but a result is missing
 FAILED = 2  # exit code: not done
@@ -19,7 +23,7 @@ def complain(message: str) -> None:
 
 
 def users_error(error: Exception) -> str | None:
-    """The one line to say of an error in what the user gave; None for a mistake of ours, which deserves its trace."""
+    """The line on what is wrong with what the user gave; None for a mistake of ours, which deserves its trace."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, CommandError | OSError):
@@ -27,11 +31,19 @@ def users_error(error: Exception) -> str | None:
     # The packages' own errors (CheckpointError, DatasetError, ImageError, RecipeError, ...) are ValueErrors whose
     # message is one line. Told by where they come from, they need no import of everything just to fail.
     ours = isinstance(error, ValueError) and type(error).__module__.startswith("reidops_models.")
-    return str(error) if ours else None
+    if not ours:
+        return None
+    argument, reason = getattr(error, "argument", None), getattr(error, "reason", None)  # of a SearchError
+    return f"{flag_of(argument)}: {reason}" if argument else str(error)
+
+
+def flag_of(name: str) -> str:
+    """An argument as the user types it: `swm_step` is `--swm-step`."""
+    return f"--{name.replace('_', '-')}"
 
 
 def show_progress() -> bool:
-    """Progress bars are for people: none where stderr goes to a file or a pipe."""
+    """Whether to show progress bars: they are for people, so not where stderr goes to a file or a pipe."""
     return sys.stderr.isatty()
 
 
@@ -49,3 +61,12 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console(highlight=False).print(table)
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """The tables of an evaluation on stdout, and what they rest on."""
+    header, *rows = evaluation.ranking_table()
+    print_table(header, rows, title=evaluation.title)
+    header, *rows = evaluation.verification_table()
+    print_table(header, rows, title="pairs verified")
+    print(evaluation.note)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reidops_models.cli.arguments import training_seed
-from reidops_models.cli.console import show_progress
+from reidops_models.cli.console import print_evaluation, show_progress
 
 if TYPE_CHECKING:
     from reidops_models.recipe import Recipe
@@ -38,10 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from reidops_models.checkpoint import load_checkpoint
-    from reidops_models.cli.evaluate import evaluate
     from reidops_models.data import load_market1501, write_synthetic
     from reidops_models.recipe import load_recipe
+    from reidops_models.retrieval import evaluate
     from reidops_models.training.run import train
 
     start = time.monotonic()
@@ -58,9 +57,9 @@ def run(options: argparse.Namespace) -> int:
     recipe = _scaled(load_recipe(RECIPE), options.size, options.seed)
     weights = train(recipe, dataset, out / "training", overwrite=True, progress=show_progress())
     say(f"searching {len(dataset.gallery)} pictures for {len(dataset.probes('partial_query'))} partial probes")
-    evaluation = evaluate(load_checkpoint(weights), dataset, "partial_query")
-    evaluation.print()
-    evaluation.write(out, pictures=24)
+    evaluation = evaluate(weights, dataset, progress=show_progress())
+    print_evaluation(evaluation)
+    evaluation.write(out, images=24)
     say("done")
     print(f"""
   {out / "report.html"}   ranked lists, and which gallery blocks rebuilt which probe block

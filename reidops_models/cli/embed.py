@@ -1,4 +1,4 @@
-"""`reidops embed`: descriptors of a folder's pictures, for other programs."""
+"""`reidops embed`: descriptors of a folder's images, for other programs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reidops_models.cli.arguments import add_checkpoint_arguments, load_chosen
-from reidops_models.cli.console import PARTIAL, CommandError, show_progress
-from reidops_models.cli.pictures import Picture, Problems, find_pictures
+from reidops_models.cli.console import PARTIAL, CommandError, complain, show_progress
 
-SUMMARY = "descriptors of a folder's pictures"
+if TYPE_CHECKING:
+    from reidops_models.retrieval import ImageFile
+
+SUMMARY = "descriptors of a folder's images"
 DESCRIPTION = """\
-Write a vector for each picture of a folder, and of the folders in it. The
+Write a vector for each image of a folder, and of the folders in it. The
 nearer two vectors are (Euclidean), the more alike the people. Models that
 compare maps or pairs (csn, dsr) have no such vectors.
 """
@@ -23,9 +26,9 @@ examples:
   reidops embed --images people/ --out descriptors --model stnreid
   reidops embed --images people/ --out descriptors --checkpoint runs/dpti/model
 
-In --out: descriptors.safetensors (the tensor `descriptors`, a row a picture)
+In --out: descriptors.safetensors (the tensor `descriptors`, one row per image)
 and index.csv (columns row, picture, pid, camid; the last two where files are
-named as in Market-1501). The exit code is 1 where a picture cannot be read.
+named as in Market-1501). The exit code is 1 where an image cannot be read.
 """
 
 DEFAULT_MODEL = "dpti"
@@ -33,7 +36,7 @@ COLUMNS = ("row", "picture", "pid", "camid")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures, or one picture file")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="images, or one image file")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     add_checkpoint_arguments(parser, DEFAULT_MODEL)
 
@@ -41,30 +44,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from safetensors.torch import save_file
 
-    from reidops_models.extractor import FeatureExtractor
+    from reidops_models.extractor import ExtractorError, FeatureExtractor
+    from reidops_models.retrieval.images import Problems, find_files
 
-    extract = FeatureExtractor(load_chosen(options, DEFAULT_MODEL))
-    problems = Problems()
-    pictures = find_pictures(options.images, problems)
-    if not pictures:
+    try:
+        extract = FeatureExtractor(load_chosen(options, DEFAULT_MODEL))
+    except ExtractorError as error:
+        flag = "--model" if options.checkpoint is None else f"--checkpoint {options.checkpoint}"
+        raise CommandError(f"{flag}: {str(error).removeprefix('FeatureExtractor: ')}") from error
+    problems = Problems(report=lambda problem: complain(problem.message))
+    images = find_files(options.images, problems)
+    if not images:
         raise CommandError(f"{options.images}: not one picture in it can be read")
     options.out.mkdir(parents=True, exist_ok=True)
-    descriptors = extract((picture.read() for picture in pictures), progress=show_progress())
+    descriptors = extract((image.read() for image in images), progress=show_progress())
     weights = options.out / "descriptors.safetensors"
     unfinished = weights.with_suffix(".part")
     save_file({"descriptors": descriptors.contiguous()}, unfinished)
     unfinished.replace(weights)
-    _write_index(options.out / "index.csv", pictures)
+    _write_index(options.out / "index.csv", images)
     print(f"written: {weights} ({len(descriptors)} x {descriptors.shape[1]}), index.csv")
-    return PARTIAL if problems.lines else 0
+    return PARTIAL if problems else 0
 
 
-def _write_index(path: Path, pictures: Sequence[Picture]) -> None:
+def _write_index(path: Path, images: Sequence[ImageFile]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        for row, picture in enumerate(pictures):
-            rows.writerow((row, picture.name, _known(picture.pid), _known(picture.camid)))
+        for row, image in enumerate(images):
+            rows.writerow((row, image.name, _known(image.pid), _known(image.camid)))
 
 
 def _known(label: int | None) -> str:

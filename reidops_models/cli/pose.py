@@ -1,16 +1,15 @@
-"""`reidops pose`: the joints of a folder's pictures, for training MGRe."""
+"""`reidops pose`: the joints of a folder's images, for training MGRe."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from reidops_models.cli.console import PARTIAL, CommandError, show_progress
-from reidops_models.cli.pictures import Problems, find_pictures
+from reidops_models.cli.console import PARTIAL, CommandError, complain, show_progress
 
-SUMMARY = "body joints of a folder's pictures (needs the extra 'pose')"
+SUMMARY = "body joints of a folder's images (needs the extra 'pose')"
 DESCRIPTION = """\
-Estimate the 17 COCO joints of the person in each picture of a folder, and of
+Estimate the 17 COCO joints of the person in each image of a folder, and of
 the folders in it, and write them as a COCO keypoints file. MGRe learns from
 them where body regions are; matching needs none.
 
@@ -23,15 +22,13 @@ examples:
   reidops pose --images people/ --out people/keypoints.json --weights rtmpose-m.onnx
 
 The file belongs into the data set's folder, where training looks for it. The
-exit code is 1 where a picture cannot be read.
+exit code is 1 where an image cannot be read.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures, one person each")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="default: keypoints.json beside the folder of pictures"
-    )
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="images, one person each")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: keypoints.json beside the folder of images")
     parser.add_argument("--weights", metavar="FILE_OR_URL", help="of RTMPose, ONNX (default: RTMPose-m, downloaded)")
 
 
@@ -40,23 +37,24 @@ def run(options: argparse.Namespace) -> int:
 
     from reidops_models.data import KEYPOINTS_FILE, save_keypoints
     from reidops_models.data.pose_estimation import WEIGHTS, PoseEstimator
+    from reidops_models.retrieval.images import Problems, find_files
 
     estimate = PoseEstimator(options.weights or WEIGHTS)
-    problems = Problems()
-    pictures = find_pictures(options.images, problems)
-    if not pictures:
+    problems = Problems(report=lambda problem: complain(problem.message))
+    images = find_files(options.images, problems)
+    if not images:
         raise CommandError(f"{options.images}: not one picture in it can be read")
     out: Path = options.out or options.images.resolve().parent / KEYPOINTS_FILE
     base = out.resolve().parent
     joints, sizes = {}, {}
-    for picture in tqdm(pictures, unit="image", disable=not show_progress(), leave=False):
-        path = picture.path.resolve()
+    for image in tqdm(images, unit="image", disable=not show_progress(), leave=False):
+        path = image.path.resolve()
         name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
-        joints[name], sizes[name] = estimate(picture.read()), picture.size
+        joints[name], sizes[name] = estimate(image.read()), image.size
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(out.name + ".part")
     save_keypoints(unfinished, joints, sizes)
     unfinished.replace(out)
     unseen = sum(not pose[:, 2].any() for pose in joints.values())
     print(f"written: {out} ({len(joints)} pictures, {unseen} of them without a joint)")
-    return PARTIAL if problems.lines else 0
+    return PARTIAL if problems else 0

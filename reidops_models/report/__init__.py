@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from reidops_models.report.cmc import draw_cmc
 from reidops_models.report.grid import draw_grid
-from reidops_models.report.matches import MatchesWriter
 from reidops_models.report.page import RankedImage, RankedProbe, write_report
 from reidops_models.report.pictures import heat
 from reidops_models.report.roc import draw_roc
 
-__all__ = ["MatchesWriter", "RankedImage", "RankedProbe", "draw_cmc", "draw_grid", "draw_roc", "heat", "write_report"]
+__all__ = ["RankedImage", "RankedProbe", "draw_cmc", "draw_grid", "draw_roc", "heat", "write_report"]

@@ -1,16 +1,13 @@
 """Merge Mode, sec. 3.2: the STN module of one training and the ReID module of another in one network.
 
-python -m reidops_models.stnreid.merge --stn runs/stage1/model --reid runs/strong/model --out runs/merged/model
+`reidops merge` does it for files.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import replace
-from pathlib import Path
 
-from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+from reidops_models.checkpoint import Checkpoint, CheckpointError
 from reidops_models.stnreid.network import StnreidNetwork
 
 
@@ -46,23 +43,3 @@ def merge(stn: Checkpoint, reid: Checkpoint) -> Checkpoint:
     network.load_state_dict(reid.network.state_dict())
     network.localisation.load_state_dict(stn.network.localisation.state_dict())
     return replace(reid, network=network.eval(), notes={**reid.notes, "stn": stn.notes})
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Merge two checkpoints on disk."""
-    parser = argparse.ArgumentParser(prog="python -m reidops_models.stnreid.merge", description=__doc__)
-    parser.add_argument("--stn", required=True, metavar="FILE", help="checkpoint with the STN module")
-    parser.add_argument("--reid", required=True, metavar="FILE", help="checkpoint with the ReID module")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="checkpoint to write")
-    options = parser.parse_args(arguments)
-    try:
-        merged = merge(*(load_checkpoint(path, model="stnreid") for path in (options.stn, options.reid)))
-        print(f"written: {save_checkpoint(options.out, merged)}")
-    except (CheckpointError, OSError) as error:
-        print(f"reidops: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What the tests of several papers use: a tiny benchmark, and the command line in this process."""
+"""What the tests of several packages use: a tiny benchmark, an untrained network, and commands in this process."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.cli import main
 from reidops_models.data import ReidDataset, load_market1501, write_synthetic
+from reidops_models.paper import find_paper
+from reidops_models.recipe import load_recipe
+
+Run = Callable[..., tuple[int, str, list[str]]]
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
@@ -23,6 +29,15 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> ReidDataset:
 def people(dataset: ReidDataset) -> Path:
     """The folder of the tiny benchmark. Read only."""
     return dataset.root
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the demo's network, weights as initialised."""
+    recipe = load_recipe("dsr/demo")
+    torch.manual_seed(0)
+    network = find_paper("dsr").build_network(recipe, 4)
+    return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         torch.zeros(3, 8, 4, dtype=torch.uint8),
         torch.rand(3, 0, 4),
     ):
-        with pytest.raises(ExtractorError, match=r"pictures: expected float \(3, H, W\) in \[0, 1\], got torch"):
+        with pytest.raises(ExtractorError, match=r"images: expected float \(3, H, W\) in \[0, 1\], got torch"):
             extract([wrong])
     with pytest.raises(ImageError, match="no such file"):
         extract([tmp_path / "none.png"])

@@ -5,7 +5,7 @@ come in look-alike groups of four who share the main colours of their clothes an
 hair, and the like, so that colour alone does not tell them apart. Six cameras differ in direction of view, light,
 blur, noise and resolution.
 
-`python -m reidops_models.data.synthetic --help` writes the benchmark or a sheet of its pictures.
+`reidops synth` writes the benchmark, or a sheet of its images.
 """
 
 from __future__ import annotations

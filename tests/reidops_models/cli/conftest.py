@@ -1,25 +1,16 @@
-"""An untrained network: with the tiny benchmark, all that the commands need to run, in a second."""
+"""What the tests of the commands share."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
-
-import pytest
-import torch
-
-from reidops_models.checkpoint import Checkpoint, save_checkpoint
-from reidops_models.paper import find_paper
-from reidops_models.recipe import load_recipe
 
 from ..conftest import Run
 
-__all__ = ["Run"]
+__all__ = ["Run", "rows"]
 
 
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of the demo's network, weights as initialised."""
-    recipe = load_recipe("dsr/demo")
-    torch.manual_seed(0)
-    network = find_paper("dsr").build_network(recipe, 4)
-    return save_checkpoint(tmp_path_factory.mktemp("checkpoint") / "model", Checkpoint(network, recipe, 4))
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The matches that `reidops match` wrote into a folder."""
+    with (folder / "matches.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

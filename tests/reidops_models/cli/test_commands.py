@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,22 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from reidops_models.checkpoint import load_checkpoint
+import reidops_models.cli
 from reidops_models.cli import build_parser, main
-from reidops_models.cli.evaluate import evaluate
-from reidops_models.cli.scores import score_note
 from reidops_models.data import load_market1501, write_synthetic
 from reidops_models.data.synthetic import SIZES
-from reidops_models.dsr import DsrMatcher
-from reidops_models.evaluation import evaluate_multi_shot, evaluate_ranking
+from reidops_models.evaluation import evaluate_multi_shot
 from reidops_models.paper import find_paper
+from reidops_models.retrieval import evaluate
 
 from .conftest import Run
 
+COMMANDS = [module.__name__.rpartition(".")[2] for module in reidops_models.cli.COMMANDS]
 
-@pytest.mark.parametrize("command", ["demo", "synth", "train", "evaluate", "match", "reproduce"])
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
@@ -121,22 +121,6 @@ def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpo
     assert all(f'alt="{name} curves"' in report for name in ("CMC", "ROC"))
 
 
-def test_methods_of_one_embedding_share_it(people: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    roles = []
-
-    def embed(self: DsrMatcher, images: object, *, role: str = "gallery", progress: bool = False) -> object:
-        roles.append(role)
-        return unpatched(self, images, role=role, progress=progress)
-
-    unpatched = DsrMatcher.embed
-    loaded, dataset = load_checkpoint(checkpoint), load_market1501(people)
-    alone = evaluate(loaded, dataset, "partial_query", ["dsr-multi-scale"])
-    monkeypatch.setattr(DsrMatcher, "embed", embed)
-    together = evaluate(loaded, dataset, "partial_query")
-    assert roles == ["probe", "gallery"]  # single-scale and multi-scale
-    torch.testing.assert_close(together.distances["DSR multi-scale"], alone.distances["DSR multi-scale"])
-
-
 def test_evaluate_takes_other_probes_and_fewer_methods(run: Run, people: Path, checkpoint: Path) -> None:
     arguments = ["--data", people / "validation", "--checkpoint", checkpoint, "--probes", "query"]
     code, printed, _ = run("evaluate", *arguments, "--methods", "resizing-model")
@@ -157,13 +141,13 @@ def test_evaluate_ranks_people_by_several_pictures(run: Run, checkpoint: Path, t
     assert (values["shots"], values["repeats"]) == (2, 3)
     assert values["methods"]["DSR single-scale"]["probes without a right picture"] == 0
 
-    found = evaluate(load_checkpoint(checkpoint), load_market1501(people), "partial_query", shots=2, repeats=3)
+    found = evaluate(checkpoint, load_market1501(people), shots=2, repeats=3)
     expected = evaluate_multi_shot(
-        found.distances["DSR single-scale"],
-        [picture.pid for picture in found.probes],
-        [picture.pid for picture in found.gallery],
-        [picture.camid for picture in found.probes],
-        [picture.camid for picture in found.gallery],
+        found["DSR single-scale"].distances,
+        [image.pid for image in found.probes],
+        [image.pid for image in found.gallery],
+        [image.camid for image in found.probes],
+        [image.camid for image in found.gallery],
         shots=2,
         repeats=3,
         distractor_pid=0,  # each distractor is somebody
@@ -214,17 +198,6 @@ def test_a_data_set_without_partial_probes_is_searched_for_its_queries(
     assert code == 0
     assert "variant: own data in Market-1501 layout" in printed
     assert "query in " in printed
-
-
-def test_distances_that_are_missing_are_said() -> None:
-    result = evaluate_ranking(torch.tensor([[0.1, float("nan")]]), [1], [1, 2])
-    assert "1 pairs have no distance (NaN), and are ranked last." in score_note(result)
-
-
-def test_probes_are_counted_once_whatever_the_draws() -> None:
-    result = evaluate_multi_shot(torch.rand(3, 4), [1, 1, 9], [1, 1, 2, 3], shots=2, repeats=5)
-    assert score_note(result, draws=5).startswith("2 probes of 1 person;")
-    assert score_note(result, draws=5).endswith("1 more have no right picture in the gallery.")
 
 
 def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) -> None:
@@ -289,7 +262,8 @@ def test_demo_from_nothing_to_a_report(run: Run, tmp_path: Path) -> None:
 
 def test_every_command_is_in_the_help() -> None:
     text = build_parser().format_help()
-    assert all(command in text for command in ("demo", "synth", "train", "evaluate", "match", "reproduce"))
+    assert len(COMMANDS) == 12
+    assert all(re.search(rf"^    {command}\s", text, re.MULTILINE) for command in COMMANDS)
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_the_work(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from reidops_models.extractor import FeatureExtractor
 from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
 
-from .conftest import Run
+from .conftest import Run, rows
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def test_match(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
     assert html.count("where each part was looked for") == 2
     assert html.count("believed hidden (a quarter less weight than in rank 1)") == 2
     assert html.count(">part 8<") == 4  # under the probe and under the gallery image
-    assert len(json.loads((tmp_path / "out" / "matches.json").read_text())) == 24 * 12
+    assert len(rows(tmp_path / "out")) == 24 * 12
 
 
 def test_embed_writes_a_row_a_picture(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
@@ -82,7 +81,7 @@ def test_embed_says_which_models_have_vectors(run: Run, people: Path, checkpoint
     )
     assert code == 2
     assert complaints == [
-        "reidops: FeatureExtractor: dsr has no vector of an image; these models have: dpti, mgre, stnreid"
+        f"reidops: --checkpoint {checkpoint}: dsr has no vector of an image; these models have: dpti, mgre, stnreid"
     ]
     assert not (tmp_path / "out").exists()
 

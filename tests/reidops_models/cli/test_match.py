@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -13,17 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from reidops_models.cli.pictures import Problems, find_pictures
-from reidops_models.cli.ranks import ranked_probe
-from reidops_models.data import read_image
+from reidops_models.cli import build_parser
 from reidops_models.matching.histogram import HistogramMatcher
 
-from .conftest import Run
-
-
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "matches.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+from .conftest import Run, rows
 
 
 @pytest.fixture
@@ -63,11 +55,11 @@ def test_ranks_a_folder(run: Run, people: Path, checkpoint: Path, nested: Path, 
         assert distances == sorted(distances)
         assert all(math.isfinite(distance) and distance >= 0 for distance in distances)
         assert sorted(line["gallery"] for line in lines) == sorted(path.name for path in gallery.iterdir())
-    records = json.loads((out / "matches.json").read_text())
-    assert [{key: str(value) for key, value in record.items() if key != "distance"} for record in records] == [
-        {key: value for key, value in line.items() if key != "distance"} for line in found
-    ]
-    assert [record["distance"] for record in records] == [float(line["distance"]) for line in found]
+    facts = json.loads((out / "matches.json").read_text())
+    assert (facts["model"], facts["method"], facts["checkpoint"]) == ("dsr", "DSR multi-scale", str(checkpoint))
+    assert (facts["probes"], facts["probes matched"], facts["gallery"], facts["top"]) == (2, 2, size, 100)
+    assert facts["options"] == {"beta": 0.4, "scales": [1, 2, 3]}
+    assert facts["problems"] == []
     assert "rank-1" in printed
     assert "DSR multi-scale" in " ".join(printed.split())
     assert "colour" in printed
@@ -92,6 +84,21 @@ def test_one_file_against_pictures_without_labels(run: Run, people: Path, checkp
     assert [(line["probe"], line["rank"]) for line in found] == [(probe.name, "1"), (probe.name, "2")]
     assert found[0]["gallery"] == "same.png"
     assert "mAP" not in printed  # nobody can know who these are
+
+
+def test_top_rules_what_is_printed_and_written(
+    run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
+) -> None:
+    gallery = people / "bounding_box_test"
+    arguments = ["--probe", nested, "--gallery", gallery, "--checkpoint", checkpoint, "--scales", "1"]
+    names = [path.name for path in gallery.iterdir()]
+    for top, shown in ((1, 1), (2, 2), (5, 3)):
+        code, printed, _ = run("match", *arguments, "--top", top, "--out", tmp_path / str(top))
+        assert code == 0
+        assert sum(printed.count(name) for name in names) == 2 * shown
+        assert len(rows(tmp_path / str(top))) == 2 * top
+        assert json.loads((tmp_path / str(top) / "matches.json").read_text())["top"] == top
+    assert build_parser().parse_args(["match", "--probe", "x", "--gallery", "y"]).top == 100
 
 
 def test_scales_and_beta_change_the_distances(
@@ -152,7 +159,9 @@ def test_a_probe_that_is_unreadable_leaves_a_result_without_matches(
     assert code == 2  # no result at all
     assert len(complaints) == 1
     assert rows(out) == []
-    assert json.loads((out / "matches.json").read_text()) == []
+    facts = json.loads((out / "matches.json").read_text())
+    assert facts["probes matched"] == 0
+    assert [f"reidops: {problem}" for problem in facts["problems"]] == complaints
 
 
 def test_a_probe_that_cannot_be_matched_does_not_take_the_others_along(
@@ -226,7 +235,6 @@ def test_file_names_are_text_and_nothing_else(run: Run, people: Path, checkpoint
     assert (code, complaints) == (0, [])
     shown = [name.encode("utf-8", "backslashreplace").decode() for name in (*names, "dir[/x].jpg")]
     assert {row["probe"] for row in rows(tmp_path / "out")} == set(shown)
-    assert {row["probe"] for row in json.loads((tmp_path / "out" / "matches.json").read_text())} == set(shown)
     assert all(name in printed for name in shown)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "<b>&" not in page
@@ -268,15 +276,3 @@ def test_histogram_matcher() -> None:
     distances = matcher.distances(matcher.embed([red, mixed]), matcher.embed([red, green]))
     half = math.sqrt(1 - math.sqrt(0.5))
     torch.testing.assert_close(distances, torch.tensor([[0.0, 1.0], [half, half]]), atol=5e-4, rtol=0)
-
-
-def test_market_rule_leaves_out_the_probes_own_camera(people: Path) -> None:
-    pictures = find_pictures(people / "query", Problems())
-    probe, distances = pictures[0], torch.arange(float(len(pictures)))
-    everything = ranked_probe(HistogramMatcher(), probe, distances, pictures)
-    by_rule = ranked_probe(HistogramMatcher(), probe, distances, pictures, market_rule=True)
-    assert everything.ranked[0].name == probe.name
-    assert everything.first_match == 1
-    assert probe.name not in {match.name for match in by_rule.ranked}
-    assert by_rule.ranked[0].rank == 1
-    torch.testing.assert_close(by_rule.image, read_image(probe.path))

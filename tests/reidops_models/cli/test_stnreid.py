@@ -12,7 +12,7 @@ from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe, parse_recipe
 
-from .conftest import Run
+from .conftest import Run, rows
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,7 @@ def test_match(run: Run, people: Path, stnreid: Path, tmp_path: Path) -> None:
     assert "rank-1" in printed
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count(">rank 1, what was sampled<") == 2
-    matches = json.loads((tmp_path / "out" / "matches.json").read_text())
-    assert len(matches) == len(list((people / "partial_query").iterdir())) * 12
+    assert len(rows(tmp_path / "out")) == len(list((people / "partial_query").iterdir())) * 12
 
 
 def test_evaluate_with_rivals(run: Run, people: Path, stnreid: Path, tmp_path: Path) -> None:
@@ -52,14 +51,48 @@ def test_evaluate_with_rivals(run: Run, people: Path, stnreid: Path, tmp_path: P
     assert "STNReID" in printed
 
 
-@pytest.mark.parametrize("option", [["--beta", "0.2"], ["--scales", "1,2"]])
-def test_options_of_another_model(run: Run, people: Path, stnreid: Path, option: list[str]) -> None:
-    code, _, complaints = run("evaluate", "--data", people, "--checkpoint", stnreid, *option)
-    if option[0] == "--beta":  # the rival's
+def test_options_of_another_model(run: Run, people: Path, stnreid: Path) -> None:
+    arguments = ["--data", people, "--checkpoint", stnreid]
+    assert run("evaluate", *arguments, "--rivals", "--beta", "0.2")[::2] == (0, [])  # the rival's
+    code, _, complaints = run("evaluate", *arguments, "--beta", "0.2")
+    assert code == 2
+    assert complaints == [
+        "reidops: --beta: the methods of stnreid do not read this option; its rivals read it; "
+        "the models that have it: dsr"
+    ]
+    code, _, complaints = run("evaluate", *arguments, "--scales", "1,2")
+    assert code == 2
+    assert complaints == [
+        "reidops: --scales: the model stnreid has no such option of matching; the models that have it: dsr"
+    ]
+
+
+@pytest.mark.parametrize("model", ["stnreid", "dpti"])
+def test_match_refuses_an_option_that_it_would_ignore(run: Run, people: Path, model: str) -> None:
+    query = people / "query"
+    code, printed, complaints = run("match", "--probe", query, "--gallery", query, "--model", model, "--beta", "0.2")
+    assert (code, printed) == (2, "")
+    assert len(complaints) == 1
+    assert complaints[0].startswith("reidops: --beta: the m")
+    assert complaints[0].endswith("; the models that have it: dsr")
+
+
+def test_options_of_the_model_itself(run: Run, people: Path, stnreid: Path, tmp_path: Path) -> None:
+    distances = {}
+    for metric in ("euclidean", "cosine"):
+        code, _, complaints = run(
+            "match", "--probe", people / "query", "--gallery", people / "query", "--checkpoint", stnreid,
+            "--metric", metric, "--out", tmp_path / metric,
+        )  # fmt: skip
         assert (code, complaints) == (0, [])
-    else:
-        assert code == 2
-        assert complaints == ["reidops: options: matching.scales: unknown key"]
+        distances[metric] = [row["distance"] for row in rows(tmp_path / metric)]
+        assert json.loads((tmp_path / metric / "matches.json").read_text())["options"] == {"metric": metric}
+    assert distances["euclidean"] != distances["cosine"]
+    code, _, complaints = run(
+        "match", "--probe", people / "query", "--gallery", people / "query", "--checkpoint", stnreid, "--metric", "far"
+    )
+    assert code == 2
+    assert complaints == ["reidops: --metric: matching.metric: Input should be 'euclidean' or 'cosine', got 'far'"]
 
 
 def test_a_checkpoint_of_another_model_is_refused(run: Run, people: Path, stnreid: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,14 +25,17 @@ COMMANDS = commands("tutorial.md")
 
 @pytest.mark.parametrize("command", [*COMMANDS, *commands("recipes.md")])
 def test_command_is_understood(command: str) -> None:
-    words = shlex.split(command)[1:]
+    words = shlex.split(command.partition(" > ")[0])[1:]
     assert build_parser().parse_args(words).command == words[0]
 
 
 def test_tutorial_shows_every_command_but_the_demo() -> None:
     assert {shlex.split(command)[1] for command in COMMANDS} == {
         "synth",
+        "recipes",
         "train",
+        "merge",
+        "data",
         "evaluate",
         "match",
         "embed",
@@ -44,3 +49,11 @@ def test_the_recipe_on_the_page_about_recipes_loads(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
     recipe = load_recipe(tmp_path / "mine.yaml")
     assert (recipe.images.jitter, recipe.optimizer.lr, recipe.optimizer.name) == (0.4, 1e-3, "adamw")
+
+
+def test_the_example_without_files_runs() -> None:
+    examples = re.findall(r"```python\n(.*?)```", (DOCS / "tutorial.md").read_text(encoding="utf-8"), re.DOTALL)
+    (example,) = [text for text in examples if text.startswith("import torch")]
+    code = f"{example}\nimport sys; assert not [name for name in sys.modules if name.startswith('reidops_models.cli')]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [line.partition(" [")[0] for line in done.stdout.splitlines()] == ["image 0", "image 1"]

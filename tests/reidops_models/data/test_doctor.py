@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from reidops_models.data import ReidDataset, Sample, describe, load_market1501, write_synthetic
-from reidops_models.data.__main__ import main
 
 
 def make_market(root="Market-1501-v15.09.15", train=12_936, query=3_368, gallery=15_913, junk=3_819) -> ReidDataset:
@@ -61,12 +60,3 @@ def test_annotations_of_somebody_else_do_not_matter(tmp_path, text):
     root = write_synthetic(tmp_path / "people", "tiny", workers=1)
     (root / "annotations.json").write_text(text)
     assert "variant: own data in Market-1501 layout" in describe(load_market1501(root))
-
-
-def test_command_line(tmp_path, capsys):
-    root = write_synthetic(tmp_path / "people", "tiny", workers=1)
-    assert main([str(tmp_path / "nowhere"), str(root)]) == 1
-    output = capsys.readouterr()
-    assert "drawn people, size tiny" in output.out
-    assert output.err == f"python -m reidops_models.data: {tmp_path / 'nowhere'}: no such folder\n"
-    assert main([str(root)]) == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from reidops_models.cli import main
 from reidops_models.data import (
     DatasetError,
     describe,
@@ -15,7 +16,6 @@ from reidops_models.data import (
     load_partial_reid,
     write_synthetic,
 )
-from reidops_models.data.__main__ import main
 
 REID = ("partial_body_images", "occluded_body_images", "whole_body_images")
 ILIDS = (
@@ -107,7 +107,7 @@ def test_partial_ilids(tmp_path: Path, folders: tuple[str, str], ending: str) ->
 
 def test_published_counts_are_no_complaint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reid, ilids = write_reid(tmp_path / "reid", people=60), write_ilids(tmp_path / "ilids", ILIDS[0], people=119)
-    assert main([str(reid), str(ilids)]) == 0
+    assert main(["data", "check", str(reid), str(ilids)]) == 0
     text = capsys.readouterr().out
     assert "wrong" not in text
     assert "  gallery: 300 pictures, 60 identities, 1 camera" in text

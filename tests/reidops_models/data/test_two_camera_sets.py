@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from reidops_models.cli import main
 from reidops_models.data import DatasetError, ReidDataset, describe, load_cuhk01, load_cuhk03, load_dataset, load_viper
-from reidops_models.data.__main__ import main
 from reidops_models.data.cuhk03 import TEST_SETS
 
 PEOPLE_OF_PAIRS = (12, 8, 4, 3, 2)  # of CUHK03's five camera pairs
@@ -204,5 +204,5 @@ def test_what_is_damaged_or_missing_is_named(tmp_path: Path, cuhk01: Path) -> No
 
 
 def test_the_doctor_takes_a_setting(cuhk03: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(cuhk03), "--setting", "detected-old-2"]) == 0
+    assert main(["data", "check", str(cuhk03), "--setting", "detected-old-2"]) == 0
     assert "test set 2 of 20" in capsys.readouterr().out

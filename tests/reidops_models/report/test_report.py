@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from PIL import Image
 
 from reidops_models.matching import BlockGrid, Reconstruction
-from reidops_models.report import MatchesWriter, RankedImage, RankedProbe, draw_cmc, draw_roc, write_report
+from reidops_models.report import RankedImage, RankedProbe, draw_cmc, draw_roc, write_report
 from reidops_models.report.pictures import data_uri
 
 VOID = {"meta", "img", "br", "link"}
@@ -126,30 +125,6 @@ def test_pictures_are_shrunk_and_never_enlarged() -> None:
 
     assert size(torch.rand(3, 400, 200)) == (50, 100)
     assert size(torch.rand(3, 9, 7)) == (7, 9)
-
-
-def test_matches_are_kept_when_the_work_stops(tmp_path: Path) -> None:
-    def stopped() -> None:
-        with MatchesWriter(tmp_path) as matches:
-            matches.write("p, 1.jpg", [("ä.jpg", 0.125), ("b.jpg", 1 / 3)])
-            # Already on disk, before anything else happens.
-            assert matches.csv_path.read_text().count("\n") == 3
-            raise RuntimeError("power cut")
-
-    with pytest.raises(RuntimeError, match="power cut"):
-        stopped()
-    lines = (tmp_path / "matches.csv").read_text(encoding="utf-8").splitlines()
-    assert lines == ["probe,rank,gallery,distance", '"p, 1.jpg",1,ä.jpg,0.125', '"p, 1.jpg",2,b.jpg,0.33333333']
-    assert json.loads((tmp_path / "matches.json").read_text(encoding="utf-8")) == [
-        {"probe": "p, 1.jpg", "rank": 1, "gallery": "ä.jpg", "distance": 0.125},
-        {"probe": "p, 1.jpg", "rank": 2, "gallery": "b.jpg", "distance": 0.33333333},
-    ]
-
-
-def test_no_matches_are_an_empty_list(tmp_path: Path) -> None:
-    with MatchesWriter(tmp_path):
-        pass
-    assert json.loads((tmp_path / "matches.json").read_text()) == []
 
 
 def test_cmc_picture(tmp_path: Path) -> None:

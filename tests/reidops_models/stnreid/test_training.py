@@ -12,14 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.boxes import box_iou
-from reidops_models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from reidops_models.checkpoint import CheckpointError, load_checkpoint
 from reidops_models.data import ReidDataset, Sample, read_image
 from reidops_models.data.synthetic import load_annotations
 from reidops_models.paper import find_paper
 from reidops_models.recipe import RecipeError, load_recipe
 from reidops_models.stnreid import StnreidNetwork, StnreidRecipe
 from reidops_models.stnreid.losses import box_loss, stn_loss
-from reidops_models.stnreid.merge import main as merge_command
 from reidops_models.stnreid.merge import merge
 from reidops_models.stnreid.training import TripleModule, build_data
 from reidops_models.stnreid.triples import CrossTripleDataModule, OtherPicture, Triples, draw_crops, read_frames
@@ -208,15 +207,6 @@ def test_merge_mode_takes_one_module_of_each(tiny: Tiny, tmp_path: Path) -> None
         merge(trained(tiny(network={"align_corners": True})), reid)
     with pytest.raises(CheckpointError, match="expected checkpoints of stnreid, got one of dsr"):
         merge(stn, replace(reid, network=torch.nn.Linear(1, 1), recipe=load_recipe("dsr/demo")))
-
-
-def test_merging_from_the_command_line(tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    paths = [save_checkpoint(tmp_path / name, trained(tiny(), seed=n)) for n, name in enumerate(("stn", "reid"))]
-    assert merge_command(["--stn", str(paths[0]), "--reid", str(paths[1]), "--out", str(tmp_path / "merged")]) == 0
-    assert capsys.readouterr().out == f"written: {tmp_path / 'merged.safetensors'}\n"
-    assert load_checkpoint(tmp_path / "merged", model="stnreid").identities == 8
-    assert merge_command(["--stn", "nothing", "--reid", str(paths[1]), "--out", str(tmp_path / "merged")]) == 2
-    assert capsys.readouterr().err == "reidops: nothing: no file nothing.json\n"
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("demo")])

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reidops_models.cli import main
 from reidops_models.data import load_market1501, parse_market1501_name
 from reidops_models.data.synthetic import SIZES, BenchmarkSize, load_annotations, write_synthetic
-from reidops_models.data.synthetic.__main__ import main
 from reidops_models.data.synthetic.people import GROUP_SIZE
 from reidops_models.data.synthetic.sheet import draw_sheet
 
@@ -188,6 +188,7 @@ def test_command_line(tmp_path, capsys):
     assert (
         main(
             [
+                "synth",
                 str(tmp_path / "people"),
                 "--size",
                 "tiny",
@@ -201,7 +202,7 @@ def test_command_line(tmp_path, capsys):
     )
     assert load_market1501(tmp_path / "people").query
     assert (tmp_path / "new" / "sheet.png").stat().st_size < 300_000
-    assert main([str(tmp_path)]) == 1
+    assert main(["synth", str(tmp_path)]) == 2
     assert "choose another folder" in capsys.readouterr().err
 
 

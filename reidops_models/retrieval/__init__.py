@@ -1,0 +1,35 @@
+"""Search a gallery for probes, and say how good a search is.
+
+`images` finds and names images, `ranking` makes ranked lists, `matches` writes them to files, and `scores` judges them.
+`evaluation` does all of it for a model on a data set, and `results` is what it found. `model` finds the model that a
+caller names.
+
+>>> import torch
+>>> found = search(torch.rand(2, 3, 128, 64), torch.rand(4, 3, 128, 64), model="dpti")
+>>> found.method, len(found), [match.rank for match in found[0].matches]
+('DPTI', 2, [1, 2, 3, 4])
+"""
+
+from __future__ import annotations
+
+from .errors import MatchingOptionError, SearchError
+from .evaluation import evaluate
+from .images import ImageFile, ImageTensor, Problem, Problems
+from .ranking import Match, RankedList, SearchResult, search
+from .results import Evaluation, MethodResult
+
+__all__ = [
+    "Evaluation",
+    "ImageFile",
+    "ImageTensor",
+    "Match",
+    "MatchingOptionError",
+    "MethodResult",
+    "Problem",
+    "Problems",
+    "RankedList",
+    "SearchError",
+    "SearchResult",
+    "evaluate",
+    "search",
+]

@@ -1,0 +1,201 @@
+"""The images of a search: found, checked, and named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from reidops_models.data import ImageError, Sample, list_images, parse_market1501_name, read_image
+from reidops_models.retrieval.errors import SearchError
+
+ImageSource = str | os.PathLike[str] | Tensor  # a folder, an image file, or pixels
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image file that can be read.
+
+    Attributes:
+        path: where it is.
+        name: what results call it: its path below the folder that was named.
+        size: (height, width) in pixels.
+        pid, camid: the identity and the camera; None where they are not known.
+    """
+
+    path: Path
+    name: str
+    size: tuple[int, int]
+    pid: int | None = None
+    camid: int | None = None
+
+    def read(self) -> Tensor:
+        """(3, H, W), RGB in [0, 1]."""
+        return read_image(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTensor:
+    """An image in memory. Its identity and its camera are not known.
+
+    Attributes:
+        pixels: (3, H, W), RGB in [0, 1].
+        name: what results call it: its place among the images that were given.
+    """
+
+    pixels: Tensor
+    name: str
+    pid: None = None
+    camid: None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
+
+    def read(self) -> Tensor:
+        """(3, H, W), RGB in [0, 1]."""
+        return self.pixels
+
+    def __str__(self) -> str:
+        return self.name
+
+
+SearchImage = ImageFile | ImageTensor
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An image that was left out.
+
+    Attributes:
+        image: the image's path, or its name where it is a tensor.
+        message: what is wrong, in one line that begins with the image.
+    """
+
+    image: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Problems:
+    """The images that were left out, in the order in which that was found.
+
+    Args:
+        report: is called with each problem as soon as it is found.
+
+    Example:
+        >>> problems = Problems(report=print)
+        >>> problems.add("a.jpg", "a.jpg: the file is empty (0 bytes)")
+        a.jpg: the file is empty (0 bytes)
+        >>> len(problems), [problem.image for problem in problems]
+        (1, ['a.jpg'])
+    """
+
+    def __init__(self, report: Callable[[Problem], None] | None = None) -> None:
+        self._found: list[Problem] = []
+        self._report = report
+
+    def add(self, image: object, message: str) -> None:
+        """Keep a problem, and report it."""
+        problem = Problem(str(image), " ".join(message.split()))
+        self._found.append(problem)
+        if self._report is not None:
+            self._report(problem)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found)
+
+
+def find_images(source: ImageSource | Iterable[ImageSource], problems: Problems) -> list[SearchImage]:
+    """The images that a caller names.
+
+    Args:
+        source: a folder, an image file, an image (3, H, W) or images (B, 3, H, W), or any number of these. Tensors
+            are RGB in [0, 1] and of any size.
+        problems: takes the files that cannot be read.
+
+    Raises:
+        SearchError: a path does not exist, a folder has no image files, or a tensor is not an image.
+
+    Example:
+        >>> import torch
+        >>> [(image.name, image.size) for image in find_images(torch.rand(2, 3, 128, 64), Problems())]
+        [('image 0', (128, 64)), ('image 1', (128, 64))]
+    """
+    if isinstance(source, str | os.PathLike):
+        return [*find_files(source, problems)]
+    images: list[SearchImage] = []
+    for item in [source] if isinstance(source, Tensor) and source.ndim == 3 else source:
+        if isinstance(item, Tensor):
+            name = f"image {len(images)}"
+            if not is_image(item):
+                raise SearchError(f"expected float (3, H, W) in [0, 1], got {item.dtype} of {tuple(item.shape)}", name)
+            images.append(ImageTensor(item, name))
+        elif isinstance(item, str | os.PathLike):
+            images += find_files(item, problems, whole_names=True)
+        else:
+            raise SearchError(f"expected paths and tensors of images, got an object of type {type(item).__name__}")
+    return images
+
+
+def find_files(source: str | os.PathLike[str], problems: Problems, *, whole_names: bool = False) -> list[ImageFile]:
+    """The readable images of a folder and the folders in it, or the one file that is named; sorted by path.
+
+    Every file is read once, so an unreadable file is known before the long work starts.
+
+    Args:
+        source: a folder or an image file.
+        problems: takes the files that cannot be read.
+        whole_names: name an image by its whole path, because `source` is one of several.
+
+    Raises:
+        SearchError: `source` does not exist, or is a folder without image files.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise SearchError(f"{source}: no such file or folder")
+    paths = list_images(source, recursive=True) if source.is_dir() else [source]
+    if not paths:
+        raise SearchError(f"{source}: no picture files in this folder")
+    images = []
+    for path in paths:
+        try:
+            height, width = read_image(path).shape[-2:]
+        except ImageError as error:
+            problems.add(path, str(error))
+            continue
+        below = path.relative_to(source).as_posix() if source.is_dir() else path.name
+        name = path.as_posix() if whole_names else below
+        images.append(ImageFile(path, name, (height, width), *(parse_market1501_name(path.name) or (None, None))))
+    return images
+
+
+def sample_images(samples: Iterable[Sample], root: Path) -> list[ImageFile]:
+    """The images of a data set's split, named by their path below `root`.
+
+    Raises:
+        ImageError: an image cannot be read. Results on a part of a benchmark are not comparable.
+    """
+    images = []
+    for sample in samples:
+        height, width = read_image(sample.path).shape[-2:]
+        name = sample.path.relative_to(root).as_posix()
+        images.append(ImageFile(sample.path, name, (height, width), sample.pid, sample.camid))
+    return images
+
+
+def is_image(tensor: Tensor) -> bool:
+    """Whether a tensor is a float image (3, H, W) with pixels."""
+    return tensor.ndim == 3 and tensor.shape[0] == 3 and tensor.is_floating_point() and tensor.numel() > 0

@@ -1,0 +1,58 @@
+"""A search as files: `matches.csv` has the matches, `matches.json` the facts about the search."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from reidops_models.retrieval.ranking import RankedList
+
+COLUMNS = ("probe", "rank", "gallery", "distance")
+
+
+class MatchesWriter:
+    """Writes `matches.csv` as matches come in, one line per match, and `matches.json` at the end.
+
+    The CSV file is flushed after every probe, so whatever stops the work later, the matches found before are there.
+    The JSON file has no matches, only facts. It appears at once and whole when the search is done.
+
+    Example:
+        >>> with MatchesWriter("out") as matches:  # doctest: +SKIP
+        ...     for ranked in search("crops", "people"):
+        ...         matches.write(ranked)
+        ...     matches.finish({"model": "dsr"})
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.csv_path = Path(folder) / "matches.csv"
+        self.json_path = Path(folder) / "matches.json"
+
+    def __enter__(self) -> MatchesWriter:
+        self.csv_path.parent.mkdir(parents=True, exist_ok=True)
+        self.json_path.unlink(missing_ok=True)  # of an earlier search
+        self._file = self.csv_path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+        self._rows = csv.writer(self._file)
+        self._rows.writerow(COLUMNS)
+        return self
+
+    def write(self, ranked: RankedList) -> None:
+        """The matches of one probe."""
+        for match in ranked.matches:
+            self._rows.writerow((ranked.probe.name, match.rank, match.name, f"{match.distance:.8g}"))
+        self._file.flush()
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Write the facts about the whole search."""
+        unfinished = self.json_path.with_name(self.json_path.name + ".part")
+        text = json.dumps(dict(facts), indent=2, ensure_ascii=False) + "\n"
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
+        unfinished.replace(self.json_path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
