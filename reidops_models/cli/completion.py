@@ -45,7 +45,8 @@ def _methods(prefix: str, parsed_args: argparse.Namespace, **context: object) ->
     checkpoint = load_chosen(parsed_args)
     matchers = [*(checkpoint.rivals() if parsed_args.rivals else ()), *checkpoint.methods()]
     earlier = prefix[: prefix.rfind(",") + 1]
-    return [earlier + method_name(matcher) for matcher in matchers]
+    names = [method_name(matcher) for matcher in matchers]
+    return [earlier + name for name in names if name not in earlier.split(",")]
 
 
 COMPLETERS: dict[str, Callable[..., Sequence[str]]] = {

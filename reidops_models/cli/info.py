@@ -7,7 +7,6 @@ import json
 
 from reidops_models.cli.arguments import DEFAULT_MODEL
 from reidops_models.cli.console import PARTIAL, complain, flag_of
-from reidops_models.cli.recipes import recipe_yaml
 
 SUMMARY = "versions, models, or what a checkpoint holds"
 DESCRIPTION = """\
@@ -65,6 +64,7 @@ def _show_installed() -> int:
 
 
 def _show_checkpoint(source: str) -> None:
+    from reidops_models.recipe import format_recipe
     from reidops_models.retrieval.model import find_model
 
     checkpoint = find_model(source)
@@ -72,5 +72,5 @@ def _show_checkpoint(source: str) -> None:
     print(f"identities: {checkpoint.identities}")
     print(f"notes: {json.dumps(checkpoint.notes, ensure_ascii=False)}")
     print("recipe:")
-    text = recipe_yaml(checkpoint.recipe.model_dump(mode="json"))
+    text = format_recipe(checkpoint.recipe)
     print("\n".join(f"  {line}" for line in text.splitlines()))

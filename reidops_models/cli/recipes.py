@@ -6,7 +6,7 @@ import argparse
 
 SUMMARY = "list the recipes, or show one in full"
 DESCRIPTION = """\
-List the recipes that ship. With a name or a file, print that recipe as YAML with
+List the recipes that ship, one line each. With a name or a file, print that recipe as YAML with
 all its values: those that it inherits from the recipes that it extends, and the
 defaults.
 """
@@ -23,17 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from reidops_models.recipe import load_recipe, packaged_recipes
+    from reidops_models.recipe import format_recipe, load_recipe, packaged_recipes, summarise_recipe
 
-    if options.recipe is None:
-        print("\n".join(packaged_recipes()))
-    else:
-        print(recipe_yaml(load_recipe(options.recipe).model_dump(mode="json")), end="")
+    if options.recipe is not None:
+        print(format_recipe(load_recipe(options.recipe)), end="")
+        return 0
+    names = packaged_recipes()
+    width = max(map(len, names), default=0)
+    for name in names:
+        print(f"{name:<{width}}  {summarise_recipe(name)}")
     return 0
-
-
-def recipe_yaml(values: dict[str, object]) -> str:
-    """A recipe's values as YAML, in their own order; `load_recipe` reads the text again."""
-    import yaml
-
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)

@@ -3,6 +3,7 @@
 `load_recipe` reads one by its name or its path. `sections` has all options that papers share.
 """
 
+from reidops_models.recipe.description import format_recipe, summarise_recipe
 from reidops_models.recipe.loading import load_recipe, packaged_recipes, parse_recipe
 from reidops_models.recipe.sections import (
     Batches,
@@ -30,7 +31,9 @@ __all__ = [
     "Section",
     "Training",
     "Validation",
+    "format_recipe",
     "load_recipe",
     "packaged_recipes",
     "parse_recipe",
+    "summarise_recipe",
 ]

@@ -35,7 +35,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         >>> load_recipe("dsr/demo", ["training.epochs=2", "losses.0.weight=0.5"]).training.epochs
         2
     """
-    draft = _resolve(_find(str(source)))
+    draft = _resolve(find_recipe(str(source)))
     for override in overrides:
         draft.override(override)
     return _check(draft)
@@ -107,7 +107,7 @@ def _parent(name: Any, child: Path) -> Path:
         raise RecipeError(f"{child}: extends: expected the name of a recipe or a .yaml file, got {name!r}")
     if name.partition("/")[0] in paper_names() and not name.endswith((".yaml", ".yml")):
         try:
-            return _find(name)
+            return find_recipe(name)
         except RecipeError as error:
             raise RecipeError(f"{child}: extends: {error}") from error
     path = child.parent / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
@@ -116,7 +116,12 @@ def _parent(name: Any, child: Path) -> Path:
     return path
 
 
-def _find(source: str) -> Path:
+def find_recipe(source: str) -> Path:
+    """The file of a recipe: a `.yaml` path as it is, or a packaged recipe by its name.
+
+    Raises:
+        RecipeError: neither.
+    """
     if source.endswith((".yaml", ".yml")):
         return Path(source)
     model, _, name = source.partition("/")

@@ -61,16 +61,25 @@ def test_info_says_what_a_checkpoint_is(run: Run, checkpoint: Path) -> None:
     assert run("info", "nothing")[::2] == (2, ["reidops: nothing: no file nothing.json"])
 
 
-def test_recipes_lists_and_shows_them(run: Run, tmp_path: Path) -> None:
-    assert run("recipes") == (0, "\n".join(packaged_recipes()) + "\n", [])
-    for name in ("dsr/demo", "stnreid/demo_stage1"):  # which extends another
-        code, printed, complaints = run("recipes", name)
-        assert (code, complaints) == (0, [])
-        (tmp_path / "mine.yaml").write_text(printed)
-        assert load_recipe(tmp_path / "mine.yaml") == load_recipe(name)
+def test_recipes_are_listed_on_a_line_each(run: Run) -> None:
+    code, printed, complaints = run("recipes")
+    assert (code, complaints) == (0, [])
+    lines = dict(line.split(maxsplit=1) for line in printed.splitlines())
+    assert list(lines) == packaged_recipes()
+    assert len(set(lines.values())) == len(lines)  # each line says something of its own
+    assert lines["csn/cuhk03_extended"] == "CSN on CUHK03, labeled or detected (CSN, sec. 4.2): the extended model"
     code, _, complaints = run("recipes", "dsr/nothing")
     assert code == 2
     assert complaints[0].startswith("reidops: dsr/nothing: neither a .yaml file nor a packaged recipe")
+
+
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_a_printed_recipe_is_the_recipe(name: str, run: Run, tmp_path: Path) -> None:
+    code, printed, _ = run("recipes", name)
+    assert code == 0
+    assert "extends" not in printed
+    (tmp_path / "mine.yaml").write_text(printed)
+    assert load_recipe(tmp_path / "mine.yaml") == load_recipe(name)
 
 
 def test_data_check_describes_every_data_set(run: Run, people: Path, tmp_path: Path) -> None:
