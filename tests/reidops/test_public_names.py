@@ -14,9 +14,8 @@ ROOT = Path(__file__).parents[2]
 POINTERS = re.compile(
     r"(?<![\w/])((?:reidops|reidops_models|csrc|tests|benchmarks)/[\w/]+\.(?:py|cpp|cu|cuh|h|sh|md|yaml))\b"
 )
-
 DOTTED = re.compile(r"(?<![\w./:-])reidops(?:\.\w+)+")
-ENTRY_POINTS = {"reidops.papers"}  # a group in pyproject.toml, no module
+ENTRY_POINTS = set(re.findall(r'entry-points."([\w.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8")))
 
 
 def test_all_public_names_are_listed() -> None:
