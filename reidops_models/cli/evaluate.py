@@ -117,25 +117,24 @@ def evaluate(
 
     Raises:
         DatasetError: no such probe set.
-        CommandError: no such method, pictures that a method cannot match, or no probe has a right picture in the
-            gallery.
+        MatchingError: pictures that a method cannot match.
+        CommandError: no such method, or no probe has a right picture in the gallery.
     """
+    from reidops_models.matching import distance_tables
+
     probes = sample_pictures(dataset.probes(probe_set), dataset.root)
     gallery = sample_pictures(dataset.gallery, dataset.root)
     sizes = [picture.size for picture in gallery]
     built = checkpoint.rivals(sizes) if rivals else ()
     matchers = _chosen([*built, *checkpoint.methods(sizes)], methods)
     distances, results, verifications = {}, {}, {}
-    embedding = ""
-    for matcher in matchers:
-        try:
-            if matcher.embedding != embedding:  # else the last matcher's features serve this one too
-                embedding = matcher.embedding
-                left = matcher.embed((probe.read() for probe in probes), role="probe", progress=show_progress())
-                right = matcher.embed((picture.read() for picture in gallery), progress=show_progress())
-            distances[matcher.name] = matcher.distances(left, right, progress=show_progress())
-        except ValueError as error:
-            raise CommandError(f"{matcher.name}: {error}") from error
+    for matcher, table in distance_tables(
+        matchers,
+        lambda: (probe.read() for probe in probes),
+        lambda: (picture.read() for picture in gallery),
+        progress=show_progress(),
+    ):
+        distances[matcher.name] = table
         result = score(distances[matcher.name], probes, gallery, shots, repeats)
         if result is None:
             raise CommandError(f"{dataset.root}: no probe of {probe_set} has a right picture in the gallery")

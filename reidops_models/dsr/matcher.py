@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.matching import BlockMatcher, Metric, VectorMatcher
+from reidops_models.matching import BlockMatcher, Embedding, Metric, VectorMatcher
 
 Size = tuple[int, int]
 
@@ -40,6 +40,11 @@ class ResizingMatcher(VectorMatcher):
         super().__init__(network, image_size, metric=metric, batch_size=batch_size)
         self.network: DsrNetwork = network
         self.pool = pool
+
+    @property
+    def embedding(self) -> Embedding:
+        """A vector of each image, by this network and pooling."""
+        return Embedding("vector", self.network, (type(self).__qualname__, self.image_size, self.metric, self.pool))
 
     def vectors(self, images: Tensor) -> Tensor:
         """The maps of the images, flat or averaged; of unit length for the cosine."""

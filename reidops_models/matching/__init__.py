@@ -21,9 +21,10 @@ from reidops_models.matching.explanations import (
     Scale,
     ScoreMaps,
 )
-from reidops_models.matching.interface import Matcher, Role, probe_scale
+from reidops_models.matching.interface import DerivedMatcher, Embedding, Matcher, Role, probe_scale
 from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
 from reidops_models.matching.reconstruction import BlockMatcher, block_set
+from reidops_models.matching.table import MatchingError, distance_tables
 from reidops_models.matching.vectors import Metric, VectorMatcher, vector_distances
 
 __all__ = [
@@ -33,10 +34,13 @@ __all__ = [
     "BlockGrid",
     "BlockMatcher",
     "Box",
+    "DerivedMatcher",
+    "Embedding",
     "Explanation",
     "LocatedRegions",
     "Mark",
     "Matcher",
+    "MatchingError",
     "Metric",
     "Outline",
     "Panel",
@@ -50,6 +54,7 @@ __all__ = [
     "block_set",
     "cut_pairs",
     "device_of",
+    "distance_tables",
     "embed_in_batches",
     "pair_bar",
     "probe_scale",

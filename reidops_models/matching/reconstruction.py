@@ -12,7 +12,7 @@ import reidops
 from reidops_models.data import resize_image
 from reidops_models.matching.batches import device_of, embed_in_batches, rescale
 from reidops_models.matching.explanations import BlockGrid, Reconstruction
-from reidops_models.matching.interface import Role
+from reidops_models.matching.interface import Embedding, Role
 
 Size = tuple[int, int]
 
@@ -36,7 +36,6 @@ class BlockMatcher:
     """
 
     name = "reconstruction"
-    embedding = "map"
 
     def __init__(
         self,
@@ -59,6 +58,11 @@ class BlockMatcher:
         """Images (B, 3, H, W) of any size -> maps (B, C, h, w), each location of unit length."""
         maps: Tensor = self.network(images)
         return maps
+
+    @property
+    def embedding(self) -> Embedding:
+        """A map of each image. Block sizes and sparsity do not change it."""
+        return Embedding("map", self.network, (type(self).__qualname__, self.image_size, self.probe_scale))
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The map (C, h, w) of each image, of its own size on the probe side."""

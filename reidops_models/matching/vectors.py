@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reidops_models.data import resize_image
 from reidops_models.matching.batches import device_of, embed_in_batches
 from reidops_models.matching.explanations import Explanation
-from reidops_models.matching.interface import Role
+from reidops_models.matching.interface import Embedding, Role
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -20,7 +20,7 @@ class VectorMatcher:
     """Images are resized to one size and compared by their vectors.
 
     A paper's matcher gives the name of its row. It overrides `vectors` where the network's answer is no vector, and
-    `explain` where it can explain a pair.
+    `explain` where it can explain a pair; `embedding` too, where more options of its own change the vectors.
 
     Args:
         network: images (B, 3, H, W) in [0, 1] -> vectors (B, C); put into evaluation mode by the caller.
@@ -36,7 +36,6 @@ class VectorMatcher:
     """
 
     name = "vectors"
-    embedding = "vector"
 
     def __init__(
         self, network: nn.Module, image_size: tuple[int, int], *, metric: Metric = "cosine", batch_size: int = 64
@@ -50,6 +49,11 @@ class VectorMatcher:
         """Images (B, 3, H, W) of `image_size` -> vectors (B, C), of unit length for the cosine."""
         vectors: Tensor = self.network(images)
         return vectors
+
+    @property
+    def embedding(self) -> Embedding:
+        """A vector of each image, by this network."""
+        return Embedding("vector", self.network, (type(self).__qualname__, self.image_size, self.metric))
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The vector (C,) of each image."""

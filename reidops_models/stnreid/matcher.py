@@ -13,6 +13,7 @@ from reidops_models.matching import (
     PAIR_MEMORY,
     Alignment,
     BlockMatcher,
+    Embedding,
     Metric,
     Role,
     device_of,
@@ -33,12 +34,16 @@ class ReidMatcher:
     """
 
     name = "ReID module alone"
-    embedding = "image and feature"
 
     def __init__(self, network: StnreidNetwork, *, metric: Metric = "euclidean", batch_size: int = 64) -> None:
         self.network = network
         self.metric = metric
         self.batch_size = batch_size
+
+    @property
+    def embedding(self) -> Embedding:
+        """Each image, resized, and its feature. The metric does not change them."""
+        return Embedding("image and feature", self.network)
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Embedded]:
         """The image, resized, and its feature: all that later comparisons need; 0.4 MB an image of 256x128."""
