@@ -82,3 +82,8 @@ def test_kernels_do_not_know_torch() -> None:
         if re.search(r'#include\s*[<"](torch|ATen|c10)/', path.read_text(encoding="utf-8"))
     ]
     assert including == ["csrc/common/cuda_stream.h", "csrc/common/tensor.h"]
+
+
+def test_matching_does_not_know_the_report() -> None:
+    known = {module for path in python_files("reidops_models/matching") for module in imported(path)}
+    assert not [module for module in known if within(module, "reidops_models.report")]
