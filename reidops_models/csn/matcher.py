@@ -10,7 +10,7 @@ from torch import Tensor
 from reidops_models.csn.all_pairs import compare_all
 from reidops_models.csn.network import CsnNetwork, Description
 from reidops_models.data import resize_image
-from reidops_models.matching import PAIR_MEMORY, Role, ScoreMaps, device_of, embed_in_batches
+from reidops_models.matching import PAIR_MEMORY, Embedding, Role, ScoreMaps, device_of, embed_in_batches
 
 
 class CsnMatcher:
@@ -32,7 +32,6 @@ class CsnMatcher:
     """
 
     name = "CSN"
-    embedding = "description"
 
     def __init__(
         self,
@@ -48,6 +47,11 @@ class CsnMatcher:
         self.epsilon = epsilon
         self.batch_size = batch_size
         self.memory_budget = memory_budget
+
+    @property
+    def embedding(self) -> Embedding:
+        """A description of each image."""
+        return Embedding("description", self.network)
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Description]:
         """The description of each image, resized: all that later comparisons need. 0.4 MB an image of 160x60."""

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from reidops_models.data import resize_image
 from reidops_models.dpti.network import DptiNetwork
-from reidops_models.matching import DescriptorMatcher, PartAttention, device_of
+from reidops_models.matching import PartAttention, VectorMatcher, device_of
 
 
-class DptiMatcher(DescriptorMatcher):
+class DptiMatcher(VectorMatcher):
     """Images are resized to one size and compared by their descriptors.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reidops_models.dsr.patch_classifier import PatchClassifier
 from reidops_models.dsr.sliding_window import SlidingWindowMatcher
-from reidops_models.matching import Explanation, Role
+from reidops_models.matching import Embedding, Explanation, Role
 
 
 class Embedded(NamedTuple):
@@ -29,15 +29,23 @@ class FusedMatcher:
     Args:
         amc, swm: the two.
         weight: of AMC; SWM has the rest.
+
+    Attributes:
+        sources: the names of the two. Where their distances are there already, `combine` needs no image.
     """
 
     name = "AMC+SWM"
-    embedding = "patches and picture"
 
     def __init__(self, amc: PatchClassifier, swm: SlidingWindowMatcher, *, weight: float = 0.7) -> None:
         self.amc = amc
         self.swm = swm
         self.weight = weight
+        self.sources = (amc.name, swm.name)
+
+    @property
+    def embedding(self) -> Embedding:
+        """What the two make of each image."""
+        return Embedding("both", options=(self.amc.embedding, self.swm.embedding))
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Embedded]:
         """Both embeddings of each image."""
@@ -49,7 +57,11 @@ class FusedMatcher:
         """(P, G) weighted distances in [0, 1]."""
         amc = self.amc.distances([one.amc for one in probes], [one.amc for one in gallery], progress=progress)
         swm = self.swm.distances([one.swm for one in probes], [one.swm for one in gallery], progress=progress)
-        return fuse(amc, swm, self.weight)
+        return self.combine({self.amc.name: amc, self.swm.name: swm})
+
+    def combine(self, distances: Mapping[str, Tensor]) -> Tensor:
+        """(P, G) weighted distances in [0, 1], from those of the two."""
+        return fuse(distances[self.amc.name], distances[self.swm.name], self.weight)
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
         """None, as of the two."""

@@ -12,7 +12,7 @@ import reidops
 from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
 from reidops_models.dsr.sliding_window import windows
-from reidops_models.matching import Explanation, Role, embed_in_batches, rescale
+from reidops_models.matching import Embedding, Explanation, Role, embed_in_batches, rescale
 
 Size = tuple[int, int]
 
@@ -48,7 +48,6 @@ class PatchClassifier:
     """
 
     name = "AMC"
-    embedding = "patches"
 
     def __init__(
         self,
@@ -66,6 +65,11 @@ class PatchClassifier:
         self.beta = beta
         self.probe_scale = probe_scale
         self.batch_size = batch_size
+
+    @property
+    def embedding(self) -> Embedding:
+        """The patches of each image."""
+        return Embedding("patches", self.network, (self.image_size, self.patch, self.probe_scale))
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The patches of each image, (D, patches, 1): a map with a location for each patch."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reidops_models.data import resize_image
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.matching import Explanation, Role, cut_pairs, embed_in_batches, pair_bar, rescale
+from reidops_models.matching import Embedding, Explanation, Role, cut_pairs, embed_in_batches, pair_bar, rescale
 
 Size = tuple[int, int]
 
@@ -43,7 +43,6 @@ class SlidingWindowMatcher:
     """
 
     name = "SWM"
-    embedding = "picture"
 
     def __init__(
         self,
@@ -59,6 +58,11 @@ class SlidingWindowMatcher:
         self.step = step
         self.probe_scale = probe_scale
         self.batch_size = batch_size
+
+    @property
+    def embedding(self) -> Embedding:
+        """Each image in the size in which it is matched."""
+        return Embedding("image", options=(self.image_size, self.probe_scale))
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The images themselves, in the size in which they are matched: features depend on both sides."""

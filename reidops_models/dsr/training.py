@@ -7,10 +7,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from reidops_models.backbones import load_pretrained
 from reidops_models.dsr.losses import PairLoss, pair_loss
-from reidops_models.dsr.matcher import block_set
 from reidops_models.dsr.network import DsrNetwork
 from reidops_models.dsr.pairs import PairBatch, PairDataModule
 from reidops_models.dsr.recipe import DsrRecipe
+from reidops_models.matching import block_set
 from reidops_models.training.data import ReidDataModule, TrainingImages
 from reidops_models.training.module import ReidModule
 

@@ -6,7 +6,6 @@ A colour histogram, the baseline of every paper, is in `reidops_models.matching.
 from __future__ import annotations
 
 from reidops_models.matching.batches import device_of, embed_in_batches, rescale
-from reidops_models.matching.descriptors import DescriptorMatcher
 from reidops_models.matching.explanations import (
     Alignment,
     Block,
@@ -22,20 +21,27 @@ from reidops_models.matching.explanations import (
     Scale,
     ScoreMaps,
 )
-from reidops_models.matching.interface import Matcher, Role, probe_scale
+from reidops_models.matching.interface import DerivedMatcher, Embedding, Matcher, Role, probe_scale
 from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
+from reidops_models.matching.reconstruction import BlockMatcher, block_set
+from reidops_models.matching.table import MatchingError, distance_tables
+from reidops_models.matching.vectors import Metric, VectorMatcher, vector_distances
 
 __all__ = [
     "PAIR_MEMORY",
     "Alignment",
     "Block",
     "BlockGrid",
+    "BlockMatcher",
     "Box",
-    "DescriptorMatcher",
+    "DerivedMatcher",
+    "Embedding",
     "Explanation",
     "LocatedRegions",
     "Mark",
     "Matcher",
+    "MatchingError",
+    "Metric",
     "Outline",
     "Panel",
     "PartAttention",
@@ -44,10 +50,14 @@ __all__ = [
     "Scale",
     "ScoreMaps",
     "Tile",
+    "VectorMatcher",
+    "block_set",
     "cut_pairs",
     "device_of",
+    "distance_tables",
     "embed_in_batches",
     "pair_bar",
     "probe_scale",
     "rescale",
+    "vector_distances",
 ]

@@ -9,7 +9,7 @@ from matplotlib.colors import rgb_to_hsv
 from torch import Tensor
 
 from reidops_models.matching.explanations import Explanation
-from reidops_models.matching.interface import Role
+from reidops_models.matching.interface import Embedding, Role
 
 
 class HistogramMatcher:
@@ -27,10 +27,14 @@ class HistogramMatcher:
     """
 
     name = "colour histogram"
-    embedding = "histogram"
 
     def __init__(self, bins: int = 8) -> None:
         self.bins = bins
+
+    @property
+    def embedding(self) -> Embedding:
+        """A histogram of each image."""
+        return Embedding("histogram", options=(self.bins,))
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """(bins^3,) square roots of the colours' shares, float32, of each image."""

@@ -5,15 +5,35 @@ Images are float tensors `(3, H, W)`, RGB in [0, 1], of any size; a matcher resi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from reidops_models.matching.explanations import Explanation
 
 Role = Literal["probe", "gallery"]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What stands for an image between `embed` and `distances`: two matchers with equal embeddings make the same.
+
+    Attributes:
+        kind: what it is: a vector, a map, the image itself.
+        network: what made it, None without a network. Two networks are equal only if they are one object.
+        options: every other value that changes it, such as the size to which images are resized.
+
+    Example:
+        >>> Embedding("histogram", options=(8,)) == Embedding("histogram", options=(16,))
+        False
+    """
+
+    kind: str
+    network: nn.Module | None = None
+    options: tuple[Hashable, ...] = ()
 
 
 class Matcher(Protocol):
@@ -24,12 +44,14 @@ class Matcher(Protocol):
 
     Attributes:
         name: of the row.
-        embedding: what `embed` makes. Of the matchers that a paper builds together, those with one embedding make the
-            same, so that what one has embedded serves the next.
+        embedding: what `embed` makes. Matchers with equal embeddings make the same, so what one has embedded serves
+            the other.
     """
 
     name: str
-    embedding: str
+
+    @property
+    def embedding(self) -> Embedding: ...
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> Sequence[Any]:
         """Features of each image, in order. `role` says on which side of the comparison the images will stand."""
@@ -41,6 +63,23 @@ class Matcher(Protocol):
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
         """How one probe image was matched to one gallery image; None where a matcher compares images as a whole."""
+        ...
+
+
+@runtime_checkable
+class DerivedMatcher(Matcher, Protocol):
+    """A matcher whose distances follow from other rows of its table.
+
+    Where these rows are there already, `combine` makes its row from them. It can still embed and compare by itself.
+
+    Attributes:
+        sources: the names of these rows.
+    """
+
+    sources: tuple[str, ...]
+
+    def combine(self, distances: Mapping[str, Tensor]) -> Tensor:
+        """(P, G) distances from those of the sources, by name."""
         ...
 
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
-from reidops_models.matching import DescriptorMatcher, LocatedRegions, device_of
+from reidops_models.matching import LocatedRegions, VectorMatcher, device_of
 from reidops_models.mgre.network import MgreNetwork
 
 
-class MgreMatcher(DescriptorMatcher):
+class MgreMatcher(VectorMatcher):
     """Images are resized to one size and compared by their final features, of unit length: one minus the cosine.
 
     Args:

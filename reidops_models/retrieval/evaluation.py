@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from reidops_models.data import ReidDataset
-from reidops_models.matching import Matcher
+from reidops_models.matching import Matcher, MatchingError, distance_tables
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageFile, sample_images
 from reidops_models.retrieval.model import Model, find_model, with_matching
@@ -105,15 +105,9 @@ def _chosen(matchers: Sequence[Matcher], methods: Sequence[str] | None) -> list[
 def _match(
     matchers: Sequence[Matcher], probes: Sequence[ImageFile], gallery: Sequence[ImageFile], progress: bool
 ) -> Iterator[tuple[Matcher, Tensor]]:
-    """Each method with its (P, G) distances. Methods of one embedding, one after another, share their features."""
-    embedding = ""
-    for matcher in matchers:
-        try:
-            if matcher.embedding != embedding:
-                embedding = matcher.embedding
-                left = matcher.embed((image.read() for image in probes), role="probe", progress=progress)
-                right = matcher.embed((image.read() for image in gallery), progress=progress)
-            distances = matcher.distances(left, right, progress=progress)
-        except ValueError as error:
-            raise SearchError(f"{matcher.name}: {error}") from error
-        yield matcher, distances
+    """Each method with its (P, G) distances. Methods of one embedding share their features."""
+    sides = ((lambda side=side: (image.read() for image in side)) for side in (probes, gallery))
+    try:
+        yield from distance_tables(matchers, *sides, progress=progress)
+    except MatchingError as error:
+        raise SearchError(str(error)) from error

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-import reidops
 from reidops_models.data import resize_image
-from reidops_models.matching import PAIR_MEMORY, Alignment, Role, device_of, embed_in_batches, rescale
+from reidops_models.matching import (
+    PAIR_MEMORY,
+    Alignment,
+    BlockMatcher,
+    Embedding,
+    Metric,
+    Role,
+    device_of,
+    embed_in_batches,
+    vector_distances,
+)
 from reidops_models.stnreid.network import StnreidNetwork
 from reidops_models.stnreid.one_to_many import Embedded, affined_features, match_tiles
-
-Metric = Literal["euclidean", "cosine"]
 
 
 class ReidMatcher:
@@ -28,12 +34,16 @@ class ReidMatcher:
     """
 
     name = "ReID module alone"
-    embedding = "image and feature"
 
     def __init__(self, network: StnreidNetwork, *, metric: Metric = "euclidean", batch_size: int = 64) -> None:
         self.network = network
         self.metric = metric
         self.batch_size = batch_size
+
+    @property
+    def embedding(self) -> Embedding:
+        """Each image, resized, and its feature. The metric does not change them."""
+        return Embedding("image and feature", self.network)
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Embedded]:
         """The image, resized, and its feature: all that later comparisons need; 0.4 MB an image of 256x128."""
@@ -45,16 +55,17 @@ class ReidMatcher:
 
     def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
         """(P, G) distances of f_p and f_h."""
-        if not probes or not gallery:
-            return torch.zeros(len(probes), len(gallery))
-        left, right = (torch.stack([one.feature for one in side]) for side in (probes, gallery))
-        if self.metric == "cosine":
-            return (1 - F.normalize(left, dim=1) @ F.normalize(right, dim=1).mT).cpu()
-        return torch.cdist(left, right).cpu()
+        return vector_distances(self._vectors(probes), self._vectors(gallery), self.metric)
 
     def explain(self, probe: Tensor, gallery: Tensor) -> Alignment | None:
         """None: the images are compared as wholes."""
         return None
+
+    def _vectors(self, side: Sequence[Embedded]) -> list[Tensor]:
+        if not side:
+            return []
+        features = torch.stack([one.feature for one in side])
+        return list(F.normalize(features, dim=1) if self.metric == "cosine" else features)
 
 
 class StnMatcher(ReidMatcher):
@@ -121,9 +132,9 @@ class StnMatcher(ReidMatcher):
         )
 
 
-class ReconstructionMatcher:
-    """DSR on the same ReID module, "DSR(Our)" of table 4: the maps of a probe rebuilt from a gallery image's
-    (`reidops.dsr_distance`), the probe at its own size.
+class ReconstructionMatcher(BlockMatcher):
+    """DSR on the same ReID module, "DSR(Our)" of table 4: the maps of a probe rebuilt from a gallery image's, the probe
+    at its own size.
 
     Args:
         network: trained; put into evaluation mode by the caller.
@@ -133,38 +144,16 @@ class ReconstructionMatcher:
     """
 
     name = "DSR"
-    embedding = "map"
 
     def __init__(
         self, network: StnreidNetwork, *, beta: float = 0.4, probe_scale: float = 1.0, batch_size: int = 64
     ) -> None:
-        self.network = network
-        self.beta = beta
-        self.probe_scale = probe_scale
-        self.batch_size = batch_size
+        super().__init__(network, network.image_size, beta=beta, probe_scale=probe_scale, batch_size=batch_size)
+        self.network: StnreidNetwork = network
 
-    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
-        """The map (C, h, w) of each image, each location of unit length; of its own size on the probe side."""
-        scaled = (
-            resize_image(image, *self.network.image_size) if role == "gallery" else rescale(image, self.probe_scale)
-            for image in images
-        )
-        return embed_in_batches(
-            lambda batch: F.normalize(self.network.backbone(batch), dim=1),
-            scaled,
-            batch_size=self.batch_size,
-            progress=progress,
-            device=device_of(self.network),
-        )
-
-    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
-        """(P, G) mean reconstruction errors."""
-        with torch.inference_mode():
-            return reidops.dsr_distance(probes, gallery, self.beta, progress=progress).cpu()
-
-    def explain(self, probe: Tensor, gallery: Tensor) -> Alignment | None:
-        """None: this is a rival; its own package draws it."""
-        return None
+    def maps(self, images: Tensor) -> Tensor:
+        """The maps of the ReID module's trunk, each location of unit length."""
+        return F.normalize(self.network.backbone(images), dim=1)
 
 
 def distance(a: Tensor, b: Tensor, metric: Metric) -> Tensor:

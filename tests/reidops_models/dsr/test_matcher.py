@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.dsr import DsrMatcher, DsrNetwork, ResizingMatcher
-from reidops_models.dsr.matcher import block_set
 from reidops_models.dsr.recipe import NetworkOptions
+from reidops_models.matching import block_set
 
 SIZE = (64, 32)
 

@@ -18,6 +18,7 @@ from reidops_models.dsr import (
     SlidingWindowMatcher,
 )
 from reidops_models.dsr.recipe import NetworkOptions
+from reidops_models.matching import distance_tables
 from reidops_models.recipe import load_recipe
 
 SIZE = (64, 32)
@@ -155,6 +156,22 @@ def test_both_together(network: DsrNetwork, probes: list[Tensor], gallery: list[
                 for weight, table in zip((0.7, 0.3), tables, strict=True)
             )
             assert float(found[i, j]) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_a_table_makes_both_from_the_two_without_another_look(
+    network: DsrNetwork, probes: list[Tensor], gallery: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swm, amc, both = PAPER.build_rivals(network, load_recipe("dsr/demo"))
+    expected = both.distances(both.embed(probes, role="probe"), both.embed(gallery))
+
+    def another_look(*_: object, **__: object) -> None:
+        raise AssertionError("embedded again")
+
+    monkeypatch.setattr(FusedMatcher, "embed", another_look)
+    found = {
+        matcher.name: table for matcher, table in distance_tables([swm, amc, both], lambda: probes, lambda: gallery)
+    }
+    assert torch.equal(found[both.name], expected)
 
 
 def test_images_of_all_sizes_are_brought_to_the_gallerys(network: DsrNetwork, probes: list[Tensor]) -> None:

@@ -149,3 +149,6 @@ def test_dsr_on_the_reid_module(network: StnreidNetwork, probes: list[Tensor], g
     expected = reidops.dsr_distance(*maps, 0.3)
     found = matcher.distances(matcher.embed(probes, role="probe"), matcher.embed(gallery))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    shown = matcher.explain(probes[0], gallery[1])
+    assert shown.distance == pytest.approx(float(found[0, 1]), rel=1e-4)
+    assert len(shown.panels()) == 3

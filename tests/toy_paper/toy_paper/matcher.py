@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import resize_image
-from reidops_models.matching import DescriptorMatcher, PartAttention
+from reidops_models.matching import PartAttention, VectorMatcher
 from toy_paper.network import StripeNetwork
 
 
-class StripeMatcher(DescriptorMatcher):
+class StripeMatcher(VectorMatcher):
     """One minus the cosine, times the contrast."""
 
     name = "Stripes"
