@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from reidops_models.csn import CsnMatcher, CsnNetwork
-from reidops_models.csn.network import Description
+from reidops_models.csn.network import CsnDescription
 from reidops_models.csn.recipe import NetworkOptions
 
 SIZE, PROBES, GALLERY = (160, 60), 25, 50
@@ -38,7 +38,7 @@ class Search:
         self.matcher = CsnMatcher(self.network)
         self.probes, self.gallery = torch.rand(PROBES, 3, *SIZE), torch.rand(GALLERY, 3, *SIZE)
 
-    def describe(self) -> tuple[list[Description], list[Description]]:
+    def describe(self) -> tuple[list[CsnDescription], list[CsnDescription]]:
         return self.matcher.embed(self.probes, role="probe"), self.matcher.embed(self.gallery)
 
     def all_pairs(self) -> Tensor:

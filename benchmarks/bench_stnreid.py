@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.stnreid import StnMatcher, StnreidNetwork
-from reidops_models.stnreid.one_to_many import CACHED, Embedded, pair_bytes
+from reidops_models.stnreid.one_to_many import CACHED, ImageFeature, pair_bytes
 from reidops_models.stnreid.recipe import NetworkOptions
 
 
@@ -76,7 +76,7 @@ class Search:
             self.network.embed(images[: self.pairs - start])
 
 
-def naive_affined(network: StnreidNetwork, probe: Embedded, gallery: list[Embedded]) -> Tensor:
+def naive_affined(network: StnreidNetwork, probe: ImageFeature, gallery: list[ImageFeature]) -> Tensor:
     holistic = torch.stack([one.image for one in gallery])
     theta = network.locate(holistic, probe.image.expand_as(holistic))
     grid = F.affine_grid(theta, list(holistic.shape), align_corners=False)

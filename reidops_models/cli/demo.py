@@ -53,10 +53,10 @@ def run(options: argparse.Namespace) -> int:
     data = out / f"people-{options.size}-{options.seed}"
     say(f"drawing people into {data}")
     dataset = load_market1501(write_synthetic(data, size=options.size, seed=options.seed, progress=show_progress()))
-    say(f"training {RECIPE} on {len(dataset.train)} pictures")
+    say(f"training {RECIPE} on {len(dataset.train)} images")
     recipe = _scaled(load_recipe(RECIPE), options.size, options.seed)
     weights = train(recipe, dataset, out / "training", overwrite=True, progress=show_progress())
-    say(f"searching {len(dataset.gallery)} pictures for {len(dataset.probes('partial_query'))} partial probes")
+    say(f"searching {len(dataset.gallery)} images for {len(dataset.probes('partial_query'))} partial probes")
     evaluation = evaluate(weights, dataset, progress=show_progress())
     print_evaluation(evaluation)
     evaluation.write(out, images=24)

@@ -27,7 +27,7 @@ examples:
   reidops embed --images people/ --out descriptors --checkpoint runs/dpti/model
 
 In --out: descriptors.safetensors (the tensor `descriptors`, one row per image)
-and index.csv (columns row, picture, pid, camid; the last two where files are
+and index.csv (columns row, image, pid, camid; the last two where files are
 named as in Market-1501). The exit code is 1 where an image cannot be read.
 """
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     problems = Problems(report=lambda problem: complain(problem.message))
     images = find_files(options.images, problems)
     if not images:
-        raise CommandError(f"{options.images}: not one picture in it can be read")
+        raise CommandError(f"{options.images}: not one image in it can be read")
     options.out.mkdir(parents=True, exist_ok=True)
     descriptors = extract((image.read() for image in images), progress=show_progress())
     weights = options.out / "descriptors.safetensors"

@@ -197,8 +197,8 @@ def _write_report(
         facts={
             "matcher": matcher.name,
             "checkpoint": str(options.checkpoint or "shipped with the package"),
-            "probes": f"{len(found)} picture{'s' if len(found) != 1 else ''}",
-            "gallery": f"{len(gallery)} picture{'s' if len(gallery) != 1 else ''}",
+            "probes": f"{len(found)} image{'s' if len(found) != 1 else ''}",
+            "gallery": f"{len(gallery)} image{'s' if len(gallery) != 1 else ''}",
         },
         tables=[table] if table else [],
         notes=[*notes, *limit, *(problem.message for problem in problems)],

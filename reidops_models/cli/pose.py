@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     problems = Problems(report=lambda problem: complain(problem.message))
     images = find_files(options.images, problems)
     if not images:
-        raise CommandError(f"{options.images}: not one picture in it can be read")
+        raise CommandError(f"{options.images}: not one image in it can be read")
     out: Path = options.out or options.images.resolve().parent / KEYPOINTS_FILE
     base = out.resolve().parent
     joints, sizes = {}, {}
@@ -56,5 +56,5 @@ def run(options: argparse.Namespace) -> int:
     save_keypoints(unfinished, joints, sizes)
     unfinished.replace(out)
     unseen = sum(not pose[:, 2].any() for pose in joints.values())
-    print(f"written: {out} ({len(joints)} pictures, {unseen} of them without a joint)")
+    print(f"written: {out} ({len(joints)} images, {unseen} of them without a joint)")
     return PARTIAL if problems else 0

@@ -30,7 +30,7 @@ examples:
   reidops reproduce dpti --table table4
   reidops reproduce dsr --table figure13 --size tiny   a rehearsal; its numbers mean nothing
 
-In --out: NAME.md, NAME.json and pictures for each table.
+In --out: NAME.md, NAME.json and images for each table.
 """
 
 

@@ -48,9 +48,9 @@ class CsnPaper(Paper[CsnRecipe, CsnNetwork]):
         Raises:
             TrainingError: the images make no pairs.
         """
-        from reidops_models.csn.pairs import PairDataModule
+        from reidops_models.csn.pairs import CsnPairDataModule
 
-        return PairDataModule(images, recipe)
+        return CsnPairDataModule(images, recipe)
 
     def is_identity_weight(self, name: str) -> bool:
         """No weight belongs to the people of the training images: the classifier tells pairs, of one person or two."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import reidops
 from reidops_models.csn.losses import distances
-from reidops_models.csn.network import CONV4, CONV6, DIRECTIONS, CsnNetwork, Description
+from reidops_models.csn.network import CONV4, CONV6, DIRECTIONS, CsnDescription, CsnNetwork
 from reidops_models.matching import PAIR_MEMORY, cut_pairs, device_of, pair_bar
 
 CACHED = 8 << 20  # bytes of a tile's pairs on a CPU, about: more leave the caches, and take longer
@@ -35,8 +35,8 @@ class ComparedTile(NamedTuple):
 @torch.inference_mode()
 def compare_all(
     network: CsnNetwork,
-    probes: Sequence[Description],
-    gallery: Sequence[Description],
+    probes: Sequence[CsnDescription],
+    gallery: Sequence[CsnDescription],
     *,
     memory_budget: int = PAIR_MEMORY,
     progress: bool = False,
@@ -54,18 +54,21 @@ def compare_all(
     most = max(1, budget // pair_bytes(network))
 
     @lru_cache(maxsize=1)  # a block's images stay while all probes pass
-    def right_of(start: int, stop: int) -> Description:
-        return Description.stack(gallery[start:stop]).to(device)
+    def right_of(start: int, stop: int) -> CsnDescription:
+        return CsnDescription.stack(gallery[start:stop]).to(device)
 
     with pair_bar(len(probes) * len(gallery), progress) as bar:
         for tile in cut_pairs(len(probes), len(gallery), most=most, wide=WIDE, bar=bar):
-            left, right = Description.stack(probes[tile.probes]).to(device), right_of(tile.block.start, tile.block.stop)
+            left, right = (
+                CsnDescription.stack(probes[tile.probes]).to(device),
+                right_of(tile.block.start, tile.block.stop),
+            )
             logits = network.classify(project(network, left, right).flatten(0, 1))
             matched = logits.softmax(dim=1)[:, 1].unflatten(0, (len(left), -1))
             yield ComparedTile(tile.probes, tile.gallery, matched, distances(left.vectors[:, None], right.vectors))
 
 
-def project(network: CsnNetwork, probes: Description, gallery: Description) -> Tensor:
+def project(network: CsnNetwork, probes: CsnDescription, gallery: CsnDescription) -> Tensor:
     """What conv4 makes of all pairs' score maps, before its normalisation: (p, g, 32, 20, 8).
 
     conv4 is linear: it takes the maps of a level and a direction at a time, and on a CPU they are never held

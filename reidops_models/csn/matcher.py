@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reidops_models.csn.all_pairs import compare_all
-from reidops_models.csn.network import CsnNetwork, Description
+from reidops_models.csn.network import CsnDescription, CsnNetwork
 from reidops_models.data import resize_image
 from reidops_models.matching import PAIR_MEMORY, Embedding, Role, ScoreMaps, device_of, embed_in_batches
 
@@ -53,7 +53,9 @@ class CsnMatcher:
         """A description of each image."""
         return Embedding("description", self.network)
 
-    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Description]:
+    def embed(
+        self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False
+    ) -> list[CsnDescription]:
         """The description of each image, resized: all that later comparisons need. 0.4 MB an image of 160x60."""
         resized = (resize_image(image, *self.network.image_size) for image in images)
         return embed_in_batches(
@@ -65,7 +67,7 @@ class CsnMatcher:
         )
 
     def distances(
-        self, probes: Sequence[Description], gallery: Sequence[Description], *, progress: bool = False
+        self, probes: Sequence[CsnDescription], gallery: Sequence[CsnDescription], *, progress: bool = False
     ) -> Tensor:
         """(P, G), minus the scores of eq. 7."""
         found = torch.zeros(len(probes), len(gallery))

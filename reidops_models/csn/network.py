@@ -17,7 +17,7 @@ CONV4, CONV6 = 32, 500  # maps of conv4 and conv5, and of conv6
 
 
 @dataclass(frozen=True)
-class Description:
+class CsnDescription:
     """All that comparisons need of images; `maps`, `parts` and `theta` have an entry for each level.
 
     Attributes:
@@ -35,30 +35,30 @@ class Description:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def __getitem__(self, index: Tensor | slice) -> Description:
+    def __getitem__(self, index: Tensor | slice) -> CsnDescription:
         """The images of an index."""
         return self._each(itemgetter(index))
 
-    def to(self, device: torch.device) -> Description:
+    def to(self, device: torch.device) -> CsnDescription:
         """On a device."""
         return self._each(lambda value: value.to(device))
 
-    def unbind(self) -> list[Description]:
+    def unbind(self) -> list[CsnDescription]:
         """One for each image, without the dimension B."""
         return [self._each(itemgetter(index)) for index in range(len(self))]
 
     @staticmethod
-    def stack(images: Sequence[Description]) -> Description:
+    def stack(images: Sequence[CsnDescription]) -> CsnDescription:
         """The way back."""
         maps, parts, theta = (
             tuple(torch.stack(levels) for levels in zip(*(getattr(one, name) for one in images), strict=True))
             for name in ("maps", "parts", "theta")
         )
-        return Description(maps, parts, theta, torch.stack([one.vectors for one in images]))
+        return CsnDescription(maps, parts, theta, torch.stack([one.vectors for one in images]))
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Description:
+    def _each(self, change: Callable[[Tensor], Tensor]) -> CsnDescription:
         maps, parts, theta = (tuple(map(change, levels)) for levels in (self.maps, self.parts, self.theta))
-        return Description(maps, parts, theta, change(self.vectors))
+        return CsnDescription(maps, parts, theta, change(self.vectors))
 
 
 class CsnNetwork(nn.Module):
@@ -112,7 +112,7 @@ class CsnNetwork(nn.Module):
         self.conv6 = ConvolutionBlock(CONV4, CONV6, 1)
         self.classifier = nn.Linear(CONV6, 2)
 
-    def describe(self, images: Tensor) -> Description:
+    def describe(self, images: Tensor) -> CsnDescription:
         """All that is done once for an image: (B, 3, H, W) in [0, 1]."""
         maps, kept = images - 0.5, []
         for level, layer in enumerate(self.trunk, start=1):
@@ -121,11 +121,11 @@ class CsnNetwork(nn.Module):
                 kept.append(maps)
         found = [network.parts(level) for network, level in zip(self.similarity, kept, strict=True)]
         parts, theta = zip(*found, strict=True)
-        return Description(tuple(kept), parts, theta, self.ranking(parts))
+        return CsnDescription(tuple(kept), parts, theta, self.ranking(parts))
 
     forward = describe
 
-    def score_maps(self, probe: Description, gallery: Description) -> list[Tensor]:
+    def score_maps(self, probe: CsnDescription, gallery: CsnDescription) -> list[Tensor]:
         """Eq. 2 at each level: (*B, 2, T, C, H, W), first the probe's parts on the gallery's maps, then the reverse.
 
         Batch dimensions broadcast.
@@ -137,7 +137,7 @@ class CsnNetwork(nn.Module):
             found.append(torch.stack((forth, back), dim=-5))
         return found
 
-    def corners(self, images: Description) -> list[Tensor]:
+    def corners(self, images: CsnDescription) -> list[Tensor]:
         """(B, T, 4, 2) of each level: the corners (x, y) of the parts as fractions of the image, clockwise from the
         upper left."""
         found = []
@@ -149,7 +149,7 @@ class CsnNetwork(nn.Module):
             found.append(torch.stack((in_stripe[..., 0], rows[:, :1] + tall * in_stripe[..., 1]), dim=-1))
         return found
 
-    def compare(self, probe: Description, gallery: Description) -> Tensor:
+    def compare(self, probe: CsnDescription, gallery: CsnDescription) -> Tensor:
         """Logits (B, 2) of "two people" and "one person", for pairs of described images."""
         levels = [
             pool(maps.flatten(1, 3)) if pooled else maps.flatten(1, 3)

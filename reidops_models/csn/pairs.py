@@ -1,4 +1,4 @@
-"""What CSN trains on, sec. 4.2: pairs of one person's pictures, and two negative pairs for each."""
+"""What CSN trains on, sec. 4.2: pairs of one person's images, and two negative pairs for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reidops_models.csn.recipe import CsnRecipe
 from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
 
 
-class PairBatch(NamedTuple):
+class CsnPairBatch(NamedTuple):
     """images (2 B, 3, H, W) in [0, 1]; pairs (N, 2), indices of images; matched (N,), whether they show one person."""
 
     images: Tensor
@@ -22,12 +22,12 @@ class PairBatch(NamedTuple):
 
 
 class PositivePairs(Dataset[Any]):
-    """Every two pictures of one person, of two cameras where there are two, `copies` times each.
+    """Every two images of one person, of two cameras where there are two, `copies` times each.
 
     Loaders fetch whole batches.
 
     Raises:
-        TrainingError: nobody has two pictures, or there is only one person.
+        TrainingError: nobody has two images, or there is only one person.
     """
 
     def __init__(self, images: TrainingImages, *, across_cameras: bool, copies: int = 1) -> None:
@@ -37,7 +37,7 @@ class PositivePairs(Dataset[Any]):
         found = [_pairs(np.flatnonzero(labels == label), cameras, across_cameras) for label in np.unique(labels)]
         self.pairs = torch.from_numpy(np.concatenate(found)).repeat(copies, 1)
         if not len(self.pairs) or images.identities < 2:
-            raise TrainingError("pairs: expected two people or more, and two pictures of one; there are none")
+            raise TrainingError("pairs: expected two people or more, and two images of one; there are none")
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -51,11 +51,11 @@ class PositivePairs(Dataset[Any]):
         return images, self.images.__getitems__(other)[0], labels
 
 
-class PairDataModule(ReidDataModule):
-    """Batches of :class:`PairBatch`.
+class CsnPairDataModule(ReidDataModule):
+    """Batches of :class:`CsnPairBatch`.
 
-    The negative pairs of a positive one take its first picture, and the second of others in the batch, at random: so
-    a batch has three times as many pairs as positive ones, and each picture passes the trunk once.
+    The negative pairs of a positive one take its first image, and the second of others in the batch, at random: so
+    a batch has three times as many pairs as positive ones, and each image passes the trunk once.
     """
 
     def __init__(self, images: TrainingImages, recipe: CsnRecipe) -> None:
@@ -66,15 +66,15 @@ class PairDataModule(ReidDataModule):
         self.batch_size = max(2, recipe.batches.size // (1 + self.negatives))
 
     def prepare(self, batch: Any) -> Any:
-        """Augment every picture by itself, turn a pair around in half of the cases, draw the negative pairs."""
+        """Augment every image by itself, turn a pair around in half of the cases, draw the negative pairs."""
         one, other, labels = batch
         images = self.augmented(torch.cat((one, other)))
-        pairs, matched = draw_pairs(labels, self.negatives)
+        pairs, matched = positive_and_negative_pairs(labels, self.negatives)
         turned = torch.rand(len(pairs), device=pairs.device) < 0.5
-        return PairBatch(images, torch.where(turned[:, None], pairs.flip(1), pairs), matched)
+        return CsnPairBatch(images, torch.where(turned[:, None], pairs.flip(1), pairs), matched)
 
 
-def draw_pairs(labels: Tensor, negatives: int) -> tuple[Tensor, Tensor]:
+def positive_and_negative_pairs(labels: Tensor, negatives: int) -> tuple[Tensor, Tensor]:
     """Pairs (N, 2) of 2 B images, the i-th and the (B + i)-th of which show labels (B,), and whether they match.
 
     First the B positive pairs; then, for each of them that meets another label, `negatives` of image i and another
@@ -94,9 +94,9 @@ def draw_pairs(labels: Tensor, negatives: int) -> tuple[Tensor, Tensor]:
     return torch.cat((positive, negative)), matched
 
 
-def _pairs(pictures: np.ndarray, cameras: np.ndarray, across_cameras: bool) -> np.ndarray:
-    """(N, 2) of one person's pictures."""
-    one, other = np.triu_indices(len(pictures), k=1)
-    pairs = np.stack((pictures[one], pictures[other]), axis=1)
+def _pairs(images: np.ndarray, cameras: np.ndarray, across_cameras: bool) -> np.ndarray:
+    """(N, 2) of one person's images."""
+    one, other = np.triu_indices(len(images), k=1)
+    pairs = np.stack((images[one], images[other]), axis=1)
     different = cameras[pairs[:, 0]] != cameras[pairs[:, 1]]
     return pairs[different] if across_cameras and different.any() else pairs

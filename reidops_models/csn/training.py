@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from reidops_models.csn.losses import contrastive_loss, prior_losses
 from reidops_models.csn.network import CsnNetwork
-from reidops_models.csn.pairs import PairBatch
+from reidops_models.csn.pairs import CsnPairBatch
 from reidops_models.csn.recipe import CsnRecipe
 from reidops_models.training.module import ReidModule
 
@@ -19,7 +19,7 @@ class PairModule(ReidModule):
         super().__init__(network, recipe)
         self.objective = recipe.objective
 
-    def training_step(self, batch: PairBatch, index: int) -> Tensor:  # type: ignore[override]  # batches of pairs
+    def training_step(self, batch: CsnPairBatch, index: int) -> Tensor:  # type: ignore[override]  # batches of pairs
         network, weights = self.network, self.objective
         assert isinstance(network, CsnNetwork)
         described = network.describe(batch.images)

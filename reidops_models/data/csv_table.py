@@ -1,4 +1,4 @@
-"""Anybody's own pictures, named in a CSV file with the columns path, pid, camid and split."""
+"""Anybody's own images, named in a CSV file with the columns path, pid, camid and split."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import os
 from pathlib import Path
 
-from .dataset import UNKNOWN, DatasetError, ReidDataset, Sample
+from reidops_models.data.dataset import UNKNOWN, DatasetError, ReidDataset, Sample
 
 __all__ = ["load_csv"]
 
@@ -15,11 +15,11 @@ COLUMNS = ("path", "pid", "split")  # and camid, which may be left out
 
 
 def load_csv(path: str | os.PathLike[str]) -> ReidDataset:
-    """Load the pictures that a CSV file lists.
+    """Load the images that a CSV file lists.
 
-    A header, then a line for each picture: `path`, from the file's own folder; `pid`, a whole number; `camid`, one
+    A header, then a line for each image: `path`, from the file's own folder; `pid`, a whole number; `camid`, one
     too, or nothing; and `split`, train, query or gallery. Other columns may be there. Without cameras no protocol
-    leaves a gallery picture out: probes are camera 0, the gallery is camera 1.
+    leaves a gallery image out: probes are camera 0, the gallery is camera 1.
 
     Raises:
         DatasetError: the file cannot be read, or a line is in another form; the message names it.

@@ -1,4 +1,4 @@
-"""CUHK01: 971 people, two pictures of each by either of two cameras, all in the folder `campus`.
+"""CUHK01: 971 people, two images of each by either of two cameras, all in the folder `campus`.
 
 W. Li, R. Zhao, X. Wang, "Human Reidentification with Transferred Metric Learning", ACCV 2012.
 """
@@ -9,10 +9,10 @@ import os
 import re
 from pathlib import Path
 
-from .dataset import DatasetError, ReidDataset, Sample
-from .folders import find_folders
-from .images import list_images
-from .splits import draw_people, parse_number, two_camera_split
+from reidops_models.data.dataset import DatasetError, ReidDataset, Sample
+from reidops_models.data.folders import find_folders
+from reidops_models.data.images import list_images
+from reidops_models.data.splits import draw_people, parse_number, two_camera_split
 
 __all__ = ["is_cuhk01", "load_cuhk01"]
 
@@ -21,17 +21,17 @@ FOLDER = "campus"
 PEOPLE = 971
 SPLITS = {"871": (871, 100), "485": (485, 486)}  # people to train on, and to search for
 NUMBERS = 100  # of either, as many as anybody draws
-_NAME = re.compile(r"(?P<pid>[0-9]{4})(?P<picture>[0-9]{3})")
+_NAME = re.compile(r"(?P<pid>[0-9]{4})(?P<image>[0-9]{3})")
 
 
 def is_cuhk01(root: str | os.PathLike[str]) -> bool:
-    """Whether a folder has `campus` with pictures named as this set's."""
+    """Whether a folder has `campus` with images named as this set's."""
     folders = find_folders(root, [FOLDER])
     return folders is not None and any(_NAME.fullmatch(path.stem) for path in list_images(folders[FOLDER]))
 
 
 def load_cuhk01(root: str | os.PathLike[str], setting: str = "871-0") -> ReidDataset:
-    """Load CUHK01: `campus/0001001.png`, person 1 and picture 1; pictures 1 and 2 are by the first camera.
+    """Load CUHK01: `campus/0001001.png`, person 1 and image 1; images 1 and 2 are by the first camera.
 
     Args:
         root: the data set's folder, or one that holds nothing but it.
@@ -56,7 +56,7 @@ def load_cuhk01(root: str | os.PathLike[str], setting: str = "871-0") -> ReidDat
         match = _NAME.fullmatch(path.stem)
         if match is None:
             raise DatasetError(f"{path}: expected a name of seven digits, such as 0001001.png")
-        samples.append(Sample(path, int(match["pid"]), (int(match["picture"]) - 1) // 2))
+        samples.append(Sample(path, int(match["pid"]), (int(match["image"]) - 1) // 2))
     people = sorted({sample.pid for sample in samples})
     counts = SPLITS[size]
     if len(people) < sum(counts):

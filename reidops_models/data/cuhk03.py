@@ -1,4 +1,4 @@
-"""CUHK03: 1467 people, each seen by one of five pairs of cameras; all pictures in one MATLAB file.
+"""CUHK03: 1467 people, each seen by one of five pairs of cameras; all images in one MATLAB file.
 
 W. Li, R. Zhao, T. Xiao, X. Wang, "DeepReID: Deep Filter Pairing Neural Network for Person Re-identification", CVPR
 2014. The new protocol: Z. Zhong, L. Zheng, D. Cao, S. Li, "Re-ranking Person Re-identification with k-reciprocal
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .dataset import DatasetError, ReidDataset, Sample
-from .images import list_images
-from .splits import draw_people, parse_number, two_camera_split
+from reidops_models.data.dataset import DatasetError, ReidDataset, Sample
+from reidops_models.data.images import list_images
+from reidops_models.data.splits import draw_people, parse_number, two_camera_split
 
 __all__ = ["is_cuhk03", "load_cuhk03"]
 
@@ -46,7 +46,7 @@ def is_cuhk03(root: str | os.PathLike[str]) -> bool:
 def load_cuhk03(root: str | os.PathLike[str], setting: str = "detected-new") -> ReidDataset:
     """Load CUHK03, by either protocol, with detected or hand-drawn boxes: four settings whose results differ.
 
-    The first call writes the file's pictures into `images_detected` or `images_labeled` beside it, as PNG files that
+    The first call writes the file's images into `images_detected` or `images_labeled` beside it, as PNG files that
     are named by camera pair, person in it, view and number (`1_001_2_06.png`), as other toolboxes do.
 
     Args:
@@ -73,9 +73,9 @@ def load_cuhk03(root: str | os.PathLike[str], setting: str = "detected-new") -> 
     if release is None:
         raise DatasetError(f"{root}: expected the file {MAT}")
     if protocol == "new":
-        return _new_protocol(release, boxes, _pictures(release, boxes))
+        return _new_protocol(release, boxes, _images(release, boxes))
     test_set = parse_number(number or "0", root, setting, TEST_SETS)
-    return _old_protocol(release, boxes, _pictures(release, boxes), test_set)
+    return _old_protocol(release, boxes, _images(release, boxes), test_set)
 
 
 def _release(root: Path) -> Path | None:
@@ -123,15 +123,15 @@ def _new_protocol(release: Path, boxes: str, samples: list[Sample]) -> ReidDatas
     known = {sample.path.stem: sample for sample in samples}
     missing = [name for name in names if Path(name).stem not in known]
     if missing:
-        raise DatasetError(f"{path}: names {len(missing)} pictures that {MAT} has not, {missing[0]} first")
+        raise DatasetError(f"{path}: names {len(missing)} images that {MAT} has not, {missing[0]} first")
     listed = {split: [known[Path(names[i]).stem] for i in where] for split, where in indices.items()}
     train, query, gallery = (listed[split] for split in ("train", "query", "gallery"))
     variant = f"{boxes} boxes, new protocol"
     return ReidDataset(NAME, release, train, query, gallery, variant=variant, people=NEW_PEOPLE)
 
 
-def _pictures(release: Path, boxes: str) -> list[Sample]:
-    """All pictures, written first where they are not there."""
+def _images(release: Path, boxes: str) -> list[Sample]:
+    """All images, written first where they are not there."""
     folder = release / f"images_{boxes}"
     if not folder.is_dir():
         unfinished = folder.with_name(folder.name + ".part")
@@ -148,15 +148,15 @@ def _pictures(release: Path, boxes: str) -> list[Sample]:
 
 
 def _stored(mat: Any, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and pixels (H, W, 3) of every picture; MATLAB's arrays come with their axes reversed."""
+    """Name and pixels (H, W, 3) of every image; MATLAB's arrays come with their axes reversed."""
     if boxes not in mat:
         raise DatasetError(f"{mat.filename}: has no {boxes!r}")
     for pair, of_pair in enumerate(mat[boxes][0], start=1):
         people = np.asarray(mat[of_pair]).T
-        for person, pictures in enumerate(people, start=1):
-            for number, reference in enumerate(pictures, start=1):
+        for person, images in enumerate(people, start=1):
+            for number, reference in enumerate(images, start=1):
                 pixels = np.asarray(mat[reference]).T
-                if pixels.ndim == 3 and pixels.size:  # a place without a picture holds an empty array
+                if pixels.ndim == 3 and pixels.size:  # a place without an image holds an empty array
                     view = 1 if number <= 5 else 2
                     yield f"{pair}_{person:03d}_{view}_{number:02d}.png", np.ascontiguousarray(pixels)
 

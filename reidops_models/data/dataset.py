@@ -1,4 +1,4 @@
-"""What a re-identification data set is: labelled picture files in three splits, and probe sets beside them."""
+"""What a re-identification data set is: labelled image files in three splits, and probe sets beside them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN = -1
 """Identity or camera that is not known. In Market-1501 identity -1 is junk, which counts neither for nor against."""
 
 DISTRACTOR = 0
-"""Identity of Market-1501's distractors: gallery pictures that show none of the probes' people."""
+"""Identity of Market-1501's distractors: gallery images that show none of the probes' people."""
 
 
 class DatasetError(ValueError):
@@ -22,7 +22,7 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of one person: the file, the identity and the camera, both as the file name numbers them."""
+    """One image of one person: the file, the identity and the camera, both as the file name numbers them."""
 
     path: Path
     pid: int = UNKNOWN
@@ -36,7 +36,7 @@ class ReidDataset:
     Attributes:
         name: which data set, for tables and messages.
         root: its folder.
-        train: pictures to learn from; empty for a set that serves evaluation only.
+        train: images to learn from; empty for a set that serves evaluation only.
         query: the standard probes.
         gallery: what probes are searched in; junk is left out, distractors are kept.
         extra_probes: further probe sets by folder name, such as `partial_query`.

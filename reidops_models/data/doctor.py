@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
-from .dataset import DISTRACTOR, ReidDataset, Sample
-from .market1501 import MARKET1501_FOLDER
-from .synthetic.annotations import read_header
-from .synthetic.benchmark import BenchmarkSize
+from reidops_models.data.dataset import DISTRACTOR, ReidDataset, Sample
+from reidops_models.data.market1501 import MARKET1501_FOLDER
+from reidops_models.data.synthetic.annotations import read_header
+from reidops_models.data.synthetic.benchmark import BenchmarkSize
 
 __all__ = ["MARKET1501_COUNTS", "PARTIAL_COUNTS", "describe"]
 
 MARKET1501_COUNTS = {"train": 12_936, "query": 3_368, "gallery": 15_913, "junk": 3_819}
-"""Pictures of Market-1501 as published; `bounding_box_test` holds gallery and junk, 19,732 files."""
+"""Images of Market-1501 as published; `bounding_box_test` holds gallery and junk, 19,732 files."""
 
 PARTIAL_COUNTS = {
     "partial-reid": {"query": 300, "partial_query": 300, "occluded_query": 300, "gallery": 300},
     "partial-ilids": {"query": 119, "gallery": 119},
 }
-"""Pictures of the partial sets: 60 people x 5 of each kind, and 119 people with one of each."""
+"""Images of the partial sets: 60 people x 5 of each kind, and 119 people with one of each."""
 
 PICTURES = {
     "dukemtmc-reid": {"train": 16_522, "query": 2_228, "gallery": 17_661},
@@ -28,7 +28,7 @@ PICTURES = {
     "msmt17": {"train": 32_621, "query": 11_659, "gallery": 82_161},
     "occluded-reid": {"query": 1_000, "gallery": 1_000},
 }
-"""Pictures of other sets, as published."""
+"""Images of other sets, as published."""
 
 
 def describe(dataset: ReidDataset) -> str:
@@ -41,9 +41,9 @@ def describe(dataset: ReidDataset) -> str:
         >>> print(describe(ReidDataset("market1501", Path("mine"), [], mine[1:], mine)))
         market1501: mine
           variant: own data in Market-1501 layout
-          train: 0 pictures
-          query: 1 picture, 1 identity, 1 camera
-          gallery: 2 pictures, 2 identities, 1 camera
+          train: 0 images
+          query: 1 image, 1 identity, 1 camera
+          gallery: 2 images, 2 identities, 1 camera
     """
     lines = [f"{dataset.name}: {dataset.root}", *(f"  {line}" for line in _examine(dataset))]
     splits = {"train": dataset.train, **{name: dataset.probes(name) for name in dataset.probe_sets}}
@@ -89,13 +89,13 @@ def _examine_partial(dataset: ReidDataset, counts: Mapping[str, int]) -> list[st
     expected = {name: count for name, count in PARTIAL_COUNTS[dataset.name].items() if name in counts}
     lines = [f"variant: {dataset.variant}", *_differences(counts, expected, "published")]
     if dataset.name == "partial-ilids":
-        # Two versions of its pictures are in circulation; their sizes tell which one a result rests on.
+        # Two versions of its images are in circulation; their sizes tell which one a result rests on.
         sizes = " and ".join(
             f"{name} {_sizes(s)}" for name, s in (("query", dataset.query), ("gallery", dataset.gallery))
         )
-        lines.append(f"pictures of two versions exist; these have, height x width: {sizes}")
+        lines.append(f"images of two versions exist; these have, height x width: {sizes}")
     elif len(dataset.extra_probes) < 2:
-        lines.append(f"not there: {'occluded' if 'partial_query' in dataset.extra_probes else 'partial'} pictures")
+        lines.append(f"not there: {'occluded' if 'partial_query' in dataset.extra_probes else 'partial'} images")
     return lines
 
 
@@ -111,7 +111,7 @@ def _examine_people(dataset: ReidDataset) -> list[str]:
 
 
 def _sizes(samples: Sequence[Sample]) -> str:
-    """The smallest and the largest picture, from the files' headers alone."""
+    """The smallest and the largest image, from the files' headers alone."""
     found = set()
     for sample in samples:
         try:
@@ -131,10 +131,10 @@ def _differences(counts: Mapping[str, int], expected: Mapping[str, int], source:
 
 def _summary(samples: Sequence[Sample]) -> str:
     if not samples:
-        return "0 pictures"
+        return "0 images"
     identities = _count(len({sample.pid for sample in samples}), "identity", "identities")
     cameras = _count(len({sample.camid for sample in samples}), "camera", "cameras")
-    return f"{_count(len(samples), 'picture', 'pictures')}, {identities}, {cameras}"
+    return f"{_count(len(samples), 'image', 'images')}, {identities}, {cameras}"
 
 
 def _count(number: int, one: str, many: str) -> str:

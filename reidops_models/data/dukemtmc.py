@@ -1,7 +1,7 @@
 """DukeMTMC-reID and Occluded-Duke: Market-1501's folders, other names.
 
 E. Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking", ECCV workshops 2016;
-J. Miao et al., "Pose-Guided Feature Alignment for Occluded Person Re-identification", ICCV 2019. The pictures were
+J. Miao et al., "Pose-Guided Feature Alignment for Occluded Person Re-identification", ICCV 2019. The images were
 withdrawn by those who made them, for the privacy of the people in them: this reads a copy that somebody has, and says
 so.
 """
@@ -13,10 +13,10 @@ import re
 import warnings
 from dataclasses import replace
 
-from .dataset import DatasetError, ReidDataset
-from .folders import find_folders
-from .images import list_images
-from .market1501 import load_market1501
+from reidops_models.data.dataset import DatasetError, ReidDataset
+from reidops_models.data.folders import find_folders
+from reidops_models.data.images import list_images
+from reidops_models.data.market1501 import load_market1501
 
 __all__ = ["is_dukemtmc", "load_dukemtmc"]
 

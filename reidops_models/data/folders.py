@@ -1,4 +1,4 @@
-"""Data sets without cameras: a folder of probes, a folder of gallery pictures, and identities in the file names."""
+"""Data sets without cameras: a folder of probes, a folder of gallery images, and identities in the file names."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .dataset import DatasetError, Sample
-from .images import list_images
+from reidops_models.data.dataset import DatasetError, Sample
+from reidops_models.data.images import list_images
 
-__all__ = ["GALLERY_CAMERA", "PROBE_CAMERA", "find_folders", "load_people", "one_picture_each"]
+__all__ = ["GALLERY_CAMERA", "PROBE_CAMERA", "find_folders", "load_people", "one_image_each"]
 
 PROBE_CAMERA, GALLERY_CAMERA = 0, 1
-"""Toolboxes give these to sets that name no cameras, so that no protocol leaves a gallery picture out."""
+"""Toolboxes give these to sets that name no cameras, so that no protocol leaves a gallery image out."""
 
 _DEPTH = 3  # folders that hold nothing but the next one
 _LEFT_BY_ARCHIVES = "__macosx"
@@ -36,17 +36,17 @@ def find_folders(root: str | os.PathLike[str], names: Sequence[str]) -> dict[str
     return None
 
 
-def one_picture_each(folder: Path) -> bool:
-    """Whether no number begins the names of two pictures; a name without a number says nothing."""
+def one_image_each(folder: Path) -> bool:
+    """Whether no number begins the names of two images; a name without a number says nothing."""
     numbers = [int(number[0]) for path in list_images(folder, recursive=True) if (number := _number(path))]
     return len(numbers) == len(set(numbers))
 
 
 def load_people(folder: Path, camid: int) -> list[Sample]:
-    """Every picture of a folder, and of folders in it; the number that its name begins with is the identity.
+    """Every image of a folder, and of folders in it; the number that its name begins with is the identity.
 
     Raises:
-        DatasetError: there are no pictures, or a name begins with no number.
+        DatasetError: there are no images, or a name begins with no number.
 
     Example:
         >>> load_people(Path("Partial-REID/whole_body_images"), GALLERY_CAMERA)  # doctest: +SKIP
@@ -54,7 +54,7 @@ def load_people(folder: Path, camid: int) -> list[Sample]:
     """
     paths = list_images(folder, recursive=True)
     if not paths:
-        raise DatasetError(f"{folder}: no picture files in this folder")
+        raise DatasetError(f"{folder}: no image files in this folder")
     samples = []
     for path in paths:
         number = _number(path)

@@ -1,4 +1,4 @@
-"""Reading picture files: one function that reads, one that lists, one error that says what is wrong."""
+"""Reading image files: one function that reads, one that lists, one error that says what is wrong."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".t
 
 
 class ImageError(ValueError):
-    """A file that cannot be read as a picture. The message is one line that begins with the file's path."""
+    """A file that cannot be read as an image. The message is one line that begins with the file's path."""
 
 
 def read_image(path: str | os.PathLike[str]) -> Tensor:
-    """Read a picture file as RGB.
+    """Read an image file as RGB.
 
     An orientation noted in the file's EXIF block is applied, transparency is dropped, and 16-bit grey is scaled to
     the same range.
 
     Args:
-        path: a picture file of any size that Pillow reads.
+        path: an image file of any size that Pillow reads.
 
     Returns:
         float32 tensor (3, H, W), values in [0, 1].
 
     Raises:
-        ImageError: the file is missing, empty, truncated, not a picture, or has no pixels.
+        ImageError: the file is missing, empty, truncated, not an image, or has no pixels.
 
     Example:
         >>> from pathlib import Path
@@ -51,10 +51,10 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
 
 
 def _read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
-    """The picture as uint8 (H, W, 3), as :func:`read_image` reads it before scaling. A new array each time."""
+    """The image as uint8 (H, W, 3), as :func:`read_image` reads it before scaling. A new array each time."""
     path = Path(path)
     if not path.is_file():
-        raise ImageError(f"{path}: {'is a folder, not a picture' if path.is_dir() else 'no such file'}")
+        raise ImageError(f"{path}: {'is a folder, not an image' if path.is_dir() else 'no such file'}")
     try:
         if path.stat().st_size == 0:
             raise ImageError(f"{path}: the file is empty (0 bytes)")
@@ -66,7 +66,7 @@ def _read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: not a picture in a format that Pillow reads") from None
+        raise ImageError(f"{path}: not an image in a format that Pillow reads") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{path}: larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
     except (
@@ -75,7 +75,7 @@ def _read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path}: damaged or truncated ({reason})") from error
     if pixels.size == 0:
-        raise ImageError(f"{path}: the picture has no pixels")
+        raise ImageError(f"{path}: the image has no pixels")
     return pixels
 
 
@@ -87,7 +87,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """The picture files of a folder, told by their suffix, sorted by path. Hidden files are left out, and what is
+    """The image files of a folder, told by their suffix, sorted by path. Hidden files are left out, and what is
     in hidden folders. A link to nothing is listed: reading it says what is wrong.
 
     Args:

@@ -1,7 +1,7 @@
-"""Body joints of pictures, from a COCO keypoints file: the format that every pose estimator writes.
+"""Body joints of images, from a COCO keypoints file: the format that every pose estimator writes.
 
-Two layouts are read: a data set ({"images": [...], "annotations": [...]}, pictures by their `file_name`), and a list of
-results ([{"image_id": "a.jpg", "keypoints": [...]}, ...], pictures by their `image_id`).
+Two layouts are read: a data set ({"images": [...], "annotations": [...]}, images by their `file_name`), and a list of
+results ([{"image_id": "a.jpg", "keypoints": [...]}, ...], images by their `image_id`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .dataset import DatasetError
+from reidops_models.data.dataset import DatasetError
 
 __all__ = ["KEYPOINTS", "KEYPOINTS_FILE", "load_keypoints", "mirrored_joints", "save_keypoints"]
 
@@ -30,15 +30,15 @@ KEYPOINTS = (
 
 
 def load_keypoints(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Joints by picture.
+    """Joints by image.
 
-    Of several people in a picture the one with the highest `score` is taken, or, without scores, the first.
+    Of several people in an image the one with the highest `score` is taken, or, without scores, the first.
 
     Args:
         path: a COCO keypoints file.
 
     Returns:
-        By the picture's name, as the file has it: (17, 3) float32, x and y in pixels, and v: above 0 where a joint is
+        By the image's name, as the file has it: (17, 3) float32, x and y in pixels, and v: above 0 where a joint is
         there. COCO's v is 0, 1 (hidden) or 2 (seen); pose estimators write how sure they are.
 
     Raises:
@@ -74,11 +74,11 @@ def save_keypoints(path: str | os.PathLike[str], joints: Mapping[str, Tensor], s
 
     Args:
         path: of the file.
-        joints: by picture, as :func:`load_keypoints` gives them.
-        sizes: (height, width) of each picture, in pixels.
+        joints: by image, as :func:`load_keypoints` gives them.
+        sizes: (height, width) of each image, in pixels.
 
     Raises:
-        KeyError: a picture without a size.
+        KeyError: an image without a size.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -109,7 +109,7 @@ def save_keypoints(path: str | os.PathLike[str], joints: Mapping[str, Tensor], s
 
 
 def mirrored_joints() -> list[int]:
-    """Where each joint is found in a mirrored picture: left and right change places.
+    """Where each joint is found in a mirrored image: left and right change places.
 
     Example:
         >>> [KEYPOINTS[index] for index in mirrored_joints()][5:7]

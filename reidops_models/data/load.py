@@ -6,17 +6,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from .csv_table import load_csv
-from .cuhk01 import is_cuhk01, load_cuhk01
-from .cuhk03 import is_cuhk03, load_cuhk03
-from .dataset import DatasetError, ReidDataset
-from .dukemtmc import is_dukemtmc, load_dukemtmc
-from .market1501 import MARKET1501_FOLDER, load_market1501
-from .msmt17 import is_msmt17, load_msmt17
-from .occluded_reid import is_occluded_reid, load_occluded_reid
-from .partial_ilids import is_partial_ilids, load_partial_ilids
-from .partial_reid import is_partial_reid, load_partial_reid
-from .viper import is_viper, load_viper
+from reidops_models.data.csv_table import load_csv
+from reidops_models.data.cuhk01 import is_cuhk01, load_cuhk01
+from reidops_models.data.cuhk03 import is_cuhk03, load_cuhk03
+from reidops_models.data.dataset import DatasetError, ReidDataset
+from reidops_models.data.dukemtmc import is_dukemtmc, load_dukemtmc
+from reidops_models.data.market1501 import MARKET1501_FOLDER, load_market1501
+from reidops_models.data.msmt17 import is_msmt17, load_msmt17
+from reidops_models.data.occluded_reid import is_occluded_reid, load_occluded_reid
+from reidops_models.data.partial_ilids import is_partial_ilids, load_partial_ilids
+from reidops_models.data.partial_reid import is_partial_reid, load_partial_reid
+from reidops_models.data.viper import is_viper, load_viper
 
 __all__ = ["load_dataset"]
 
@@ -53,7 +53,7 @@ _EXPECTED = (
 
 def load_dataset(root: str | os.PathLike[str], query: str | None = None, *, setting: str | None = None) -> ReidDataset:
     """Load a data set in the layout that its folders show: Market-1501's, DukeMTMC-reID's and Occluded-Duke's,
-    MSMT17's, Partial-REID's, Occluded-REID's, Partial-iLIDS's, CUHK03's, CUHK01's or VIPeR's; or one's own pictures.
+    MSMT17's, Partial-REID's, Occluded-REID's, Partial-iLIDS's, CUHK03's, CUHK01's or VIPeR's; or one's own images.
 
     Args:
         root: the data set's folder, as it is unpacked, or a CSV file (:func:`load_csv`).

@@ -9,9 +9,9 @@ import os
 import re
 from pathlib import Path
 
-from .dataset import UNKNOWN, DatasetError, ReidDataset, Sample
-from .images import list_images
-from .synthetic.annotations import ANNOTATIONS_FILE
+from reidops_models.data.dataset import UNKNOWN, DatasetError, ReidDataset, Sample
+from reidops_models.data.images import list_images
+from reidops_models.data.synthetic.annotations import ANNOTATIONS_FILE
 
 __all__ = ["MARKET1501_FOLDER", "load_folder", "load_market1501", "parse_market1501_name"]
 
@@ -37,12 +37,12 @@ def parse_market1501_name(name: str) -> tuple[int, int] | None:
 
 
 def load_folder(folder: str | os.PathLike[str], recursive: bool = False) -> list[Sample]:
-    """Every picture file of a folder, whatever its name.
+    """Every image file of a folder, whatever its name.
 
     Files named as in Market-1501 get identity and camera from the name; all others have both unknown (-1).
 
     Raises:
-        DatasetError: the folder is missing or holds no picture files.
+        DatasetError: the folder is missing or holds no image files.
     """
     paths = _list_split(Path(folder), recursive)
     return [Sample(path, *(parse_market1501_name(path.name) or (UNKNOWN, UNKNOWN))) for path in paths]
@@ -52,7 +52,7 @@ def load_market1501(root: str | os.PathLike[str]) -> ReidDataset:
     """Load a data set in Market-1501 layout.
 
     `query` and `bounding_box_test` must be there; without `bounding_box_train` the set serves evaluation only. Every
-    other folder whose name ends in `_query` and that holds pictures is an extra probe set, and a folder `validation`,
+    other folder whose name ends in `_query` and that holds images is an extra probe set, and a folder `validation`,
     itself in this layout, becomes `validation`. Junk (identity -1) is left out, distractors (identity 0) are kept.
 
     Args:
@@ -86,7 +86,7 @@ def _list_split(folder: Path, recursive: bool = False) -> list[Path]:
     except OSError as error:
         raise DatasetError(str(error)) from error
     if not paths:
-        raise DatasetError(f"{folder}: no picture files in this folder")
+        raise DatasetError(f"{folder}: no image files in this folder")
     return paths
 
 

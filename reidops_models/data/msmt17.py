@@ -1,4 +1,4 @@
-"""MSMT17, versions 1 and 2, whose pictures are different ones.
+"""MSMT17, versions 1 and 2, whose images are different ones.
 
 L. Wei, S. Zhang, W. Gao, Q. Tian, "Person Transfer GAN to Bridge Domain Gap for Person Re-identification", CVPR 2018.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .dataset import DatasetError, ReidDataset, Sample
+from reidops_models.data.dataset import DatasetError, ReidDataset, Sample
 
 __all__ = ["is_msmt17", "load_msmt17"]
 
@@ -18,7 +18,7 @@ LISTS = ("train", "val", "query", "gallery")
 
 
 def is_msmt17(root: str | os.PathLike[str]) -> bool:
-    """Whether a folder has the lists and a version's pictures."""
+    """Whether a folder has the lists and a version's images."""
     return _find(Path(root)) is not None
 
 

@@ -1,4 +1,4 @@
-"""Occluded-REID: 200 people with five occluded and five whole pictures each.
+"""Occluded-REID: 200 people with five occluded and five whole images each.
 
 J. Zhuo, Z. Chen, J. Lai, G. Wang, "Occluded Person Re-identification", ICME 2018.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .dataset import DatasetError, ReidDataset
-from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_picture_each
+from reidops_models.data.dataset import DatasetError, ReidDataset
+from reidops_models.data.folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_image_each
 
 __all__ = ["is_occluded_reid", "load_occluded_reid"]
 
@@ -21,20 +21,20 @@ OTHERS_PEOPLE = 60  # Partial-REID's, which has folders of the same names
 def is_occluded_reid(root: str | os.PathLike[str]) -> bool:
     """Whether a folder has one of the layouts, and is not Partial-REID or Partial-iLIDS, which share them.
 
-    Partial-REID has a folder of partial pictures beside, or no more than 60 people, whose pictures lie in one folder.
+    Partial-REID has a folder of partial images beside, or no more than 60 people, whose images lie in one folder.
     """
     folders = _folders(root)
     if folders is None or find_folders(folders[0].parent, ["partial_body_images"]) is not None:
         return False
     if folders[1].name.lower() == "gallery":
-        return not one_picture_each(folders[1]) and not any("_c" in path.name for path in folders[1].iterdir())
+        return not one_image_each(folders[1]) and not any("_c" in path.name for path in folders[1].iterdir())
     if any(path.is_dir() for path in folders[1].iterdir()):
         return True
     return len({sample.pid for sample in load_people(folders[1], GALLERY_CAMERA)}) > OTHERS_PEOPLE
 
 
 def load_occluded_reid(root: str | os.PathLike[str]) -> ReidDataset:
-    """Load Occluded-REID: a folder for each person (`001/001_01.tif`), or all pictures in one.
+    """Load Occluded-REID: a folder for each person (`001/001_01.tif`), or all images in one.
 
     Args:
         root: the data set's folder, or one that holds nothing but it.

@@ -1,4 +1,4 @@
-"""Partial-iLIDS: 119 people with one partial and one whole picture each, cropped from the iLIDS set.
+"""Partial-iLIDS: 119 people with one partial and one whole image each, cropped from the iLIDS set.
 
 W.-S. Zheng, S. Gong, T. Xiang, "Person Re-identification by Probabilistic Relative Distance Comparison", CVPR 2011.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .dataset import DatasetError, ReidDataset
-from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_picture_each
+from reidops_models.data.dataset import DatasetError, ReidDataset
+from reidops_models.data.folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_image_each
 
 __all__ = ["is_partial_ilids", "load_partial_ilids"]
 
@@ -22,12 +22,12 @@ LAYOUTS = (("Probe", "Gallery"), ("query", "gallery"), ("partial_body_images", W
 def is_partial_ilids(root: str | os.PathLike[str]) -> bool:
     """Whether a folder has one of the layouts, whatever follows the person's number in the names: 001.jpg, 001_1.jpg.
 
-    Partial-REID's folders can be this set's as well: they are where a person has one whole picture.
+    Partial-REID's folders can be this set's as well: they are where a person has one whole image.
     """
     folders = _folders(root)
     if folders is None:
         return False
-    return folders[1].name.lower() != WHOLE or one_picture_each(folders[1])
+    return folders[1].name.lower() != WHOLE or one_image_each(folders[1])
 
 
 def load_partial_ilids(root: str | os.PathLike[str]) -> ReidDataset:

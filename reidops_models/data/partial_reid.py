@@ -1,4 +1,4 @@
-"""Partial-REID: 60 people with five whole, five partial and five occluded pictures each.
+"""Partial-REID: 60 people with five whole, five partial and five occluded images each.
 
 W.-S. Zheng et al., "Partial Person Re-identification", ICCV 2015.
 """
@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from .dataset import DatasetError, ReidDataset
-from .folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_picture_each
+from reidops_models.data.dataset import DatasetError, ReidDataset
+from reidops_models.data.folders import GALLERY_CAMERA, PROBE_CAMERA, find_folders, load_people, one_image_each
 
 __all__ = ["is_partial_reid", "load_partial_reid"]
 
@@ -21,12 +21,12 @@ Query = Literal["partial", "occluded"]
 
 
 def is_partial_reid(root: str | os.PathLike[str]) -> bool:
-    """Whether a folder has this layout. Without the occluded pictures it is that of a copy of Partial-iLIDS too,
-    which has one whole picture a person where this set has five."""
+    """Whether a folder has this layout. Without the occluded images it is that of a copy of Partial-iLIDS too,
+    which has one whole image a person where this set has five."""
     if find_folders(root, [WHOLE, OCCLUDED]) is not None:
         return True
     folders = find_folders(root, [WHOLE, PARTIAL])
-    return folders is not None and not one_picture_each(folders[WHOLE])
+    return folders is not None and not one_image_each(folders[WHOLE])
 
 
 def load_partial_reid(root: str | os.PathLike[str], query: Query = "partial") -> ReidDataset:

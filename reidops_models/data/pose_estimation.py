@@ -1,4 +1,4 @@
-"""Body joints of pictures by a maintained pose package (rtmlib, RTMPose): needs the extra `reidops[pose]`.
+"""Body joints of images by a maintained pose package (rtmlib, RTMPose): needs the extra `reidops[pose]`.
 
 Only training MGRe needs joints, and those of any other estimator will do that writes COCO's format.
 """
@@ -23,7 +23,7 @@ class PoseError(ValueError):
 
 
 class PoseEstimator:
-    """RTMPose on pictures that show one person each.
+    """RTMPose on images that show one person each.
 
     Args:
         weights: an ONNX file, or where to load one from; the package keeps what it has loaded.
@@ -49,7 +49,7 @@ class PoseEstimator:
             raise PoseError(f"{weights}: no weights of a pose estimator there: {reason}") from error
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Joints of one picture.
+        """Joints of one image.
 
         Args:
             image: (3, H, W) RGB in [0, 1].

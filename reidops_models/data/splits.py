@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import DatasetError, ReidDataset, Sample
+from reidops_models.data.dataset import DatasetError, ReidDataset, Sample
 
 __all__ = ["draw_people", "parse_number", "two_camera_split"]
 
@@ -40,7 +40,7 @@ def two_camera_split(
 
     Args:
         name, root, variant: of the data set.
-        samples: all pictures.
+        samples: all images.
         train, test: identities.
         first: cameras of the probes.
         published: people to train on and to search for, as they should be.

@@ -1,4 +1,4 @@
-"""VIPeR: 632 people, a picture of each by either of two cameras.
+"""VIPeR: 632 people, an image of each by either of two cameras.
 
 D. Gray, S. Brennan, H. Tao, "Evaluating Appearance Models for Recognition, Reacquisition, and Tracking", PETS 2007.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .dataset import DatasetError, ReidDataset, Sample
-from .folders import find_folders
-from .images import list_images
-from .splits import draw_people, parse_number, two_camera_split
+from reidops_models.data.dataset import DatasetError, ReidDataset, Sample
+from reidops_models.data.folders import find_folders
+from reidops_models.data.images import list_images
+from reidops_models.data.splits import draw_people, parse_number, two_camera_split
 
 __all__ = ["is_viper", "load_viper"]
 
@@ -27,16 +27,16 @@ def is_viper(root: str | os.PathLike[str]) -> bool:
 
 
 def load_viper(root: str | os.PathLike[str], setting: str = "0") -> ReidDataset:
-    """Load VIPeR: half of the people to train on, half to search for, cam_a's pictures in cam_b's.
+    """Load VIPeR: half of the people to train on, half to search for, cam_a's images in cam_b's.
 
-    Pictures are paired by the number that begins their names (`003_45.bmp`), which both folders must have.
+    Images are paired by the number that begins their names (`003_45.bmp`), which both folders must have.
 
     Args:
         root: the data set's folder, or one that holds nothing but it.
         setting: which of ten splits, "0" to "9"; each is drawn by its number.
 
     Raises:
-        DatasetError: a folder is missing, a person has a picture by one camera only, or there is no such split.
+        DatasetError: a folder is missing, a person has an image by one camera only, or there is no such split.
 
     Example:
         >>> load_viper("VIPeR", "3").variant  # doctest: +SKIP
@@ -52,7 +52,7 @@ def load_viper(root: str | os.PathLike[str], setting: str = "0") -> ReidDataset:
         for path in list_images(folders[name]):
             number = path.name.partition("_")[0]
             if not number.isdecimal() or int(number) in found:
-                raise DatasetError(f"{path}: expected one picture of each person, named NUMBER_angle.bmp")
+                raise DatasetError(f"{path}: expected one image of each person, named NUMBER_angle.bmp")
             found[int(number)] = path
         samples += [Sample(path, pid, camid) for pid, path in found.items()]
         numbers.append(set(found))

@@ -14,7 +14,7 @@ from reidops_models.dpti.recipe import NetworkOptions
 from reidops_models.dpti.templates import DynamicTemplates, GridTemplates, StaticTemplates, Templates
 
 
-class Predictions(NamedTuple):
+class DptiPredictions(NamedTuple):
     """logits (B, identities), the descriptors (B, C) they were made from, and the part vectors (B, N, d)."""
 
     logits: Tensor
@@ -22,7 +22,7 @@ class Predictions(NamedTuple):
     parts: Tensor
 
 
-class Description(NamedTuple):
+class DptiDescription(NamedTuple):
     """What a batch of images is described by.
 
     Attributes:
@@ -86,7 +86,7 @@ class DptiNetwork(nn.Module):
         parts = 0 if self.templates is None else self.options.parts
         return (parts + 1) * self.options.dimensions
 
-    def describe(self, images: Tensor) -> Description:
+    def describe(self, images: Tensor) -> DptiDescription:
         """(B, 3, H, W) in [0, 1] -> global descriptor, parts and templates."""
         stages = self.backbone.stage_maps(images)
         last = _locations(self.reduction(stages[-1]))
@@ -96,11 +96,11 @@ class DptiNetwork(nn.Module):
         size = (middle.shape[2], middle.shape[3])
         templates = self._found(middle, size)
         if templates is None:
-            return Description(whole, whole.new_zeros(len(whole), 0, whole.shape[1]), None, size)
+            return DptiDescription(whole, whole.new_zeros(len(whole), 0, whole.shape[1]), None, size)
         parts = self.part_attention(templates.vectors, attended)
         if self.options.weighting:
             parts = parts * templates.presence()[:, :, None]  # N rho_i f_i, eq. 8
-        return Description(whole, parts, templates, size)
+        return DptiDescription(whole, parts, templates, size)
 
     def _found(self, middle: Tensor, size: tuple[int, int]) -> Templates | None:
         if self.templates is None:
@@ -116,7 +116,7 @@ class DptiNetwork(nn.Module):
 
     forward = embed
 
-    def classify(self, images: Tensor) -> Predictions:
+    def classify(self, images: Tensor) -> DptiPredictions:
         """(B, 3, H, W) in [0, 1] -> identity logits, descriptors and parts, for training.
 
         With a neck, what is classified is the descriptor under batch normalisation, as in FastReID's heads; what is
@@ -124,7 +124,7 @@ class DptiNetwork(nn.Module):
         """
         described = self.describe(images)
         descriptor = described.descriptor()
-        return Predictions(self.classifier(self.neck(descriptor)), descriptor, described.parts)
+        return DptiPredictions(self.classifier(self.neck(descriptor)), descriptor, described.parts)
 
     def attention(self, images: Tensor) -> Tensor:
         """(B, N, h, w): where each template looks; each map has the sum 1.

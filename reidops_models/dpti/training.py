@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.backbones import load_pretrained
-from reidops_models.dpti.network import DptiNetwork, Predictions
+from reidops_models.dpti.network import DptiNetwork, DptiPredictions
 from reidops_models.dpti.recipe import DptiRecipe
 from reidops_models.training.module import ReidModule
 
@@ -51,7 +51,7 @@ class DptiModule(ReidModule):
         super().__init__(network, recipe)
         self.diversity = recipe.objective.diversity
 
-    def loss(self, predictions: Predictions, labels: Tensor) -> Tensor:  # type: ignore[override]  # that have parts
+    def loss(self, predictions: DptiPredictions, labels: Tensor) -> Tensor:  # type: ignore[override]  # that have parts
         diversity = diversity_loss(predictions.parts)
         self.log("loss/diversity", diversity.detach(), on_step=False, on_epoch=True, sync_dist=True)
         return super().loss(predictions, labels) + self.diversity * diversity

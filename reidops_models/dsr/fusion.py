@@ -13,7 +13,7 @@ from reidops_models.dsr.sliding_window import SlidingWindowMatcher
 from reidops_models.matching import Embedding, Explanation, Role
 
 
-class Embedded(NamedTuple):
+class AmcSwm(NamedTuple):
     """What each of the two keeps of an image."""
 
     amc: Any
@@ -47,13 +47,13 @@ class FusedMatcher:
         """What the two make of each image."""
         return Embedding("both", options=(self.amc.embedding, self.swm.embedding))
 
-    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Embedded]:
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[AmcSwm]:
         """Both embeddings of each image."""
         images = list(images)
         amc, swm = (one.embed(images, role=role, progress=progress) for one in (self.amc, self.swm))
-        return [Embedded(*both) for both in zip(amc, swm, strict=True)]
+        return [AmcSwm(*both) for both in zip(amc, swm, strict=True)]
 
-    def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
+    def distances(self, probes: Sequence[AmcSwm], gallery: Sequence[AmcSwm], *, progress: bool = False) -> Tensor:
         """(P, G) weighted distances in [0, 1]."""
         amc = self.amc.distances([one.amc for one in probes], [one.amc for one in gallery], progress=progress)
         swm = self.swm.distances([one.swm for one in probes], [one.swm for one in gallery], progress=progress)

@@ -11,7 +11,7 @@ from reidops_models.backbones import build_backbone
 from reidops_models.dsr.recipe import NetworkOptions
 
 
-class Predictions(NamedTuple):
+class DsrPredictions(NamedTuple):
     """logits (B, identities) and the pooled features (B, C) they were made from."""
 
     logits: Tensor
@@ -50,7 +50,7 @@ class DsrNetwork(nn.Module):
         """(B, 3, H, W) in [0, 1] -> (B, C, h, w), each location of unit length if `l2_normalise`."""
         return self.spatial(self.backbone(images))
 
-    def classify(self, images: Tensor) -> Predictions:
+    def classify(self, images: Tensor) -> DsrPredictions:
         """(B, 3, H, W) in [0, 1] -> identity logits, for training."""
         return self.predict(self.backbone(images))
 
@@ -58,7 +58,7 @@ class DsrNetwork(nn.Module):
         """The trunk's maps (B, C, h, w) as they are matched."""
         return F.normalize(maps, dim=1) if self.l2_normalise else maps
 
-    def predict(self, maps: Tensor) -> Predictions:
+    def predict(self, maps: Tensor) -> DsrPredictions:
         """The trunk's maps (B, C, h, w) -> identity logits."""
         features = maps.mean(dim=(2, 3))
-        return Predictions(self.classifier(features), features)
+        return DsrPredictions(self.classifier(features), features)

@@ -15,14 +15,14 @@ from reidops_models.training.data import ReidDataModule, TrainingError, Training
 
 
 class Pair(NamedTuple):
-    """Two pictures by their place in the training split; alpha is 1 if they show one identity, otherwise -1."""
+    """Two images by their place in the training split; alpha is 1 if they show one identity, otherwise -1."""
 
     holistic: int
     patch: int
     alpha: int
 
 
-class PairBatch(NamedTuple):
+class DsrPairBatch(NamedTuple):
     """holistic (B, 3, H, W); patches (B, 3, h, w), before they are cut (B, 3, H, W); the holistic images' labels
     (B,); alpha (B,)."""
 
@@ -35,8 +35,8 @@ class PairBatch(NamedTuple):
 def draw_pairs(samples: Sequence[Sample], options: FineTuning, seed: int) -> list[Pair]:
     """The pairs of a training: positives, then negatives, drawn independently of each other.
 
-    A positive pair is two pictures of one identity, by two cameras where the identity has been seen by two. A
-    negative pair is two pictures of two identities. The first picture is drawn among all that have such a second, the
+    A positive pair is two images of one identity, by two cameras where the identity has been seen by two. A
+    negative pair is two images of two identities. The first image is drawn among all that have such a second, the
     second among all that fit the first; a pair may come twice.
 
     Args:
@@ -45,7 +45,7 @@ def draw_pairs(samples: Sequence[Sample], options: FineTuning, seed: int) -> lis
         seed: of the draw.
 
     Raises:
-        TrainingError: no identity has two pictures, or there is one identity only.
+        TrainingError: no identity has two images, or there is one identity only.
 
     Example:
         >>> from pathlib import Path
@@ -68,11 +68,11 @@ def draw_pairs(samples: Sequence[Sample], options: FineTuning, seed: int) -> lis
         elsewhere = others[known & (cameras[others] != cameras[index])]
         return elsewhere if len(elsewhere) else others
 
-    _, identity, pictures = pids.unique(return_inverse=True, return_counts=True)
-    repeated = everything[pictures[identity] > 1]
+    _, identity, images = pids.unique(return_inverse=True, return_counts=True)
+    repeated = everything[images[identity] > 1]
     if not len(repeated):
         raise TrainingError("fine_tuning: no identity has two training images to make a positive pair of")
-    if len(pictures) < 2:
+    if len(images) < 2:
         raise TrainingError("fine_tuning: all training images show one identity, there is no negative pair")
     pairs = []
     for _ in range(options.positive_pairs):
@@ -84,8 +84,8 @@ def draw_pairs(samples: Sequence[Sample], options: FineTuning, seed: int) -> lis
     return pairs
 
 
-class PairImages(Dataset[PairBatch]):
-    """The pairs of a training as images: both pictures whole and of the training size, so that they share one scale.
+class PairImages(Dataset[DsrPairBatch]):
+    """The pairs of a training as images: both images whole and of the training size, so that they share one scale.
 
     A loader fetches whole batches at once (`__getitems__`).
     """
@@ -97,19 +97,19 @@ class PairImages(Dataset[PairBatch]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> PairBatch:
-        return PairBatch(*(value[0] for value in self.__getitems__([index])))
+    def __getitem__(self, index: int) -> DsrPairBatch:
+        return DsrPairBatch(*(value[0] for value in self.__getitems__([index])))
 
-    def __getitems__(self, indices: list[int]) -> PairBatch:
+    def __getitems__(self, indices: list[int]) -> DsrPairBatch:
         holistic, patches, alpha = self.pairs[indices].unbind(dim=1)
-        pictures, labels = self.images.__getitems__(holistic.tolist())
-        return PairBatch(pictures, self.images.__getitems__(patches.tolist())[0], labels, alpha)
+        images, labels = self.images.__getitems__(holistic.tolist())
+        return DsrPairBatch(images, self.images.__getitems__(patches.tolist())[0], labels, alpha)
 
 
-class PairDataModule(ReidDataModule):
-    """Batches of pairs, :class:`PairBatch`, images float in [0, 1].
+class DsrPairDataModule(ReidDataModule):
+    """Batches of pairs, :class:`DsrPairBatch`, images float in [0, 1].
 
-    The pictures of a pair are augmented independently. Then the patch is cut, never resized. The patches of a batch
+    The images of a pair are augmented independently. Then the patch is cut, never resized. The patches of a batch
     have one size, so that they pass the network together, and a position each.
 
     Raises:
@@ -122,7 +122,7 @@ class PairDataModule(ReidDataModule):
         self.options = recipe.fine_tuning
         self.examples = PairImages(images, draw_pairs(images.samples, self.options, recipe.training.seed))
 
-    def prepare(self, batch: PairBatch) -> PairBatch:
+    def prepare(self, batch: DsrPairBatch) -> DsrPairBatch:
         """Augment both sides and cut the patches."""
         holistic, whole = self.augmented(batch.holistic), self.augmented(batch.patches)
         return batch._replace(holistic=holistic, patches=cut_patches(whole, self.options))

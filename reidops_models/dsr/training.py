@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from reidops_models.backbones import load_pretrained
 from reidops_models.dsr.losses import PairLoss, pair_loss
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.dsr.pairs import PairBatch, PairDataModule
+from reidops_models.dsr.pairs import DsrPairBatch, DsrPairDataModule
 from reidops_models.dsr.recipe import DsrRecipe
 from reidops_models.matching import block_set
 from reidops_models.training.data import ReidDataModule, TrainingImages
@@ -39,7 +39,7 @@ class FineTuningModule(ReidModule):
                 if isinstance(layer, _BatchNorm):
                     layer.eval()
 
-    def training_step(self, batch: PairBatch, index: int) -> Tensor:  # type: ignore[override]  # batches of pairs
+    def training_step(self, batch: DsrPairBatch, index: int) -> Tensor:  # type: ignore[override]  # batches of pairs
         network, options = self.network, self.options
         assert isinstance(network, DsrNetwork)
         holistic = network.backbone(batch.holistic)
@@ -82,4 +82,4 @@ def build_data(images: TrainingImages, recipe: DsrRecipe) -> ReidDataModule:
     Raises:
         TrainingError: the images make no such batches.
     """
-    return ReidDataModule(images, recipe) if recipe.fine_tuning is None else PairDataModule(images, recipe)
+    return ReidDataModule(images, recipe) if recipe.fine_tuning is None else DsrPairDataModule(images, recipe)

@@ -9,12 +9,12 @@
 
 from __future__ import annotations
 
-from .bootstrap import Interval, bootstrap_interval, paired_bootstrap, verification_interval
-from .pool import pool_rankings, pool_verifications
-from .ranking import RankingAccumulator, RankingResult, evaluate_ranking
-from .shots import evaluate_multi_shot, evaluate_single_shot
-from .table import format_table, markdown_table
-from .verification import VerificationAccumulator, VerificationResult, evaluate_verification
+from reidops_models.evaluation.bootstrap import Interval, bootstrap_interval, paired_bootstrap, verification_interval
+from reidops_models.evaluation.pool import pool_rankings, pool_verifications
+from reidops_models.evaluation.ranking import RankingAccumulator, RankingResult, evaluate_ranking
+from reidops_models.evaluation.shots import evaluate_multi_shot, evaluate_single_shot
+from reidops_models.evaluation.table import format_table, markdown_table
+from reidops_models.evaluation.verification import VerificationAccumulator, VerificationResult, evaluate_verification
 
 __all__ = [
     "Interval",

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ranking import RankingResult
-from .verification import VerificationResult
+from reidops_models.evaluation.ranking import RankingResult
+from reidops_models.evaluation.verification import VerificationResult
 
 __all__ = ["Interval", "bootstrap_interval", "paired_bootstrap", "verification_interval"]
 

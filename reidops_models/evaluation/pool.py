@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .ranking import RankingResult
-from .verification import VerificationResult
+from reidops_models.evaluation.ranking import RankingResult
+from reidops_models.evaluation.verification import VerificationResult
 
 __all__ = ["pool_rankings", "pool_verifications"]
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .protocol import Distances, Labels, Protocol, to_distances
+from reidops_models.evaluation.protocol import Distances, Labels, Protocol, to_distances
 
 __all__ = ["AveragePrecision", "RankingAccumulator", "RankingResult", "evaluate_ranking"]
 

@@ -6,8 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .protocol import Distances, Labels, Protocol, to_distances
-from .ranking import DEFAULT_RANKS, Ranked, RankingResult, check_ranks, probe_blocks, rank_block
+from reidops_models.evaluation.protocol import Distances, Labels, Protocol, to_distances
+from reidops_models.evaluation.ranking import (
+    DEFAULT_RANKS,
+    Ranked,
+    RankingResult,
+    check_ranks,
+    probe_blocks,
+    rank_block,
+)
 
 __all__ = ["evaluate_multi_shot", "evaluate_single_shot"]
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from .bootstrap import bootstrap_interval
-from .ranking import DEFAULT_RANKS, RankingResult
+from reidops_models.evaluation.bootstrap import bootstrap_interval
+from reidops_models.evaluation.ranking import DEFAULT_RANKS, RankingResult
 
 __all__ = ["format_table", "markdown_table"]
 

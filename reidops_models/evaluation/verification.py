@@ -1,4 +1,4 @@
-"""Verification: is this pair of pictures one person? Receiver operating characteristic, over all pairs."""
+"""Verification: is this pair of images one person? Receiver operating characteristic, over all pairs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .protocol import Distances, Labels, Protocol, to_distances
-from .ranking import probe_blocks
+from reidops_models.evaluation.protocol import Distances, Labels, Protocol, to_distances
+from reidops_models.evaluation.ranking import probe_blocks
 
 __all__ = ["VerificationAccumulator", "VerificationResult", "evaluate_verification"]
 

@@ -21,7 +21,7 @@ LAST = 4
 GUIDED = (1, 2)  # stages whose maps block 4's are added to
 
 
-class Predictions(NamedTuple):
+class MgrePredictions(NamedTuple):
     """Of every stage, by its number: logits (B, identities) and features (B, 512); boxes (B, R, 4) where located."""
 
     logits: dict[int, Tensor]
@@ -29,7 +29,7 @@ class Predictions(NamedTuple):
     boxes: dict[int, Tensor]
 
 
-class Described(NamedTuple):
+class MgreDescription(NamedTuple):
     """What the network makes of a batch on the way to its features.
 
     Attributes:
@@ -87,7 +87,7 @@ class MgreNetwork(nn.Module):
         initialise(self.guides)
         initialise(self.extractors)
 
-    def describe(self, images: Tensor, poses: Tensor | None = None) -> Described:
+    def describe(self, images: Tensor, poses: Tensor | None = None) -> MgreDescription:
         """Regions and their maps.
 
         Args:
@@ -113,9 +113,9 @@ class MgreNetwork(nn.Module):
                 extractors = self.extractors[str(stage)]
                 assert isinstance(extractors, nn.ModuleList)
                 maps[stage] = [extract(one) for extract, one in zip(extractors, found, strict=True)]
-        return Described(maps, boxes)
+        return MgreDescription(maps, boxes)
 
-    def features(self, described: Described) -> dict[int, Tensor]:
+    def features(self, described: MgreDescription) -> dict[int, Tensor]:
         """(B, 512) of every stage that has a feature, by its number."""
         return {stage: self.embedding(stage)(described.maps[stage]) for stage in self.featured}
 
@@ -131,12 +131,12 @@ class MgreNetwork(nn.Module):
 
     forward = embed
 
-    def classify(self, images: Tensor, poses: Tensor | None = None) -> Predictions:
+    def classify(self, images: Tensor, poses: Tensor | None = None) -> MgrePredictions:
         """Logits and features of every stage, and boxes, for training; arguments as of `describe`."""
         described = self.describe(images, poses)
         features = self.features(described)
         logits = {stage: self.embedding(stage).classify(feature) for stage, feature in features.items()}
-        return Predictions(logits, features, described.boxes)
+        return MgrePredictions(logits, features, described.boxes)
 
     def embedding(self, stage: int) -> Embedding:
         """The embedding of a stage."""

@@ -1,4 +1,4 @@
-"""Joints of pictures: found beside them, batched with them, and moved with them when they are augmented."""
+"""Joints of images: found beside them, batched with them, and moved with them when they are augmented."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from reidops_models.recipe import Images
 from reidops_models.training.augment import augment, draw_affine
 from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
 
-LEVELS_UP = 3  # folders above a picture in which a keypoints file is looked for
+LEVELS_UP = 3  # folders above an image in which a keypoints file is looked for
 
 
 def read_poses(samples: Sequence[Sample], keypoints: str = "keypoints.json") -> Tensor:
-    """(N, 17, 3) joints of pictures, x and y as shares of the picture, and v.
+    """(N, 17, 3) joints of images, x and y as shares of the image, and v.
 
-    A picture that the file does not name has no joints: v is 0 for all of them, and its regions are masked.
+    An image that the file does not name has no joints: v is 0 for all of them, and its regions are masked.
 
     Args:
-        samples: pictures.
-        keypoints: a COCO keypoints file, absolute or below a folder that holds the pictures. Its names are paths below
+        samples: images.
+        keypoints: a COCO keypoints file, absolute or below a folder that holds the images. Its names are paths below
             its own folder, or names of files alone.
 
     Raises:
-        TrainingError: no such file, or it names none of the pictures.
+        TrainingError: no such file, or it names none of the images.
         DatasetError: it cannot be read.
     """
     known: dict[Path, dict[str, Tensor]] = {}
@@ -45,11 +45,11 @@ def read_poses(samples: Sequence[Sample], keypoints: str = "keypoints.json") -> 
             missing += 1
             joints = torch.zeros(17, 3)
         else:
-            with Image.open(sample.path) as picture:
-                joints = joints / torch.tensor([picture.width, picture.height, 1.0])
+            with Image.open(sample.path) as image:
+                joints = joints / torch.tensor([image.width, image.height, 1.0])
         found.append(joints)
     if samples and missing == len(samples):
-        raise TrainingError(f"keypoints: {_find(samples[0].path, keypoints)} names none of the {missing} pictures")
+        raise TrainingError(f"keypoints: {_find(samples[0].path, keypoints)} names none of the {missing} images")
     return torch.stack(found) if found else torch.zeros(0, 17, 3)
 
 
@@ -117,22 +117,22 @@ def augment_with_poses(images: Tensor, poses: Tensor, options: Images) -> tuple[
     return augment(images, options, affine), move_poses(poses, affine)
 
 
-def _find(picture: Path, keypoints: str) -> Path:
+def _find(image: Path, keypoints: str) -> Path:
     given = Path(keypoints)
     if given.is_absolute():
         if not given.is_file():
             raise TrainingError(f"keypoints: {given}: no such file")
         return given
-    for folder in list(picture.parents)[:LEVELS_UP]:
+    for folder in list(image.parents)[:LEVELS_UP]:
         if (folder / given).is_file():
             return folder / given
     raise TrainingError(
-        f"keypoints: no {given} above {picture}; a pose estimator writes one (reidops pose), and keypoints: names it"
+        f"keypoints: no {given} above {image}; a pose estimator writes one (reidops pose), and keypoints: names it"
     )
 
 
-def _joints_of(picture: Path, file: Path, known: dict[str, Tensor]) -> Tensor | None:
-    names = [picture.name]
-    if picture.is_relative_to(file.parent):
-        names.insert(0, picture.relative_to(file.parent).as_posix())
+def _joints_of(image: Path, file: Path, known: dict[str, Tensor]) -> Tensor | None:
+    names = [image.name]
+    if image.is_relative_to(file.parent):
+        names.insert(0, image.relative_to(file.parent).as_posix())
     return next((known[name] for name in names if name in known), None)

@@ -76,7 +76,7 @@ class MgreRecipe(Recipe):
     network: NetworkOptions
     keypoints: str = Field(
         default="keypoints.json",
-        description="COCO keypoints file of the training pictures, below the data set's folder",
+        description="COCO keypoints file of the training images, below the data set's folder",
     )
     objective: Objective = Objective()
 

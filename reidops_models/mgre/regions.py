@@ -1,4 +1,4 @@
-"""The body regions of table 1, and where a picture's joints put them."""
+"""The body regions of table 1, and where an image's joints put them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reidops_models.backbones import load_pretrained
 from reidops_models.mgre.losses import location_loss
-from reidops_models.mgre.network import LAST, MgreNetwork, Predictions
+from reidops_models.mgre.network import LAST, MgreNetwork, MgrePredictions
 from reidops_models.mgre.poses import PoseDataModule
 from reidops_models.mgre.recipe import MgreRecipe
 from reidops_models.mgre.regions import region_boxes
@@ -47,7 +47,7 @@ class MgreModule(ReidModule):
         self.log_dict(logged, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(labels))
         return total
 
-    def stage_losses(self, predictions: Predictions, labels: Tensor) -> dict[str, Tensor]:
+    def stage_losses(self, predictions: MgrePredictions, labels: Tensor) -> dict[str, Tensor]:
         """The recipe's losses of every stage, weighted, by "name/stage"."""
         return {
             f"{options.name}/{stage}": options.weight * term(logits, predictions.features[stage], labels)
@@ -56,7 +56,7 @@ class MgreModule(ReidModule):
         }
 
 
-def location_losses(network: MgreNetwork, predictions: Predictions, poses: Tensor) -> dict[int, Tensor]:
+def location_losses(network: MgreNetwork, predictions: MgrePredictions, poses: Tensor) -> dict[int, Tensor]:
     """Eq. 3 of every stage that locates."""
     losses = {}
     for stage, regions in network.regions().items():

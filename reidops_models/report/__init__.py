@@ -1,4 +1,4 @@
-"""What a person looks at: an HTML report of ranked lists with pictures, and CMC and ROC curves.
+"""What a person looks at: an HTML report of ranked lists with images, and CMC and ROC curves.
 
 Knows images and explanations, and nothing of any one model.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from reidops_models.report.cmc import draw_cmc
 from reidops_models.report.grid import draw_grid
 from reidops_models.report.page import RankedImage, RankedProbe, write_report
-from reidops_models.report.pictures import heat
+from reidops_models.report.pixels import heat
 from reidops_models.report.roc import draw_roc
 
 __all__ = ["RankedImage", "RankedProbe", "draw_cmc", "draw_grid", "draw_roc", "heat", "write_report"]

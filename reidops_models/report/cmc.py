@@ -1,4 +1,4 @@
-"""The CMC curve as a picture."""
+"""The CMC curve as an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def draw_cmc(curves: Mapping[str, Sequence[float]], path: str | Path, title: str
 
     Args:
         curves: for each method the values at rank 1, 2, 3, ..., as shares in [0, 1].
-        path: the picture to write; its ending chooses the format (png, svg, pdf).
+        path: the image to write; its ending chooses the format (png, svg, pdf).
         title: a line above the curves.
         ranks: ranks to draw, fewer where the curves are shorter.
 

@@ -1,4 +1,4 @@
-"""Pictures in rows and columns, with headings, as one PNG file."""
+"""Images in rows and columns, with headings, as one PNG file."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from reidops_models.report.pictures import picture
+from reidops_models.report.pixels import to_pillow
 
-CELL = 128  # pixels of a picture's height
+CELL = 128  # pixels of an image's height
 GAP = 8
 HEAD = 24  # pixels of a heading's line
 INK, PAPER = "#1d2129", "#ffffff"
 
 
 def draw_grid(rows: Sequence[Sequence[Tensor | None]], headings: Sequence[str], path: str | Path) -> Path:
-    """Write pictures, all drawn at one height, under the headings of their columns.
+    """Write images, all drawn at one height, under the headings of their columns.
 
     Args:
         rows: RGB images (3, H, W) in [0, 1] of any sizes, or None for an empty place; each row as long as `headings`.
@@ -34,7 +34,7 @@ def draw_grid(rows: Sequence[Sequence[Tensor | None]], headings: Sequence[str], 
         >>> draw_grid([[image, other]], ["holistic", "affined"], "figure.png")  # doctest: +SKIP
     """
     if not rows or any(len(row) != len(headings) for row in rows):
-        raise ValueError(f"draw_grid: expected rows of {len(headings)} pictures, got {[len(row) for row in rows]}")
+        raise ValueError(f"draw_grid: expected rows of {len(headings)} images, got {[len(row) for row in rows]}")
     font = ImageFont.load_default(13)
     shown = [[None if image is None else _scaled(image) for image in row] for row in rows]
     widths = [
@@ -57,5 +57,5 @@ def draw_grid(rows: Sequence[Sequence[Tensor | None]], headings: Sequence[str], 
 
 
 def _scaled(image: Tensor) -> Image.Image:
-    whole = picture(image)
+    whole = to_pillow(image)
     return whole.resize((max(1, round(whole.width * CELL / whole.height)), CELL), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""The HTML report of ranked lists: one self-contained file, pictures inside."""
+"""The HTML report of ranked lists: one self-contained file, images inside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reidops_models.matching import Explanation
 from reidops_models.report.panels import lay_out
-from reidops_models.report.pictures import data_uri, png_uri
+from reidops_models.report.pixels import data_uri, png_uri
 
 THUMBNAIL = 192  # pixels of the longer side
 
@@ -100,7 +100,7 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
         "number": number,
         "name": probe.name,
         "size": f"{probe.image.shape[2]} x {probe.image.shape[1]}",
-        "picture": data_uri(probe.image, THUMBNAIL),
+        "image": data_uri(probe.image, THUMBNAIL),
         "first_match": probe.first_match,
         "drawing": lay_out(probe.explanation) if probe.ranked and probe.explanation is not None else None,
         "ranked": [
@@ -108,7 +108,7 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
                 "rank": match.rank,
                 "name": match.name,
                 "file": PurePosixPath(match.name).name,
-                "picture": data_uri(match.image, THUMBNAIL),
+                "image": data_uri(match.image, THUMBNAIL),
                 "distance": f"{match.distance:.4f}",
                 "verdict": {True: "right", False: "wrong", None: "unknown"}[match.correct],
             }

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reidops_models.matching import Box, Explanation, Panel
-from reidops_models.report.pictures import data_uri, heat, pale
+from reidops_models.report.pixels import data_uri, heat, pale
 
 HEIGHT = 180.0  # of a panel, in CSS pixels
 WIDEST = 260.0  # of an image

@@ -1,4 +1,4 @@
-"""The ROC curve as a picture."""
+"""The ROC curve as an image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw_roc(
     Args:
         curves: for each method false and true positive rates, both rising, in [0, 1]
             (`VerificationResult.curve`).
-        path: the picture to write; its ending chooses the format (png, svg, pdf).
+        path: the image to write; its ending chooses the format (png, svg, pdf).
         title: a line above the curves.
         logarithmic: spread out the low false positive rates, from 0.1 % on, where decisions are made.
 

@@ -8,10 +8,10 @@ of this package.
 
 from __future__ import annotations
 
-from .claims import Claim, Comparison, judge
-from .discovery import tables_of
-from .runs import Merged, Runs, Variant
-from .study import Search, Study
-from .table import Row, Table
+from reidops_models.reproduction.claims import Claim, Comparison, judge
+from reidops_models.reproduction.discovery import tables_of
+from reidops_models.reproduction.runs import Merged, Runs, Variant
+from reidops_models.reproduction.study import Search, Study
+from reidops_models.reproduction.table import Row, Table
 
 __all__ = ["Claim", "Comparison", "Merged", "Row", "Runs", "Search", "Study", "Table", "Variant", "judge", "tables_of"]

@@ -12,11 +12,11 @@ caller names.
 
 from __future__ import annotations
 
-from .errors import MatchingOptionError, SearchError
-from .evaluation import evaluate
-from .images import ImageFile, ImageTensor, Problem, Problems
-from .ranking import Match, RankedList, SearchResult, search
-from .results import Evaluation, MethodResult
+from reidops_models.retrieval.errors import MatchingOptionError, SearchError
+from reidops_models.retrieval.evaluation import evaluate
+from reidops_models.retrieval.images import ImageFile, ImageTensor, Problem, Problems
+from reidops_models.retrieval.ranking import Match, RankedList, SearchResult, search
+from reidops_models.retrieval.results import Evaluation, MethodResult
 
 __all__ = [
     "Evaluation",

@@ -68,7 +68,7 @@ def evaluate(
         ranking = score(distances, left, right, shots, repeats)
         verification = verify(distances, left, right)
         if ranking is None or verification is None:
-            raise SearchError(f"{dataset.root}: no probe of {probe_set} has a right picture in the gallery")
+            raise SearchError(f"{dataset.root}: no probe of {probe_set} has a right image in the gallery")
         results.append(MethodResult(matcher.name, matcher, distances, ranking, verification))
     protocol = "" if shots is None else f", {shots} shot{'s' if shots > 1 else ''}, {repeats} draws"
     return Evaluation(

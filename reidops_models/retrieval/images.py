@@ -168,7 +168,7 @@ def find_files(source: str | os.PathLike[str], problems: Problems, *, whole_name
         raise SearchError(f"{source}: no such file or folder")
     paths = list_images(source, recursive=True) if source.is_dir() else [source]
     if not paths:
-        raise SearchError(f"{source}: no picture files in this folder")
+        raise SearchError(f"{source}: no image files in this folder")
     images = []
     for path in paths:
         try:

@@ -131,7 +131,7 @@ def find_gallery(source: ImageSource | Iterable[ImageSource], problems: Problems
     """
     found = find_images(source, problems)
     if not found:
-        named = f"{source}: not one picture in it can be read"
+        named = f"{source}: not one image in it can be read"
         raise SearchError(named if isinstance(source, str) or hasattr(source, "__fspath__") else "gallery: no images")
     return found
 

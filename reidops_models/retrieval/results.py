@@ -142,8 +142,8 @@ class Evaluation:
             title=self.title,
             facts={
                 "lists and drawings by": method.name,
-                "probes": f"{len(self.probes)} pictures, {len(shown)} drawn",
-                "gallery": f"{len(self.gallery)} pictures",
+                "probes": f"{len(self.probes)} images, {len(shown)} drawn",
+                "gallery": f"{len(self.gallery)} images",
             },
             tables=[self.ranking_table(), self.verification_table()],
             notes=[self.note],

@@ -98,7 +98,7 @@ def score_note(result: RankingResult, draws: int = 1) -> str:
     people = len(set(result.probe_pids[result.valid].tolist()))
     who = "person" if people == 1 else "people"
     invalid = result.invalid_probes // draws
-    left_out = f" {invalid} more have no right picture in the gallery." if invalid else ""
+    left_out = f" {invalid} more have no right image in the gallery." if invalid else ""
     if result.nan_distances:
         left_out += f" {result.nan_distances} pairs have no distance (NaN), and are ranked last."
     return (

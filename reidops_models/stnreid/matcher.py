@@ -21,7 +21,7 @@ from reidops_models.matching import (
     vector_distances,
 )
 from reidops_models.stnreid.network import StnreidNetwork
-from reidops_models.stnreid.one_to_many import Embedded, affined_features, match_tiles
+from reidops_models.stnreid.one_to_many import ImageFeature, affined_features, match_tiles
 
 
 class ReidMatcher:
@@ -45,15 +45,17 @@ class ReidMatcher:
         """Each image, resized, and its feature. The metric does not change them."""
         return Embedding("image and feature", self.network)
 
-    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Embedded]:
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[ImageFeature]:
         """The image, resized, and its feature: all that later comparisons need; 0.4 MB an image of 256x128."""
         resized = [resize_image(image, *self.network.image_size) for image in images]
         features = embed_in_batches(
             self.network.embed, resized, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )
-        return [Embedded(image, feature) for image, feature in zip(resized, features, strict=True)]
+        return [ImageFeature(image, feature) for image, feature in zip(resized, features, strict=True)]
 
-    def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
+    def distances(
+        self, probes: Sequence[ImageFeature], gallery: Sequence[ImageFeature], *, progress: bool = False
+    ) -> Tensor:
         """(P, G) distances of f_p and f_h."""
         return vector_distances(self._vectors(probes), self._vectors(gallery), self.metric)
 
@@ -61,7 +63,7 @@ class ReidMatcher:
         """None: the images are compared as wholes."""
         return None
 
-    def _vectors(self, side: Sequence[Embedded]) -> list[Tensor]:
+    def _vectors(self, side: Sequence[ImageFeature]) -> list[Tensor]:
         if not side:
             return []
         features = torch.stack([one.feature for one in side])
@@ -98,7 +100,9 @@ class StnMatcher(ReidMatcher):
         super().__init__(network, metric=metric, batch_size=batch_size)
         self.memory_budget = memory_budget
 
-    def distances(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
+    def distances(
+        self, probes: Sequence[ImageFeature], gallery: Sequence[ImageFeature], *, progress: bool = False
+    ) -> Tensor:
         """(P, G) distances of f_p and f_a."""
         found = torch.zeros(len(probes), len(gallery))
         tiles = match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
@@ -108,7 +112,9 @@ class StnMatcher(ReidMatcher):
             found[tile.probes, tile.gallery] = distance(features[:, None], affined, self.metric).cpu()
         return found
 
-    def thetas(self, probes: Sequence[Embedded], gallery: Sequence[Embedded], *, progress: bool = False) -> Tensor:
+    def thetas(
+        self, probes: Sequence[ImageFeature], gallery: Sequence[ImageFeature], *, progress: bool = False
+    ) -> Tensor:
         """(P, G, 2, 3) the theta of every pair."""
         found = torch.zeros(len(probes), len(gallery), 2, 3)
         for tile in match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress):

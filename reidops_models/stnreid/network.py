@@ -12,7 +12,7 @@ from reidops_models.stnreid.localisation import LocalisationNetwork
 from reidops_models.stnreid.recipe import NetworkOptions
 
 
-class Predictions(NamedTuple):
+class StnreidPredictions(NamedTuple):
     """logits (B, identities) and the global features (B, C) they were made from: p_I and f_I of eq. 3."""
 
     logits: Tensor
@@ -67,10 +67,10 @@ class StnreidNetwork(nn.Module):
 
     forward = embed
 
-    def classify(self, images: Tensor) -> Predictions:
+    def classify(self, images: Tensor) -> StnreidPredictions:
         """(B, 3, H, W) in [0, 1] -> identity logits and features, eq. 3, for training."""
         features = self.embed(images)
-        return Predictions(self.classifier(features), features)
+        return StnreidPredictions(self.classifier(features), features)
 
     def normalised(self, images: Tensor) -> Tensor:
         """Images in [0, 1] as both modules see them."""

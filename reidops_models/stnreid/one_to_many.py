@@ -21,7 +21,7 @@ CACHED = 64 << 20  # bytes of a tile's pairs on a CPU, about: more leave the cac
 GALLERY_BLOCK = 1024  # images whose first layer is kept: the probes' is made again for each block, if it is not kept
 
 
-class Embedded(NamedTuple):
+class ImageFeature(NamedTuple):
     """An image (3, H, W) as the network takes it, and its global feature (C,)."""
 
     image: Tensor
@@ -41,7 +41,7 @@ class AlignedTile(NamedTuple):
 class Side:
     """The images of one side as they are paired: (N, 3, H, W), and what they add to the first layer's maps."""
 
-    def __init__(self, network: StnreidNetwork, embedded: Sequence[Embedded], holistic: bool) -> None:
+    def __init__(self, network: StnreidNetwork, embedded: Sequence[ImageFeature], holistic: bool) -> None:
         images = torch.stack([one.image for one in embedded]).to(device_of(network))
         # So are the affined images laid out, then, and so the trunk is faster.
         self.images = images.contiguous(memory_format=torch.channels_last)
@@ -52,8 +52,8 @@ class Side:
 @torch.inference_mode()
 def match_tiles(
     network: StnreidNetwork,
-    probes: Sequence[Embedded],
-    gallery: Sequence[Embedded],
+    probes: Sequence[ImageFeature],
+    gallery: Sequence[ImageFeature],
     *,
     memory_budget: int = PAIR_MEMORY,
     progress: bool = False,

@@ -12,7 +12,7 @@ import reidops
 from reidops_models.backbones import load_pretrained
 from reidops_models.boxes import box_iou, sampled_boxes
 from reidops_models.stnreid.losses import box_loss, stn_loss
-from reidops_models.stnreid.network import Predictions, StnreidNetwork
+from reidops_models.stnreid.network import StnreidNetwork, StnreidPredictions
 from reidops_models.stnreid.recipe import StnreidRecipe
 from reidops_models.stnreid.triples import CrossTripleDataModule, TripleDataModule, Triples
 from reidops_models.training.data import ReidDataModule, TrainingError, TrainingImages
@@ -74,10 +74,10 @@ class TripleModule(ReidModule):
         self._log(loss, values, theta, batch)
         return loss
 
-    def _reid_loss(self, predicted: Predictions, labels: Tensor) -> Tensor:
+    def _reid_loss(self, predicted: StnreidPredictions, labels: Tensor) -> Tensor:
         """L_R of the three kinds of images, each by itself as in eq. 6."""
         logits, features = (value.chunk(3) for value in predicted)
-        kinds = [self.loss(Predictions(a, b), labels) for a, b in zip(logits, features, strict=True)]
+        kinds = [self.loss(StnreidPredictions(a, b), labels) for a, b in zip(logits, features, strict=True)]
         return torch.stack(kinds).sum()
 
     def _frozen(self) -> list[nn.Module]:

@@ -44,8 +44,8 @@ class TripleDataModule(ReidDataModule):
         return Triples(holistic, cut(holistic, boxes), labels, boxes)
 
 
-class OtherPicture(Dataset[Any]):
-    """Ordered pairs of two pictures of one identity: every picture with every other. Loaders fetch whole batches."""
+class OtherImage(Dataset[Any]):
+    """Ordered pairs of two images of one identity: every image with every other. Loaders fetch whole batches."""
 
     def __init__(self, images: TrainingImages) -> None:
         self.images = images
@@ -72,15 +72,15 @@ class OtherPicture(Dataset[Any]):
 
 
 class CrossTripleDataModule(ReidDataModule):
-    """Batches of :class:`Triples`, the partial image cut from another picture of the person: ours, not the paper's.
+    """Batches of :class:`Triples`, the partial image cut from another image of the person: ours, not the paper's.
 
-    Both pictures are augmented, each by itself. Which part of the one the other shows follows from the person frames
+    Both images are augmented, each by itself. Which part of the one the other shows follows from the person frames
     that drawn people come with (`reidops_models.data.synthetic.Annotation`), where there are any.
     """
 
     def __init__(self, images: TrainingImages, recipe: StnreidRecipe) -> None:
         super().__init__(images, recipe)
-        self.examples = OtherPicture(images)
+        self.examples = OtherImage(images)
         self.frames = read_frames(images.samples)
 
     def prepare(self, batch: Any) -> Any:
@@ -115,7 +115,7 @@ def cut(images: Tensor, boxes: Tensor) -> Tensor:
 
 
 def read_frames(samples: Sequence[Sample]) -> Tensor | None:
-    """The person frames (N, 4) of pictures in a drawn benchmark; None where one of them has none."""
+    """The person frames (N, 4) of images in a drawn benchmark; None where one of them has none."""
     known: dict[Path, Mapping[str, Annotation]] = {}
     frames = []
     for sample in samples:

@@ -72,7 +72,7 @@ def test_shipped_checkpoints_by_name() -> None:
     assert FeatureExtractor("stnreid")(torch.rand(1, 3, 50, 20)).shape == (1, 192)
 
 
-def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     extract = FeatureExtractor(checkpoint("dpti"))
     for wrong in (
         torch.rand(1, 3, 8, 4),

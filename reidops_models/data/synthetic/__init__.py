@@ -10,8 +10,8 @@ blur, noise and resolution.
 
 from __future__ import annotations
 
-from ..keypoints import KEYPOINTS
-from .annotations import Annotation, load_annotations
-from .benchmark import SIZES, BenchmarkSize, write_synthetic
+from reidops_models.data.keypoints import KEYPOINTS
+from reidops_models.data.synthetic.annotations import Annotation, load_annotations
+from reidops_models.data.synthetic.benchmark import SIZES, BenchmarkSize, write_synthetic
 
 __all__ = ["KEYPOINTS", "SIZES", "Annotation", "BenchmarkSize", "load_annotations", "write_synthetic"]

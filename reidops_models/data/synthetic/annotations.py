@@ -1,4 +1,4 @@
-"""What is known exactly about a drawn picture, and the file it is kept in."""
+"""What is known exactly about a drawn image, and the file it is kept in."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ..keypoints import KEYPOINTS, KEYPOINTS_FILE, save_keypoints
-from .occlusion import Box
+from reidops_models.data.keypoints import KEYPOINTS, KEYPOINTS_FILE, save_keypoints
+from reidops_models.data.synthetic.occlusion import Box
 
 __all__ = [
     "ANNOTATIONS_FILE",
@@ -32,15 +32,15 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class Annotation:
-    """Where the person is in a picture. All positions are fractions of the picture's width and height.
+    """Where the person is in an image. All positions are fractions of the image's width and height.
 
     Attributes:
         person: the person frame, a box half as wide as high, centred on the body, from crown to soles. It may reach
-            out of the picture. Equal positions in the frames of two pictures are equal parts of the body, so that the
-            part of a whole picture that a partial probe shows is known across pictures.
+            out of the image. Equal positions in the frames of two images are equal parts of the body, so that the
+            part of a whole image that a partial probe shows is known across images.
         keypoints: COCO-17 (x, y, v) in the order of `KEYPOINTS`; v is 2 seen, 1 hidden by the body or an object, 0
             outside.
-        crop: the part of the uncropped picture that a partial probe shows, else None.
+        crop: the part of the uncropped image that a partial probe shows, else None.
         occluder: what an object covers in an occluded probe, else None.
     """
 
@@ -50,7 +50,7 @@ class Annotation:
     occluder: Box | None = None
 
     def cropped(self, crop: Box) -> Annotation:
-        """The annotation of the part of the picture inside `crop`."""
+        """The annotation of the part of the image inside `crop`."""
         left, top, right, bottom = crop
         width, height = right - left, bottom - top
         x0, y0, x1, y1 = self.person
@@ -89,7 +89,7 @@ def read_header(root: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def save_annotations(root: Path, header: Mapping[str, Any], images: Mapping[str, Annotation]) -> None:
-    """Write annotations.json: the header, the names of the keypoints, and one line for each picture."""
+    """Write annotations.json: the header, the names of the keypoints, and one line for each image."""
     head = json.dumps({**header, "keypoint_names": KEYPOINTS})[:-1]
     lines = (f"{json.dumps(name)}: {json.dumps(_to_json(images[name]))}" for name in sorted(images))
     (root / ANNOTATIONS_FILE).write_text(head + ', "images": {\n' + ",\n".join(lines) + "\n}}\n")
@@ -99,8 +99,8 @@ def write_keypoints(root: Path) -> None:
     """Write keypoints.json, the exact joints in the format of pose estimators, from annotations.json."""
     joints, sizes = {}, {}
     for name, annotation in load_annotations(root).items():
-        with Image.open(root / name) as picture:
-            width, height = picture.size
+        with Image.open(root / name) as image:
+            width, height = image.size
         sizes[name] = (height, width)
         joints[name] = torch.tensor(annotation.keypoints) * torch.tensor([width, height, 1.0])
     save_keypoints(root / KEYPOINTS_FILE, joints, sizes)

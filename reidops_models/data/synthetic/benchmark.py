@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..keypoints import KEYPOINTS_FILE
-from .annotations import FORMAT, Annotation, read_header, save_annotations, write_keypoints
-from .cameras import CAMERAS, Camera, sample_cameras
-from .occlusion import sample_crop
-from .people import GROUP_SIZE, Person, sample_people
-from .rendering import render
+from reidops_models.data.keypoints import KEYPOINTS_FILE
+from reidops_models.data.synthetic.annotations import FORMAT, Annotation, read_header, save_annotations, write_keypoints
+from reidops_models.data.synthetic.cameras import CAMERAS, Camera, sample_cameras
+from reidops_models.data.synthetic.occlusion import sample_crop
+from reidops_models.data.synthetic.people import GROUP_SIZE, Person, sample_people
+from reidops_models.data.synthetic.rendering import render
 
 __all__ = ["SIZES", "BenchmarkSize", "write_synthetic"]
 
@@ -28,15 +28,15 @@ _JPEG_QUALITY = 92
 
 @dataclass(frozen=True)
 class BenchmarkSize:
-    """How many people and pictures.
+    """How many people and images.
 
     Numbers of people are multiples of the size of a look-alike group, so that no group is cut in two. A training
-    identity has `train_images` pictures from four cameras. A test or validation identity has `gallery_images` gallery
-    pictures from one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn
-    again behind an object. Distractors are one gallery picture each of people who are in no probe.
+    identity has `train_images` images from four cameras. A test or validation identity has `gallery_images` gallery
+    images from one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn
+    again behind an object. Distractors are one gallery image each of people who are in no probe.
 
     Raises:
-        ValueError: a number of people that is no such multiple, or no gallery picture.
+        ValueError: a number of people that is no such multiple, or no gallery image.
     """
 
     height: int
@@ -57,7 +57,7 @@ class BenchmarkSize:
             raise ValueError(f"BenchmarkSize: gallery_images must be at least 1, got {self.gallery_images}")
 
     def counts(self, validation: bool = False) -> dict[str, int]:
-        """How many pictures there are to train on, as probes of each kind, and in the gallery."""
+        """How many images there are to train on, as probes of each kind, and in the gallery."""
         people = self.validation_people if validation else self.test_people
         probes = people * self.probe_images
         return {
@@ -71,7 +71,7 @@ class BenchmarkSize:
 
 SIZES = {
     name: BenchmarkSize(*numbers)
-    # height, width; people to train on, to test, to validate; distractors; training pictures and probes of a person
+    # height, width; people to train on, to test, to validate; distractors; training images and probes of a person
     for name, numbers in {
         "tiny": (64, 32, 8, 8, 4, 4, 4, 3),
         "small": (128, 64, 152, 60, 40, 0, 12, 6),
@@ -83,7 +83,7 @@ SIZES = {
 
 @dataclass(frozen=True)
 class _Job:
-    """One person's pictures: everything a worker process needs to draw and write them."""
+    """One person's images: everything a worker process needs to draw and write them."""
 
     root: Path
     size: BenchmarkSize
@@ -105,10 +105,10 @@ def write_synthetic(
 ) -> Path:
     """Draw a benchmark and write it in Market-1501 layout.
 
-    It holds `bounding_box_train`, `query`, `bounding_box_test`, `partial_query` (the query pictures, 20 to 60 % cut off
+    It holds `bounding_box_train`, `query`, `bounding_box_test`, `partial_query` (the query images, 20 to 60 % cut off
     a random side), `occluded_query` (the same, behind an object), `validation` (the same folders but the first, of
     other people), and in both `annotations.json` (see `Annotation`) and `keypoints.json` (the joints in COCO's
-    format). No identity is in two splits and no look-alike group either; an identity's gallery picture and its probes
+    format). No identity is in two splits and no look-alike group either; an identity's gallery image and its probes
     come from different cameras.
 
     The seed decides everything; the number of workers changes nothing. The folder appears when it is complete. If it
@@ -163,7 +163,7 @@ def _is_this_benchmark(root: Path, header: dict[str, object]) -> bool:
     found = read_header(root)
     if found is None:
         return False
-    # A benchmark from before there was a choice has one gallery picture a person.
+    # A benchmark from before there was a choice has one gallery image a person.
     found["plan"] = {"gallery_images": 1} | found["plan"]
     return found == header | {"split": "test"}
 
@@ -215,7 +215,7 @@ def _with_progress(
 
 
 def _draw(job: _Job) -> dict[str, Annotation]:
-    """Draw and write one person's pictures."""
+    """Draw and write one person's images."""
     rng = np.random.default_rng([job.seed, job.number, 5])
     own_cameras = rng.permutation(CAMERAS)[:_CAMERAS_PER_PERSON].tolist()
     drawn: dict[str, Annotation] = {}
@@ -237,7 +237,7 @@ def _draw(job: _Job) -> dict[str, Annotation]:
             save("bounding_box_train", camera, index, *take(camera, index))
         return drawn
     save("bounding_box_test", own_cameras[0], 0, *take(own_cameras[0], 0))
-    # Numbered after the probes, so that these are the same pictures however many there are in the gallery.
+    # Numbered after the probes, so that these are the same images however many there are in the gallery.
     for index in range(1, job.size.gallery_images if job.pid else 1):
         number = job.size.probe_images + index
         save("bounding_box_test", own_cameras[0], number, *take(own_cameras[0], number))

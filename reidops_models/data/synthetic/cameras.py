@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .people import Color, vary
+from reidops_models.data.synthetic.people import Color, vary
 
 __all__ = ["CAMERAS", "Camera", "draw_background", "expose", "sample_cameras"]
 
@@ -23,7 +23,7 @@ class Camera:
     yaw: float  # radians; direction in which most people walk, 0 towards the camera
     wall: Color
     floor: Color
-    horizon: float  # of the picture's height
+    horizon: float  # of the image's height
     gain: tuple[float, float, float]  # white balance
     gamma: float
     contrast: float
@@ -31,7 +31,7 @@ class Camera:
     gradient: float  # from the left edge to the right one
     noise: float
     blur: float  # pixels of a scene 256 high
-    resolution: float  # of the written picture's
+    resolution: float  # of the written image's
 
 
 def sample_cameras(seed: int, count: int = CAMERAS) -> list[Camera]:
@@ -90,7 +90,7 @@ def draw_background(rng: np.random.Generator, camera: Camera, height: int, width
 
 
 def expose(rng: np.random.Generator, camera: Camera, scene: Image.Image, height: int, width: int) -> np.ndarray:
-    """The picture the camera takes of a scene drawn at a higher resolution: uint8 (height, width, 3).
+    """The image the camera takes of a scene drawn at a higher resolution: uint8 (height, width, 3).
 
     Lens, sensor resolution, gamma and white balance, contrast and brightness, noise, in this order.
     """

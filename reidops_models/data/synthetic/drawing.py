@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from .figure import Figure
-from .garments import draw_garment
-from .people import Person, shade
-from .pose import HEAD_HALF_WIDTH, HEAD_RADIUS, HIP_Y, Pose, Skeleton
+from reidops_models.data.synthetic.figure import Figure
+from reidops_models.data.synthetic.garments import draw_garment
+from reidops_models.data.synthetic.people import Person, shade
+from reidops_models.data.synthetic.pose import HEAD_HALF_WIDTH, HEAD_RADIUS, HIP_Y, Pose, Skeleton
 
 __all__ = ["draw_person"]
 
 
 def draw_person(figure: Figure, person: Person, pose: Pose, skeleton: Skeleton) -> None:
-    """Draw the person onto the figure's picture."""
+    """Draw the person onto the figure's image."""
     in_profile = abs(pose.sideways) > 0.35
     if person.bag == "backpack" and in_profile and not pose.from_behind:
         _draw_backpack(figure, person, pose)

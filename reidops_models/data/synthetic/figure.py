@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from .people import Color
+from reidops_models.data.synthetic.people import Color
 
 __all__ = ["Figure"]
 
@@ -15,10 +15,10 @@ Point = tuple[float, float]
 
 
 class Figure:
-    """Draws shapes given in the person frame (see `pose`) onto a picture.
+    """Draws shapes given in the person frame (see `pose`) onto an image.
 
     Args:
-        image: the picture, changed in place.
+        image: the image, changed in place.
         center: the body axis' x in pixels.
         top: the crown's y in pixels.
         scale: the person's height in pixels.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL import Image, ImageDraw
 
-from .figure import Figure
-from .people import Person
-from .pose import Pose, Skeleton
+from reidops_models.data.synthetic.figure import Figure
+from reidops_models.data.synthetic.people import Person
+from reidops_models.data.synthetic.pose import Pose, Skeleton
 
 __all__ = ["draw_garment"]
 

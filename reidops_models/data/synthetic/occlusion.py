@@ -1,11 +1,11 @@
-"""What hides a person: the picture's edge (partial probes) or an object (occluded probes)."""
+"""What hides a person: the image's edge (partial probes) or an object (occluded probes)."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .people import pick, vary
+from reidops_models.data.synthetic.people import pick, vary
 
 __all__ = ["Box", "draw_occluder", "sample_crop"]
 
@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 def sample_crop(
     rng: np.random.Generator, height: int, width: int, least: float = 0.2, most: float = 0.6
 ) -> tuple[int, int, int, int]:
-    """The pixel box that is left when a part between `least` and `most` of the picture is cut off a random side.
+    """The pixel box that is left when a part between `least` and `most` of the image is cut off a random side.
 
     The scheme of STNReID's partial probes (Luo et al., "STNReID: Deep Convolutional Networks With Pairwise Spatial
     Transformer Networks for Partial Person Re-Identification", IEEE Transactions on Multimedia, 2020).
@@ -32,10 +32,10 @@ def sample_crop(
 
 
 def draw_occluder(rng: np.random.Generator, image: Image.Image) -> Box:
-    """Draw a counter, a pillar or a crate over part of the picture.
+    """Draw a counter, a pillar or a crate over part of the image.
 
     Returns:
-        The box that it covers, in fractions of the picture.
+        The box that it covers, in fractions of the image.
     """
     width, height = image.size
     red, green, blue = rng.integers(30, 220, 3).tolist()

@@ -36,7 +36,7 @@ _BAGS = ["none", "none", "backpack", "handbag", "sling"]
 
 @dataclass(frozen=True)
 class Person:
-    """Everything about a person that stays the same from picture to picture. Colours are RGB, 0 to 255."""
+    """Everything about a person that stays the same from image to image. Colours are RGB, 0 to 255."""
 
     upper: Color
     lower: Color

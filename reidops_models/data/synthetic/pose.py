@@ -1,8 +1,8 @@
 """How a person stands before the camera: a walking pose, its joints, and the COCO-17 keypoints they give.
 
 Coordinates are those of the person frame: y runs from 0 at the crown to 1 at the soles, x from the body's axis to the
-picture's right in the same unit. A *side* is +1 for the person's left and -1 for the right. At yaw 0 the person walks
-towards the camera, at +90 degrees to the picture's right; so left is at x = +cos(yaw), and further away than the axis
+image's right in the same unit. A *side* is +1 for the person's left and -1 for the right. At yaw 0 the person walks
+towards the camera, at +90 degrees to the image's right; so left is at x = +cos(yaw), and further away than the axis
 by sin(yaw).
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .people import Person
+from reidops_models.data.synthetic.people import Person
 
 __all__ = [
     "SIDES",
@@ -48,7 +48,7 @@ class Pose:
 
     @property
     def sideways(self) -> float:
-        """1 towards the picture's right, -1 towards its left."""
+        """1 towards the image's right, -1 towards its left."""
         return math.sin(self.yaw)
 
     @property

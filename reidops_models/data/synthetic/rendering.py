@@ -1,4 +1,4 @@
-"""Takes a picture: one person before one camera."""
+"""Takes an image: one person before one camera."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .annotations import Annotation
-from .cameras import Camera, draw_background, expose
-from .drawing import draw_person
-from .figure import Figure
-from .occlusion import draw_occluder
-from .people import Person
-from .pose import find_keypoints, find_skeleton, sample_pose
+from reidops_models.data.synthetic.annotations import Annotation
+from reidops_models.data.synthetic.cameras import Camera, draw_background, expose
+from reidops_models.data.synthetic.drawing import draw_person
+from reidops_models.data.synthetic.figure import Figure
+from reidops_models.data.synthetic.occlusion import draw_occluder
+from reidops_models.data.synthetic.people import Person
+from reidops_models.data.synthetic.pose import find_keypoints, find_skeleton, sample_pose
 
 __all__ = ["render"]
 
@@ -22,18 +22,18 @@ _SUPERSAMPLING = 2
 def render(
     person: Person, camera: Camera, seed: Sequence[int], height: int, width: int, occluded: bool = False
 ) -> tuple[np.ndarray, Annotation]:
-    """A picture of a person and what is known about it.
+    """An image of a person and what is known about it.
 
     Args:
         person, camera: who, and where.
         seed: numbers that decide pose, place, clutter and noise.
-        height, width: of the picture, in pixels.
+        height, width: of the image, in pixels.
         occluded: put an object before the person. All else stays as it is without.
 
     Returns:
-        The picture, uint8 (height, width, 3), and its annotation.
+        The image, uint8 (height, width, 3), and its annotation.
     """
-    # Three streams, so that the object changes nothing else in the picture.
+    # Three streams, so that the object changes nothing else in the image.
     scene_rng, occluder_rng, sensor_rng = (np.random.default_rng([*seed, stream]) for stream in range(3))
     tall, wide = height * _SUPERSAMPLING, width * _SUPERSAMPLING
     scene = draw_background(scene_rng, camera, tall, wide)

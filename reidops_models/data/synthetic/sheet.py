@@ -1,4 +1,4 @@
-"""A sheet of pictures: what the benchmark looks like at a glance."""
+"""A sheet of images: what the benchmark looks like at a glance."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .cameras import sample_cameras
-from .occlusion import sample_crop
-from .people import GROUP_SIZE, Person, sample_people
-from .rendering import render
+from reidops_models.data.synthetic.cameras import sample_cameras
+from reidops_models.data.synthetic.occlusion import sample_crop
+from reidops_models.data.synthetic.people import GROUP_SIZE, Person, sample_people
+from reidops_models.data.synthetic.rendering import render
 
 __all__ = ["draw_sheet"]
 
@@ -20,7 +20,7 @@ _INK, _COLORS = (60, 60, 60), 200
 
 
 def draw_sheet(seed: int = 0, groups: int = 2) -> Image.Image:
-    """One row an identity: a picture from each camera, partial probes at their own scale, occluded probes.
+    """One row an identity: an image from each camera, partial probes at their own scale, occluded probes.
 
     Two look-alikes of each group stand one below the other.
     """
@@ -62,8 +62,8 @@ def _row(person: Person, seed: int, row: int) -> list[np.ndarray]:
     def take(column: int, occluded: bool = False) -> np.ndarray:
         return render(person, cameras[column % len(cameras)], (seed, row, column, 77), _HEIGHT, _WIDTH, occluded)[0]
 
-    pictures = [take(column) for column in range(_CAMERAS)]
+    images = [take(column) for column in range(_CAMERAS)]
     for column in range(_CAMERAS, _CAMERAS + _PARTIAL):
         left, top, right, bottom = sample_crop(rng, _HEIGHT, _WIDTH)
-        pictures.append(take(column)[top:bottom, left:right])
-    return pictures + [take(_CAMERAS + _PARTIAL + i, occluded=True) for i in range(_OCCLUDED)]
+        images.append(take(column)[top:bottom, left:right])
+    return images + [take(_CAMERAS + _PARTIAL + i, occluded=True) for i in range(_OCCLUDED)]

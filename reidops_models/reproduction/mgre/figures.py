@@ -14,7 +14,7 @@ from reidops_models.mgre.network import MgreNetwork
 from reidops_models.mgre.poses import read_poses
 from reidops_models.mgre.regions import REGIONS, region_boxes
 from reidops_models.report import draw_grid, heat
-from reidops_models.report.pictures import picture
+from reidops_models.report.pixels import to_pillow
 from reidops_models.reproduction.mgre.activation import activation_maps
 from reidops_models.reproduction.mgre.experiments import MgreRuns
 
@@ -80,7 +80,7 @@ def scaled(maps: Tensor) -> Tensor:
 
 def with_boxes(image: Tensor, boxes: Tensor, there: Tensor | None = None, pose: Tensor | None = None) -> Tensor:
     """An image (3, H, W), enlarged, with boxes (R, 4) outlined and, where given, its joints (17, 3)."""
-    drawn = picture(image)
+    drawn = to_pillow(image)
     drawn = drawn.resize((drawn.width * LARGE, drawn.height * LARGE))
     pen = ImageDraw.Draw(drawn)
     colours = position_colours(max(2, len(boxes)), 1)

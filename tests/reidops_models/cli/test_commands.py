@@ -106,7 +106,7 @@ def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpo
     for method in values["methods"].values():
         assert method["cmc"] == sorted(method["cmc"])
         assert len(method["cmc"]) == 20
-        assert method["cmc"][-1] == 1.0  # the gallery has 12 pictures
+        assert method["cmc"][-1] == 1.0  # the gallery has 12 images
         assert 0 <= method["r1"]["low"] <= method["r1"]["value"] <= method["r1"]["high"] <= 1
         assert method["r1"]["value"] == method["cmc"][0]
         assert list(method["tpr at fpr"]) == ["0.001", "0.01", "0.1"]
@@ -129,7 +129,7 @@ def test_evaluate_takes_other_probes_and_fewer_methods(run: Run, people: Path, c
     assert "DSR" not in printed
 
 
-def test_evaluate_ranks_people_by_several_pictures(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+def test_evaluate_ranks_people_by_several_images(run: Run, checkpoint: Path, tmp_path: Path) -> None:
     plan = replace(SIZES["tiny"], gallery_images=2)
     people = write_synthetic(tmp_path / "people", plan, workers=1)
     arguments = ["--data", people, "--checkpoint", checkpoint, "--methods", "dsr-single-scale", "--out", tmp_path / "o"]
@@ -206,7 +206,7 @@ def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) ->
     recipe.write_text(demo.replace("epochs: 15", "epochs: 1").replace("size: 64\n", "size: 8\n"))
     code, printed, complaints = run("train", "--recipe", recipe, "--data", people, "--out", tmp_path / "out")
     assert (code, complaints) == (0, [])
-    assert "\n  train: 32 pictures, 8 identities, 6 cameras\n" in printed
+    assert "\n  train: 32 images, 8 identities, 6 cameras\n" in printed
     assert printed.endswith(f"written: {tmp_path / 'out' / 'model.safetensors'}\n")
 
 

@@ -44,7 +44,7 @@ def test_match(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
     assert len(rows(tmp_path / "out")) == 24 * 12
 
 
-def test_embed_writes_a_row_a_picture(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
+def test_embed_writes_a_row_a_image(run: Run, people: Path, dpti: Path, tmp_path: Path) -> None:
     code, printed, complaints = run(
         "embed", "--images", people / "query", "--checkpoint", dpti, "--out", tmp_path / "out"
     )
@@ -52,20 +52,20 @@ def test_embed_writes_a_row_a_picture(run: Run, people: Path, dpti: Path, tmp_pa
     descriptors = load_file(tmp_path / "out" / "descriptors.safetensors")["descriptors"]
     with (tmp_path / "out" / "index.csv").open(newline="") as file:
         index = list(csv.DictReader(file))
-    pictures = list_images(people / "query")
-    assert descriptors.shape == (len(pictures), 9 * 16)
-    assert f"({len(pictures)} x 144)" in printed
-    assert [row["picture"] for row in index] == [path.name for path in pictures]
-    assert [int(row["row"]) for row in index] == list(range(len(pictures)))
-    assert {row["pid"] for row in index} == {str(int(path.name[:4])) for path in pictures}
-    expected = FeatureExtractor(dpti)(pictures)
+    images = list_images(people / "query")
+    assert descriptors.shape == (len(images), 9 * 16)
+    assert f"({len(images)} x 144)" in printed
+    assert [row["picture"] for row in index] == [path.name for path in images]
+    assert [int(row["row"]) for row in index] == list(range(len(images)))
+    assert {row["pid"] for row in index} == {str(int(path.name[:4])) for path in images}
+    expected = FeatureExtractor(dpti)(images)
     torch.testing.assert_close(descriptors, expected)
 
 
-def test_embed_goes_on_where_a_picture_is_broken(run: Run, dpti: Path, tmp_path: Path) -> None:
+def test_embed_goes_on_where_a_image_is_broken(run: Run, dpti: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
-    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "broken.jpg").write_bytes(b"no image")
     Image.new("RGB", (30, 60), (200, 10, 10)).save(folder / "red.png")
     code, _, complaints = run("embed", "--images", folder, "--checkpoint", dpti, "--out", tmp_path / "out")
     assert code == 1

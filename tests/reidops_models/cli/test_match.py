@@ -68,7 +68,7 @@ def test_ranks_a_folder(run: Run, people: Path, checkpoint: Path, nested: Path, 
     assert "mAP" in html
 
 
-def test_one_file_against_pictures_without_labels(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_one_file_against_images_without_labels(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:
     gallery = tmp_path / "gallery"
     gallery.mkdir()
     probe = sorted((people / "query").iterdir())[0]
@@ -125,17 +125,17 @@ def test_without_out_nothing_is_written(
     assert list(empty.iterdir()) == []
 
 
-def test_unreadable_pictures_cost_nothing_else(
+def test_unreadable_images_cost_nothing_else(
     run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
 ) -> None:
     gallery, out = tmp_path / "gallery", tmp_path / "out"
     shutil.copytree(people / "bounding_box_test", gallery)
     (gallery / "0001_c1s1_000000_00.jpg").write_bytes(b"")
     (nested / "a" / "empty.jpg").write_bytes(b"")
-    (nested / "text.png").write_text("not a picture")
+    (nested / "text.png").write_text("not an image")
     whole = sorted((people / "query").iterdir())[0].read_bytes()
     (nested / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (nested / "readme.txt").write_text("no picture, and does not claim to be one")
+    (nested / "readme.txt").write_text("no image, and does not claim to be one")
     code, _, complaints = run(
         "match", "--probe", nested, "--gallery", gallery, "--checkpoint", checkpoint, "--out", out
     )
@@ -182,9 +182,9 @@ def test_a_probe_that_cannot_be_matched_does_not_take_the_others_along(
     [
         ({"--gallery": "nowhere"}, "nowhere: no such file or folder"),
         ({"--probe": "nowhere"}, "nowhere: no such file or folder"),
-        ({"--gallery": "empty"}, "empty: no picture files in this folder"),
-        ({"--probe": "empty"}, "empty: no picture files in this folder"),
-        ({"--gallery": "unreadable"}, "unreadable: not one picture in it can be read"),
+        ({"--gallery": "empty"}, "empty: no image files in this folder"),
+        ({"--probe": "empty"}, "empty: no image files in this folder"),
+        ({"--gallery": "unreadable"}, "unreadable: not one image in it can be read"),
         ({"--checkpoint": "nowhere.safetensors"}, "nowhere"),
         ({"--checkpoint": "other"}, "'nobody'"),
         ({"--checkpoint": "mixed"}, "it is of 'stnreid', and its recipe of 'dsr'"),
@@ -219,7 +219,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert code == 2
     assert printed == ""
     assert expected in complaints[-1]
-    assert len(complaints) == (2 if "unreadable" in expected else 1)  # there the picture's own line comes first
+    assert len(complaints) == (2 if "unreadable" in expected else 1)  # there the image's own line comes first
 
 
 def test_file_names_are_text_and_nothing_else(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_writes_what_training_reads(run: Run, people: Path, tmp_path: Path) -> N
     code, printed, complaints = run("pose", "--images", people / "query", "--out", out, "--weights", "w.onnx")
     assert (code, complaints) == (0, [])
     count = len(list_images(people / "query"))
-    assert f"({count} pictures, 0 of them without a joint)" in printed
+    assert f"({count} images, 0 of them without a joint)" in printed
     joints = load_keypoints(out)
     assert len(joints) == count
     poses = read_poses(load_market1501(people).query, str(out))
@@ -60,7 +60,7 @@ def test_the_file_lies_in_the_data_sets_folder(run: Run, people: Path, tmp_path:
     (folder / "train").mkdir(parents=True)
     source = list_images(people / "query")[0]
     (folder / "train" / source.name).write_bytes(source.read_bytes())
-    (folder / "train" / "broken.jpg").write_bytes(b"no picture")
+    (folder / "train" / "broken.jpg").write_bytes(b"no image")
     code, _, complaints = run("pose", "--images", folder / "train")
     assert code == 1
     assert "broken.jpg" in complaints[0]

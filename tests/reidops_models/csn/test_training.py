@@ -11,7 +11,7 @@ import torch
 from reidops_models.checkpoint import load_checkpoint
 from reidops_models.csn import CsnNetwork
 from reidops_models.csn.losses import contrastive_loss, distances, prior_losses
-from reidops_models.csn.pairs import PairDataModule, PositivePairs, draw_pairs
+from reidops_models.csn.pairs import CsnPairDataModule, PositivePairs, positive_and_negative_pairs
 from reidops_models.csn.training import PairModule
 from reidops_models.data import ReidDataset, Sample
 from reidops_models.recipe import RecipeError, load_recipe, parse_recipe
@@ -23,19 +23,19 @@ from tests.reidops_models.csn.conftest import Tiny
 def test_pairs_are_one_positive_to_two_negative() -> None:
     torch.manual_seed(0)
     labels = torch.tensor([4, 4, 7, 9, 9, 1])
-    pairs, matched = draw_pairs(labels, 2)
+    pairs, matched = positive_and_negative_pairs(labels, 2)
     both = torch.cat((labels, labels))
     assert len(pairs) == 18
     assert int(matched.sum()) == 6
     assert torch.equal(both[pairs[:, 0]] == both[pairs[:, 1]], matched)
     assert torch.equal(pairs[:6], torch.stack((torch.arange(6), torch.arange(6, 12)), dim=1))
-    # Every negative of image i is image i with the second picture of another.
+    # Every negative of image i is image i with the second image of another.
     assert torch.equal(pairs[6:, 0], torch.arange(6).repeat_interleave(2))
     assert bool((pairs[6:, 1] >= 6).all())
 
 
 def test_a_batch_of_one_person_has_no_negatives() -> None:
-    pairs, matched = draw_pairs(torch.tensor([3, 3]), 2)
+    pairs, matched = positive_and_negative_pairs(torch.tensor([3, 3]), 2)
     assert pairs.tolist() == [[0, 2], [1, 3]]
     assert matched.tolist() == [True, True]
 
@@ -62,13 +62,13 @@ def test_without_cameras_all_pairs_serve(dataset: ReidDataset, tiny: Tiny) -> No
 def test_no_pairs_is_an_error(dataset: ReidDataset, tiny: Tiny) -> None:
     firsts = list({sample.pid: sample for sample in dataset.train}.values())
     for samples in (firsts, [sample for sample in dataset.train if sample.pid == firsts[0].pid]):
-        with pytest.raises(TrainingError, match="two people or more, and two pictures of one"):
+        with pytest.raises(TrainingError, match="two people or more, and two images of one"):
             PositivePairs(TrainingImages(samples, tiny().images), across_cameras=True)
 
 
 def test_batches_count_pairs(dataset: ReidDataset, tiny: Tiny) -> None:
     recipe = tiny(batches={"size": 13})
-    module = PairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
+    module = CsnPairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
     batch = module.prepare(next(iter(module.train_dataloader())))
     assert len(batch.pairs) == len(batch.matched) == 12  # 4 positive and 8 negative pairs of 8 images
     assert batch.images.shape == (8, 3, 40, 16)
@@ -116,7 +116,7 @@ def test_the_prior_holds_parts_inside_and_upright() -> None:
 def test_every_part_of_the_network_learns(dataset: ReidDataset, tiny: Tiny) -> None:
     recipe = tiny(network={"levels": [2, 3, 4]})
     module = PairModule(CsnNetwork(recipe.network, recipe.images.size), recipe)
-    data = PairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
+    data = CsnPairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
     module.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
     batch = data.prepare(next(iter(data.train_dataloader())))
     module.training_step(batch, 0).backward()

@@ -20,9 +20,9 @@ def test_the_complete_data_set():
     assert describe(make_market()).splitlines() == [
         "market1501: Market-1501-v15.09.15",
         "  variant: Market-1501 (v15.09.15), all counts as published",
-        "  train: 12936 pictures, 751 identities, 6 cameras",
-        "  query: 3368 pictures, 750 identities, 6 cameras",
-        "  gallery: 15913 pictures, 751 identities, 6 cameras",
+        "  train: 12936 images, 751 identities, 6 cameras",
+        "  query: 3368 images, 750 identities, 6 cameras",
+        "  gallery: 15913 images, 751 identities, 6 cameras",
         "  of the gallery, 2798 distractors (identity 0)",
         "  left out of the gallery: 3819 junk files (identity -1)",
     ]

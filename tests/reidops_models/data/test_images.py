@@ -51,7 +51,7 @@ def write_broken(folder, kind, pixels):
     elif kind == "empty":
         path.touch()
     elif kind == "text":
-        path.write_text("not a picture")
+        path.write_text("not an image")
     elif kind == "truncated":
         noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
         whole = save(folder / "whole.jpg", noise).read_bytes()
@@ -68,12 +68,12 @@ def write_broken(folder, kind, pixels):
     ("kind", "message"),
     [
         ("missing", "no such file"),
-        ("folder", "is a folder, not a picture"),
+        ("folder", "is a folder, not an image"),
         ("empty", r"the file is empty \(0 bytes\)"),
-        ("text", "not a picture"),
+        ("text", "not an image"),
         ("truncated", r"damaged or truncated \(image file is truncated"),
-        ("header", "not a picture|damaged or truncated"),
-        ("pixels", "not a picture|no pixels|damaged"),
+        ("header", "not an image|damaged or truncated"),
+        ("pixels", "not an image|no pixels|damaged"),
     ],
 )
 def test_a_broken_file_gives_one_line_that_names_it(tmp_path, pixels, kind, message):
@@ -84,14 +84,14 @@ def test_a_broken_file_gives_one_line_that_names_it(tmp_path, pixels, kind, mess
     assert "\n" not in str(error.value)
 
 
-def test_a_picture_beyond_pillows_limit(tmp_path, pixels, monkeypatch):
+def test_a_image_beyond_pillows_limit(tmp_path, pixels, monkeypatch):
     path = save(tmp_path / "a.png", pixels)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     with pytest.raises(ImageError, match="larger than Pillow's limit of 20 pixels"):
         read_image(path)
 
 
-def test_lists_pictures_sorted_by_path(tmp_path, pixels):
+def test_lists_images_sorted_by_path(tmp_path, pixels):
     (tmp_path / "sub.jpg").mkdir()
     (tmp_path / ".thumbnails").mkdir()
     for name in ("b.PNG", "a.jpg", "sub.jpg/c.webp", ".hidden.png", ".thumbnails/a.jpg"):

@@ -71,7 +71,7 @@ def test_finds_the_official_folder_below(tmp_path):
     [
         ({"query": None}, "query: no such folder"),
         ({"bounding_box_test": None}, "bounding_box_test: no such folder"),
-        ({"query": []}, "query: no picture files in this folder"),
+        ({"query": []}, "query: no image files in this folder"),
         ({"query": ["readme.jpg"]}, r"readme.jpg: expected a name such as 0002_c1s1_000451_03.jpg"),
     ],
 )
@@ -85,14 +85,14 @@ def test_a_missing_root(tmp_path):
         load_market1501(tmp_path / "nowhere")
 
 
-def test_own_pictures_need_no_names(tmp_path):
+def test_own_images_need_no_names(tmp_path):
     write_market(tmp_path, query=["holiday.jpg", "0003_c1s1_000001_00.jpg"])
     assert [(s.path.name, s.pid, s.camid) for s in load_folder(tmp_path / "query")] == [
         ("0003_c1s1_000001_00.jpg", 3, 1),
         ("holiday.jpg", -1, -1),
     ]
     assert len(load_folder(tmp_path, recursive=True)) == 7
-    with pytest.raises(DatasetError, match="no picture files"):
+    with pytest.raises(DatasetError, match="no image files"):
         load_folder(tmp_path)
 
 

@@ -80,7 +80,7 @@ def test_occluded_reid(tmp_path: Path, layout: str) -> None:
     assert "published 1000" in describe(dataset)
 
 
-def test_partial_reid_without_partial_pictures_is_still_partial_reid(tmp_path: Path) -> None:
+def test_partial_reid_without_partial_images_is_still_partial_reid(tmp_path: Path) -> None:
     for folder in ("occluded_body_images", "whole_body_images"):
         for pid in range(1, 61):
             save(tmp_path / folder / f"{pid:03d}_001.jpg")

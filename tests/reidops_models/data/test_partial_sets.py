@@ -78,7 +78,7 @@ def test_partial_reid_with_one_kind_of_probe(tmp_path: Path) -> None:
     dataset = load_dataset(tmp_path / "archive")  # which holds nothing but the set
     assert dataset.root == root
     assert dataset.probe_sets == ("query", "partial_query")
-    assert "  not there: occluded pictures" in describe(dataset)
+    assert "  not there: occluded images" in describe(dataset)
     with pytest.raises(DatasetError, match="expected folders whole_body_images and occluded_body_images"):
         load_dataset(root, query="occluded")
 
@@ -110,8 +110,8 @@ def test_published_counts_are_no_complaint(tmp_path: Path, capsys: pytest.Captur
     assert main(["data", "check", str(reid), str(ilids)]) == 0
     text = capsys.readouterr().out
     assert "wrong" not in text
-    assert "  gallery: 300 pictures, 60 identities, 1 camera" in text
-    assert "  gallery: 119 pictures, 119 identities, 1 camera" in text
+    assert "  gallery: 300 images, 60 identities, 1 camera" in text
+    assert "  gallery: 119 images, 119 identities, 1 camera" in text
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:
@@ -126,11 +126,11 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     for folder in ILIDS[0]:
         (empty / folder).mkdir(parents=True)
-    with pytest.raises(DatasetError, match="Probe: no picture files in this folder"):
+    with pytest.raises(DatasetError, match="Probe: no image files in this folder"):
         load_dataset(empty)
 
 
-def test_a_picture_out_of_place_does_not_hide_the_data_set(tmp_path: Path) -> None:
+def test_a_image_out_of_place_does_not_hide_the_data_set(tmp_path: Path) -> None:
     save(write_ilids(tmp_path, ("query", "gallery")) / "query" / "holiday.jpg")
     with pytest.raises(DatasetError, match=r"holiday.jpg: expected a name that begins with the person's number"):
         load_dataset(tmp_path)
@@ -144,7 +144,7 @@ def test_what_archives_leave_behind_is_no_folder_of_the_set(tmp_path: Path) -> N
 
 def test_an_unknown_layout_is_told_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(DatasetError, match=r"(?s)Market-1501.*Partial-REID.*Partial-iLIDS.*folders in it: pictures"):
+    with pytest.raises(DatasetError, match=r"(?s)Market-1501.*Partial-REID.*Partial-iLIDS.*folders in it: images"):
         load_dataset(tmp_path)
 
 

@@ -32,15 +32,15 @@ def write_viper(root: Path, people: int = 9) -> Path:
 
 def write_cuhk01(root: Path, people: int = 971) -> Path:
     for person in range(1, people + 1):
-        for picture in range(1, 5):
-            save(root / "campus" / f"{person:04d}{picture:03d}.png", picture)
+        for image in range(1, 5):
+            save(root / "campus" / f"{person:04d}{image:03d}.png", image)
     return root
 
 
-def pixels(pair: int, person: int, picture: int, height: int = 6) -> np.ndarray:
+def pixels(pair: int, person: int, number: int, height: int = 6) -> np.ndarray:
     """Higher than wide, a colour for each place, the rows differing."""
     image = np.zeros((height, 4, 3), np.uint8)
-    image[..., 0], image[..., 1], image[..., 2] = 10 * pair + person, picture, np.arange(height)[:, None]
+    image[..., 0], image[..., 1], image[..., 2] = 10 * pair + person, number, np.arange(height)[:, None]
     return image
 
 
@@ -66,9 +66,9 @@ def write_cuhk03(root: Path) -> Path:
                 rows = []
                 for person in range(1, people + 1):
                     row = []
-                    for picture in range(1, 11):
-                        there = picture not in (4, 10) and not (boxes == "detected" and picture == 3)
-                        row.append(refer(pixels(pair, person, picture).T if there else np.zeros(2, np.uint64)))
+                    for image in range(1, 11):
+                        there = image not in (4, 10) and not (boxes == "detected" and image == 3)
+                        row.append(refer(pixels(pair, person, image).T if there else np.zeros(2, np.uint64)))
                     rows.append(row)
                 pairs.append(store.create_dataset(f"{boxes}{pair}", data=cell(rows), dtype=h5py.ref_dtype).ref)
             mat.create_dataset(boxes, data=cell([[one] for one in pairs]).reshape(1, -1), dtype=h5py.ref_dtype)
@@ -187,7 +187,7 @@ def test_what_is_damaged_or_missing_is_named(tmp_path: Path, cuhk01: Path) -> No
     (tmp_path / "a" / "cuhk-03.mat").write_bytes(b"not HDF5")
     with pytest.raises(DatasetError, match=r"cuhk-03\.mat: cannot be read"):
         load_dataset(tmp_path / "a", setting="detected-old")
-    assert not list((tmp_path / "a").glob("images_*[!t]"))  # nothing half written is taken for the pictures
+    assert not list((tmp_path / "a").glob("images_*[!t]"))  # nothing half written is taken for the images
     root = write_viper(tmp_path / "b")
     (root / "cam_b" / "004_90.bmp").unlink()
     with pytest.raises(DatasetError, match=r"the same people in both folders; in one only: \[4\]"):

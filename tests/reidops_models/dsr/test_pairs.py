@@ -11,14 +11,14 @@ from torch import Tensor
 
 from reidops_models.data import ReidDataset, Sample, load_market1501, write_synthetic
 from reidops_models.dsr import DsrRecipe
-from reidops_models.dsr.pairs import PairBatch, PairDataModule, PairImages, cut_patches, draw_pairs
+from reidops_models.dsr.pairs import DsrPairBatch, DsrPairDataModule, PairImages, cut_patches, draw_pairs
 from reidops_models.dsr.recipe import FineTuning
 from reidops_models.recipe import load_recipe
 from reidops_models.training.data import TrainingError, TrainingImages
 
 
 def people(cameras: dict[int, list[int]]) -> list[Sample]:
-    """One picture for each camera in the lists, by identity."""
+    """One image for each camera in the lists, by identity."""
     return [
         Sample(Path(f"{pid}_{camid}_{index}.png"), pid, camid)
         for pid, camids in cameras.items()
@@ -33,7 +33,7 @@ def test_there_are_as_many_pairs_as_asked_for_and_their_labels_are_true() -> Non
     for pair in pairs:
         assert pair.holistic != pair.patch
         assert (samples[pair.holistic].pid == samples[pair.patch].pid) == (pair.alpha == 1)
-    assert {pair.holistic for pair in pairs if pair.alpha == 1} == {0, 1, 2, 3, 4}  # 9 has one picture
+    assert {pair.holistic for pair in pairs if pair.alpha == 1} == {0, 1, 2, 3, 4}  # 9 has one image
     assert {pair.holistic for pair in pairs if pair.alpha == -1} == {0, 1, 2, 3, 4, 5}
     assert {pair.patch for pair in pairs if pair.alpha == -1} == {0, 1, 2, 3, 4, 5}
 
@@ -112,10 +112,10 @@ def plain_recipe() -> DsrRecipe:
     return recipe.model_copy(update={"images": images, "batches": batches, "fine_tuning": pairs})
 
 
-def test_a_batch_holds_the_pictures_of_its_pairs(dataset: ReidDataset) -> None:
+def test_a_batch_holds_the_images_of_its_pairs(dataset: ReidDataset) -> None:
     recipe = plain_recipe()
     images = TrainingImages(dataset.train, recipe.images)
-    pairs = PairDataModule(images, recipe).examples
+    pairs = DsrPairDataModule(images, recipe).examples
     assert isinstance(pairs, PairImages)
     assert len(pairs) == 24
     batch = pairs.__getitems__([3, 20])
@@ -131,11 +131,11 @@ def test_a_batch_holds_the_pictures_of_its_pairs(dataset: ReidDataset) -> None:
 
 def test_holistic_images_stay_whole_and_patches_are_parts_of_the_others(dataset: ReidDataset) -> None:
     recipe = plain_recipe()
-    data = PairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
+    data = DsrPairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
     seen = 0
     for batch in data.train_dataloader():
         ready = data.prepare(batch)
-        assert isinstance(ready, PairBatch)
+        assert isinstance(ready, DsrPairBatch)
         assert ready.holistic.mul(255).round().to(torch.uint8).equal(batch.holistic)
         for patch, whole in zip(ready.patches.mul(255).round().to(torch.uint8), batch.patches, strict=True):
             assert contains(whole, patch)

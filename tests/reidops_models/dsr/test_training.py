@@ -14,7 +14,7 @@ from torch import nn
 from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset, load_market1501, write_synthetic
 from reidops_models.dsr import DsrNetwork, DsrRecipe
-from reidops_models.dsr.pairs import PairBatch, PairDataModule
+from reidops_models.dsr.pairs import DsrPairBatch, DsrPairDataModule
 from reidops_models.dsr.training import FineTuningModule
 from reidops_models.recipe import load_recipe, parse_recipe
 from reidops_models.training.data import TrainingImages
@@ -102,10 +102,10 @@ def test_what_is_logged_is_what_the_distance_says(dataset: ReidDataset) -> None:
 
 def module_and_batches(
     recipe: DsrRecipe, dataset: ReidDataset, steps: int | None = None
-) -> tuple[FineTuningModule, list[PairBatch]]:
+) -> tuple[FineTuningModule, list[DsrPairBatch]]:
     torch.manual_seed(0)
     images = TrainingImages(dataset.train, recipe.images)
-    data = PairDataModule(images, recipe)
+    data = DsrPairDataModule(images, recipe)
     batches = [data.prepare(batch) for batch in islice(data.train_dataloader(), steps)]
     return FineTuningModule(DsrNetwork(recipe.network, images.identities), recipe), batches
 
@@ -144,7 +144,7 @@ def test_the_means_of_an_epoch_are_over_its_pairs(tmp_path: Path, dataset: ReidD
     with (tmp_path / "logs" / "version_0" / "metrics.csv").open() as file:
         (epoch,) = [row for row in csv.DictReader(file) if row["distance/positive"]]
     images = TrainingImages(dataset.train, recipe.images)
-    pairs = PairDataModule(images, recipe).examples
+    pairs = DsrPairDataModule(images, recipe).examples
     module = FineTuningModule(load_checkpoint(start).network, recipe)  # type: ignore[arg-type]
     values: dict[str, float] = {}
     module.log = lambda name, value, **options: values.update({name: float(value)})  # type: ignore[assignment]
@@ -182,7 +182,7 @@ def stop_after_first_epoch(recipe: DsrRecipe, dataset: ReidDataset, start: Path,
 
     network = load_checkpoint(start).network.train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    data = PairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
+    data = DsrPairDataModule(TrainingImages(dataset.train, recipe.images), recipe)
     out.mkdir()
     with quiet(), pytest.raises(PowerCutError):
         build_trainer(recipe, out, steps=4).fit(Cut(network, recipe), data)  # type: ignore[arg-type]

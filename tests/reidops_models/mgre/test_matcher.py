@@ -54,7 +54,7 @@ def test_what_locates_nothing_explains_nothing(tiny: Tiny) -> None:
         assert MgreMatcher(network).explain(torch.rand(3, 64, 32), torch.rand(3, 64, 32)) is None
 
 
-def test_a_network_of_given_boxes_does_not_match_pictures(tiny: Tiny) -> None:
+def test_a_network_of_given_boxes_does_not_match_images(tiny: Tiny) -> None:
     network = trained(tiny(network={"boxes": "given"})).network
     assert isinstance(network, MgreNetwork)
     with pytest.raises(ValueError, match="needs the joints of every image"):

@@ -1,4 +1,4 @@
-"""Joints: found beside the pictures, and moved with them."""
+"""Joints: found beside the images, and moved with them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def test_the_drawn_benchmarks_joints_are_the_annotated_ones(dataset: ReidDataset
         torch.testing.assert_close(pose, expected, atol=1e-3, rtol=0)
 
 
-def picture(path: Path) -> Sample:
+def sample_at(path: Path) -> Sample:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (20, 40)).save(path)
     return Sample(path, 1, 1)
 
 
-def test_files_are_found_above_the_picture_and_by_name(tmp_path: Path) -> None:
-    one, other = picture(tmp_path / "train" / "a.jpg"), picture(tmp_path / "train" / "b.jpg")
+def test_files_are_found_above_the_image_and_by_name(tmp_path: Path) -> None:
+    one, other = sample_at(tmp_path / "train" / "a.jpg"), sample_at(tmp_path / "train" / "b.jpg")
     results = [{"image_id": "a.jpg", "keypoints": [10, 10, 0.5] * 17}]
     (tmp_path / "keypoints.json").write_text(json.dumps(results))
     poses = read_poses([one, other])
@@ -45,7 +45,7 @@ def test_files_are_found_above_the_picture_and_by_name(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    sample = picture(tmp_path / "train" / "a.jpg")
+    sample = sample_at(tmp_path / "train" / "a.jpg")
     with pytest.raises(
         TrainingError, match=r"keypoints: no keypoints\.json above .*a\.jpg; a pose estimator writes one"
     ):
@@ -53,7 +53,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"keypoints: /nowhere/k\.json: no such file"):
         read_poses([sample], "/nowhere/k.json")
     (tmp_path / "keypoints.json").write_text(json.dumps([{"image_id": "other.jpg", "keypoints": [0] * 51}]))
-    with pytest.raises(TrainingError, match="names none of the 1 pictures"):
+    with pytest.raises(TrainingError, match="names none of the 1 images"):
         read_poses([sample])
     (tmp_path / "keypoints.json").write_text("{")
     with pytest.raises(DatasetError, match="not JSON"):

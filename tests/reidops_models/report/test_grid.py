@@ -20,5 +20,5 @@ def test_a_grid_of_images(tmp_path: Path) -> None:
     height, width = pixels.shape[:2]
     quarters = [pixels[height * r // 8, width * c // 4] for r, c in ((3, 1), (3, 3), (6, 1), (6, 3))]
     assert [tuple(value) for value in quarters] == [(255, 0, 0), (0, 255, 0), (255, 255, 255), (255, 0, 0)]
-    with pytest.raises(ValueError, match=r"draw_grid: expected rows of 2 pictures, got \[1\]"):
+    with pytest.raises(ValueError, match=r"draw_grid: expected rows of 2 images, got \[1\]"):
         draw_grid([[red]], ["one", "two"], path)

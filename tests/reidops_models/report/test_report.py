@@ -15,7 +15,7 @@ from PIL import Image
 
 from reidops_models.matching import BlockGrid, Reconstruction
 from reidops_models.report import RankedImage, RankedProbe, draw_cmc, draw_roc, write_report
-from reidops_models.report.pictures import data_uri
+from reidops_models.report.pixels import data_uri
 
 VOID = {"meta", "img", "br", "link"}
 
@@ -65,9 +65,9 @@ def page(path: Path, explanation: Reconstruction | None, **options: object) -> t
 
 def test_page_shows_probe_ranks_and_reconstruction(tmp_path: Path, explanation: Reconstruction) -> None:
     html, parser = page(tmp_path / "deep" / "report.html", explanation, facts={"model": "dsr"}, notes=["x.jpg: broken"])
-    pictures = [attributes["src"] for tag, attributes in parser.seen if tag == "img"]
-    assert len(pictures) == 3  # the probe and two ranks
-    assert all(source is not None and source.startswith("data:image/jpeg;base64,") for source in pictures)
+    images = [attributes["src"] for tag, attributes in parser.seen if tag == "img"]
+    assert len(images) == 3  # the probe and two ranks
+    assert all(source is not None and source.startswith("data:image/jpeg;base64,") for source in images)
     assert "&lt;probe&gt;.jpg" in html  # names are escaped
     assert "a &amp; b.jpg" in html
     assert "<probe>" not in html
@@ -119,7 +119,7 @@ def test_a_photograph_is_not_drawn_block_by_block(tmp_path: Path) -> None:
     assert "<svg" not in html
 
 
-def test_pictures_are_shrunk_and_never_enlarged() -> None:
+def test_images_are_shrunk_and_never_enlarged() -> None:
     def size(image: torch.Tensor) -> tuple[int, int]:
         return Image.open(io.BytesIO(base64.b64decode(data_uri(image, 100).partition(",")[2]))).size
 
@@ -127,14 +127,14 @@ def test_pictures_are_shrunk_and_never_enlarged() -> None:
     assert size(torch.rand(3, 9, 7)) == (7, 9)
 
 
-def test_cmc_picture(tmp_path: Path) -> None:
+def test_cmc_image(tmp_path: Path) -> None:
     path = draw_cmc({"Resizing model": [0.2, 0.5, 0.6], "DSR": [0.4, 0.7, 0.9]}, tmp_path / "new" / "cmc.png", "t")
     with Image.open(path) as image:
         assert image.size[0] > 600
 
 
 @pytest.mark.parametrize("logarithmic", [True, False])
-def test_roc_picture(tmp_path: Path, logarithmic: bool) -> None:
+def test_roc_image(tmp_path: Path, logarithmic: bool) -> None:
     curves = {"Resizing model": ([0, 0.2, 1], [0, 0.5, 1]), "DSR": (np.array([0, 0, 1]), np.array([0, 0.9, 1]))}
     path = draw_roc(curves, tmp_path / "new" / "roc.svg", "verified", logarithmic=logarithmic)
     drawn = path.read_text()

@@ -72,10 +72,10 @@ def test_what_cannot_be_searched_is_named(people: Path, checkpoint: Path, tmp_pa
     query = people / "query"
     with pytest.raises(SearchError, match=r"nowhere: no such file or folder$"):
         search("nowhere", query, checkpoint)
-    with pytest.raises(SearchError, match=r"no picture files in this folder$"):
+    with pytest.raises(SearchError, match=r"no image files in this folder$"):
         search(query, tmp_path, checkpoint)
     (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(SearchError, match=r"not one picture in it can be read$"):
+    with pytest.raises(SearchError, match=r"not one image in it can be read$"):
         search(query, tmp_path, checkpoint)
     with pytest.raises(SearchError, match=r"^gallery: no images$"):
         search(query, [], checkpoint)

@@ -17,7 +17,7 @@ def test_distances_that_are_missing_are_said() -> None:
 def test_probes_are_counted_once_whatever_the_draws() -> None:
     result = evaluate_multi_shot(torch.rand(3, 4), [1, 1, 9], [1, 1, 2, 3], shots=2, repeats=5)
     assert score_note(result, draws=5).startswith("2 probes of 1 person;")
-    assert score_note(result, draws=5).endswith("1 more have no right picture in the gallery.")
+    assert score_note(result, draws=5).endswith("1 more have no right image in the gallery.")
 
 
 def test_images_without_identities_have_no_scores() -> None:

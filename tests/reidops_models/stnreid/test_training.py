@@ -21,7 +21,7 @@ from reidops_models.stnreid import StnreidNetwork, StnreidRecipe
 from reidops_models.stnreid.losses import box_loss, stn_loss
 from reidops_models.stnreid.merge import merge
 from reidops_models.stnreid.training import TripleModule, build_data
-from reidops_models.stnreid.triples import CrossTripleDataModule, OtherPicture, Triples, draw_crops, read_frames
+from reidops_models.stnreid.triples import CrossTripleDataModule, OtherImage, Triples, draw_crops, read_frames
 from reidops_models.training.data import TrainingError, TrainingImages
 from reidops_models.training.run import train
 
@@ -75,7 +75,7 @@ def test_eq_6_is_three_reid_losses_and_l_stn(tiny: Tiny, weight: float) -> None:
 
 
 def batch_hard(features: Tensor, labels: Tensor, margin: float) -> Tensor:
-    """The triplet loss of each image's farthest picture of its person and nearest of another; means over the
+    """The triplet loss of each image's farthest image of its person and nearest of another; means over the
     triplets that are not 0, as the library does."""
     far = torch.cdist(features, features)
     same = labels[:, None] == labels
@@ -146,13 +146,13 @@ def test_a_triple_is_an_image_and_a_part_of_it(tiny: Tiny, dataset: ReidDataset)
         assert (partial[:, 31:33, 15:17].mean(dim=(1, 2)) - middle).abs().max() < 0.25
 
 
-def test_two_pictures_show_one_person_and_the_box_is_where_her_body_is(tiny: Tiny, dataset: ReidDataset) -> None:
+def test_two_images_show_one_person_and_the_box_is_where_her_body_is(tiny: Tiny, dataset: ReidDataset) -> None:
     recipe = tiny("demo_boxes")
     images = TrainingImages(dataset.train, recipe.images)
     data = build_data(images, recipe)
     assert isinstance(data, CrossTripleDataModule)
-    assert isinstance(data.examples, OtherPicture)
-    assert len(data.examples) == 8 * 4 * 3  # eight people, four pictures each, with three others
+    assert isinstance(data.examples, OtherImage)
+    assert len(data.examples) == 8 * 4 * 3  # eight people, four images each, with three others
     holistic, whole, labels, first, second = data.examples.__getitems__(list(range(0, 96, 5)))
     assert torch.equal(images.labels[first], images.labels[second])
     assert torch.equal(labels, images.labels[first])
@@ -166,7 +166,7 @@ def test_two_pictures_show_one_person_and_the_box_is_where_her_body_is(tiny: Tin
     torch.manual_seed(0)
     crops = draw_crops(len(first))
     for crop, box, a, b in zip(crops, triples.boxes, first, second, strict=True):
-        for side in range(4):  # every edge, as a share of the person frame, is the same in both pictures
+        for side in range(4):  # every edge, as a share of the person frame, is the same in both images
             low, high = side % 2, side % 2 + 2
             shares = [
                 (edge[side] - frames[i][low]) / (frames[i][high] - frames[i][low]) for edge, i in ((crop, b), (box, a))
@@ -187,7 +187,7 @@ def test_frames_come_from_the_annotations(dataset: ReidDataset, tmp_path: Path) 
     assert read_image(folder / "a.jpg").shape[0] == 3
 
 
-def test_people_of_one_picture_make_no_pair(tiny: Tiny, dataset: ReidDataset) -> None:
+def test_people_of_one_image_make_no_pair(tiny: Tiny, dataset: ReidDataset) -> None:
     recipe = tiny("demo_boxes")
     with pytest.raises(TrainingError, match="no identity has another training image"):
         build_data(TrainingImages(dataset.train[:1], recipe.images), recipe)

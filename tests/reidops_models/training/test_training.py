@@ -90,13 +90,13 @@ def test_the_loss_goes_down_on_one_batch(dataset: ReidDataset, losses: list[dict
     values["batches"]["images_per_identity"] = 2
     recipe = parse_recipe({**values, "losses": losses})
     images = TrainingImages(dataset.train, recipe.images)
-    pictures, labels = images.__getitems__(list(range(16)))
+    batch, labels = images.__getitems__(list(range(16)))
     module = ReidModule(DsrNetwork(recipe.network, images.identities), recipe)  # type: ignore[attr-defined]
     module.log_dict = lambda *arguments, **options: None  # type: ignore[assignment]  # there is no Trainer to log to
     optimizer = torch.optim.AdamW(module.parameters(), 2e-3)
     values = []
     for _ in range(25):
-        loss = module.loss(module.network.classify(pictures / 255), labels)  # type: ignore[operator]
+        loss = module.loss(module.network.classify(batch / 255), labels)  # type: ignore[operator]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -107,9 +107,9 @@ def test_the_loss_goes_down_on_one_batch(dataset: ReidDataset, losses: list[dict
 def test_pk_batches_hold_k_images_of_each_identity(dataset: ReidDataset) -> None:
     recipe = tiny(batches={"size": 8, "images_per_identity": 2})
     images = TrainingImages(dataset.train, recipe.images)
-    for pictures, labels in ReidDataModule(images, recipe).train_dataloader():
-        assert pictures.shape == (8, 3, 64, 32)
-        assert pictures.dtype == torch.uint8
+    for batch, labels in ReidDataModule(images, recipe).train_dataloader():
+        assert batch.shape == (8, 3, 64, 32)
+        assert batch.dtype == torch.uint8
         assert labels.unique(return_counts=True)[1].tolist() == [2, 2, 2, 2]
 
 

@@ -45,18 +45,18 @@ def test_another_seed_is_another_benchmark(root, tmp_path):
     assert not set(other.values()) & set(fingerprint(root).values())
 
 
-def test_the_pictures_stay_what_they_are(root):
-    """Decoded pictures, averaged: results on the benchmark can be compared only as long as these hold.
+def test_the_images_stay_what_they_are(root):
+    """Decoded images, averaged: results on the benchmark can be compared only as long as these hold.
 
     Averages leave room for another libjpeg, or another processor's last digit.
     """
     for name, expected in MEAN_COLORS.items():
-        pictures = [np.asarray(Image.open(path), np.float64) for path in sorted((root / name).iterdir())]
-        found = np.mean([picture.mean((0, 1)) for picture in pictures], axis=0)
+        images = [np.asarray(Image.open(path), np.float64) for path in sorted((root / name).iterdir())]
+        found = np.mean([image.mean((0, 1)) for image in images], axis=0)
         np.testing.assert_allclose(found, expected, atol=0.3, err_msg=name)
 
 
-def test_more_gallery_pictures_change_no_other(root, tmp_path):
+def test_more_gallery_images_change_no_other(root, tmp_path):
     plan = replace(SIZES["tiny"], gallery_images=3)
     more = write_synthetic(tmp_path / "more", plan, seed=5, workers=1)
     one, three = ({k: v for k, v in fingerprint(where).items() if k.endswith(".jpg")} for where in (root, more))
@@ -117,7 +117,7 @@ def test_probes_and_gallery_are_from_different_cameras(root):
             assert all(sample.camid != camera[sample.pid] for sample in dataset.probes(name))
 
 
-def test_partial_probes_are_parts_of_the_query_pictures(root):
+def test_partial_probes_are_parts_of_the_query_images(root):
     annotations = load_annotations(root)
     parts = []
     for path in sorted((root / "partial_query").iterdir()):
@@ -132,7 +132,7 @@ def test_partial_probes_are_parts_of_the_query_pictures(root):
     assert max(parts) <= 0.82
 
 
-def test_every_picture_is_annotated(root):
+def test_every_image_is_annotated(root):
     for split in (root, root / "validation"):
         annotations = load_annotations(split)
         folders = [f for f in split.iterdir() if f.is_dir() and f.name != "validation"]

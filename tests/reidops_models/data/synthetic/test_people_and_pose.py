@@ -63,7 +63,7 @@ def test_the_body_hangs_together(seed):
     assert by_name["nose"][1] < by_name["left_shoulder"][1] < by_name["left_hip"][1]
 
 
-def test_left_is_on_the_pictures_right_when_facing_the_camera(person):
+def test_left_is_on_the_images_right_when_facing_the_camera(person):
     front, back = keypoints(person, 0.0), keypoints(person, math.pi)
     for name in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
         assert front[f"left_{name}"][0] > front[f"right_{name}"][0]
@@ -77,7 +77,7 @@ def test_the_face_is_seen_from_the_front_only(person):
 
 
 def test_the_far_side_is_hidden_in_profile(person):
-    # Walking to the picture's right the left side is far; legs together, so the near one covers the far one.
+    # Walking to the image's right the left side is far; legs together, so the near one covers the far one.
     right = keypoints(person, math.pi / 2, stride=0.0)
     assert right["nose"][0] > 0
     for name in ("eye", "shoulder", "elbow", "hip", "knee", "ankle"):

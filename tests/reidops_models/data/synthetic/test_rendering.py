@@ -19,7 +19,7 @@ def cameras():
     return sample_cameras(seed=0)
 
 
-def test_the_seed_decides_the_picture(people, cameras):
+def test_the_seed_decides_the_image(people, cameras):
     pixels, annotation = render(people[0], cameras[0], (1, 2), 64, 32)
     again, same = render(people[0], cameras[0], (1, 2), 64, 32)
     other, _ = render(people[0], cameras[0], (1, 3), 64, 32)
@@ -84,7 +84,7 @@ def test_the_person_frame_is_half_as_wide_as_high(people, cameras):
     assert (x1 - x0) * 64 == pytest.approx((y1 - y0) * 128 / 2)
 
 
-def test_a_crop_moves_the_annotation_with_the_picture(people, cameras):
+def test_a_crop_moves_the_annotation_with_the_image(people, cameras):
     _, whole = render(people[0], cameras[0], (0,), 128, 64)
     part = whole.cropped((0.25, 0.0, 1.0, 0.5))
     assert part.crop == (0.25, 0.0, 1.0, 0.5)

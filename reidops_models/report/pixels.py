@@ -1,4 +1,4 @@
-"""Image tensors as small pictures inside an HTML page."""
+"""Image tensors as small images inside an HTML page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from reidops_models.matching.explanations.colours import error_colours
 
 
-def picture(image: Tensor) -> Image.Image:
-    """The Pillow picture of an RGB tensor (3, H, W) in [0, 1]."""
+def to_pillow(image: Tensor) -> Image.Image:
+    """The Pillow image of an RGB tensor (3, H, W) in [0, 1]."""
     values = image.detach().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(values, "RGB")
 
@@ -42,7 +42,7 @@ def data_uri(image: Tensor, longest: int = 256) -> str:
         image: RGB, (3, H, W) in [0, 1].
         longest: most pixels along the longer side.
     """
-    small = picture(image)
+    small = to_pillow(image)
     small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85, optimize=True)
