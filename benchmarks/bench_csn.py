@@ -1,7 +1,7 @@
 """All-pairs matching by CSN against the naive way: both images of every pair through the whole network.
 
-The floor is the description of every image once, which no way can do without. The paper has 1250 pairs in 1.6 s on a
-Titan X (sec. 4.2), and so many they are here.
+The floor describes each image once, which every method must do. The paper takes 1.6 s for 1,250 pairs on a Titan X
+(sec. 4.2), so we time 1,250 pairs too.
 
     pytest benchmarks/bench_csn.py --benchmark-only --benchmark-json=results.json
     python -m benchmarks.table results.json

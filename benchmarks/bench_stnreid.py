@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.stnreid import StnMatcher, StnreidNetwork
-from reidops_models.stnreid.one_to_many import CACHED, ImageFeature, pair_bytes
+from reidops_models.stnreid.all_pairs import CACHED, ImageFeature, pair_bytes
 from reidops_models.stnreid.recipe import NetworkOptions
 
 

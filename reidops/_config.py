@@ -32,11 +32,10 @@ def show_config() -> None:
     ``python -m reidops`` prints the same. The environment variable ``REIDOPS_CPU_ISA`` (``baseline``, ``avx2``,
     ``avx512``), read when the first kernel runs, chooses an instruction set below the machine's widest.
 
-    Example
-    -------
-    >>> import reidops
-    >>> reidops.show_config()  # doctest: +ELLIPSIS
-    reidops              ...
+    Example:
+        >>> import reidops
+        >>> reidops.show_config()  # doctest: +ELLIPSIS
+        reidops              ...
     """
     rows = configuration()
     width = max(map(len, rows))

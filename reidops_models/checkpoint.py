@@ -120,7 +120,7 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
     try:
         values = json.loads(description.read_text(encoding="utf-8"))
         found = values["model"]
-        _check_model(path, found, model)  # first: what else another model keeps is its own affair
+        _check_model(path, found, model)  # comes first, because other models may store different fields
         identities, expected_format, recipe_values = values["identities"], values["format"], values["recipe"]
         state = load_file(weights)
     except CheckpointError:

@@ -216,7 +216,8 @@ def find_paper(name: str) -> Paper[Any, Any]:
         'DsrRecipe'
     """
     if name not in _offers():
-        raise KeyError(f"unknown model {name!r}; known: {', '.join(paper_names())}")
+        none = "none: papers are found by entry points, so reidops must be installed with pip"
+        raise KeyError(f"unknown model {name!r}; known: {', '.join(paper_names()) or none}")
     return _load(_offers()[name])
 
 

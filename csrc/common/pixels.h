@@ -65,7 +65,7 @@ REIDOPS_INLINE void interleave(Run<T> (&v)[N], std::integer_sequence<int, kLane.
   }
   for (int i = 0; i < N; ++i) v[i] = out[i];
 }
-// The way back.
+// Inverse of the above: separates what it interleaved.
 template <class T, int N, int... kLane>
 REIDOPS_INLINE void separate(Run<T> (&v)[N], std::integer_sequence<int, kLane...>) {
   Run<T> out[N];
@@ -150,7 +150,7 @@ REIDOPS_INLINE void gather_pixels(const S* from, int64_t channel_stride, int64_t
   }
 }
 
-// The way back, to planes (`pixel_stride` 1) or to pixels of `pixel_stride` channels (`channel_stride` 1).  `from` is
+// Inverse of gather_pixels, to planes (`pixel_stride` 1) or to pixels of `pixel_stride` channels (`channel_stride` 1).  `from` is
 // read up to a whole run.
 template <class T, int kLanes, class S>
 REIDOPS_INLINE void scatter_pixels(const T* from, int64_t channels, int64_t count, S* to, int64_t channel_stride,

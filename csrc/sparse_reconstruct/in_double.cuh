@@ -183,7 +183,7 @@ __device__ __forceinline__ Stored largest_energy(const Stored* gram, int atoms, 
   return warp_max_nonnegative(largest);
 }
 
-// A column that is not finite has a gap that is none, and stays so.
+// A column that is not finite has a NaN gap.  It is skipped and stays NaN.
 template <class Stored>
 __device__ __forceinline__ bool needs_double(const Problem<Stored>& p, int64_t row, int g, Stored largest) {
   if (row >= p.R) return false;

@@ -52,7 +52,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text  # as it is: a file name in square brackets is no markup
+    from rich.text import Text  # so that `[...]` in file names is not parsed as markup
 
     heading = Text(title, style="bold") if title else None
     table = Table(title=heading, title_justify="left", box=SIMPLE, pad_edge=False)

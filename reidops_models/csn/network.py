@@ -49,7 +49,7 @@ class CsnDescription:
 
     @staticmethod
     def stack(images: Sequence[CsnDescription]) -> CsnDescription:
-        """The way back."""
+        """Inverse of `unbind`: stacks single images into a batch."""
         maps, parts, theta = (
             tuple(torch.stack(levels) for levels in zip(*(getattr(one, name) for one in images), strict=True))
             for name in ("maps", "parts", "theta")

@@ -143,6 +143,7 @@ class Study:
         for section, options in changes.items():
             values[section] = {**(values.get(section) or {}), **options} if isinstance(options, dict) else options
         values["training"]["seed"] = seed
+        values["validation"]["every"] = 0  # a study takes the last network, so that seeds are treated alike
         if self.size == "tiny":
             values = find_paper(values["model"]).tiny(values)
         return parse_recipe(values, origin=name)

@@ -20,8 +20,8 @@ from reidops_models.matching import (
     embed_in_batches,
     vector_distances,
 )
+from reidops_models.stnreid.all_pairs import ImageFeature, affined_features, match_tiles
 from reidops_models.stnreid.network import StnreidNetwork
-from reidops_models.stnreid.one_to_many import ImageFeature, affined_features, match_tiles
 
 
 class ReidMatcher:

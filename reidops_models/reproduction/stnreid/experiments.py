@@ -12,10 +12,10 @@ from reidops_models.boxes import box_iou, compose, relative, sampled_boxes
 from reidops_models.data import resize_image
 from reidops_models.data.synthetic import load_annotations
 from reidops_models.reproduction import Merged, Runs, Study, Variant
+from reidops_models.stnreid.all_pairs import affined_features
 from reidops_models.stnreid.matcher import ReconstructionMatcher, ReidMatcher, StnMatcher, distance
 from reidops_models.stnreid.merge import merge
 from reidops_models.stnreid.network import StnreidNetwork
-from reidops_models.stnreid.one_to_many import affined_features
 from reidops_models.stnreid.triples import read_frames
 
 PARTIAL = "partial_query"

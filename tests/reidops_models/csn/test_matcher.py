@@ -64,13 +64,13 @@ def test_tiles_cover_all_pairs_once_within_the_budget(tiny: Tiny, pairs: int) ->
     probes, gallery = (matcher.embed(images(n, n)) for n in (4, 6))
     whole = torch.zeros(4, 6)
     seen = torch.zeros(4, 6)
-    for tile, compared in compare_all(network, probes, gallery, memory_budget=pairs * pair_bytes(network)):
-        assert compared.matched.numel() <= max(1, pairs)
-        whole[tile] = compared.matched
-        seen[tile] += 1
+    for tile in compare_all(network, probes, gallery, memory_budget=pairs * pair_bytes(network)):
+        assert tile.matched.numel() <= max(1, pairs)
+        whole[tile.probes, tile.gallery] = tile.matched
+        seen[tile.probes, tile.gallery] += 1
     assert bool((seen == 1).all())
-    ((_, compared),) = compare_all(network, probes, gallery)
-    torch.testing.assert_close(whole, compared.matched)
+    (tile,) = compare_all(network, probes, gallery)
+    torch.testing.assert_close(whole, tile.matched)
 
 
 def test_nothing_to_compare(tiny: Tiny) -> None:

@@ -143,7 +143,7 @@ def test_what_archives_leave_behind_is_no_folder_of_the_set(tmp_path: Path) -> N
 
 
 def test_an_unknown_layout_is_told_what_was_looked_for(tmp_path: Path) -> None:
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     with pytest.raises(DatasetError, match=r"(?s)Market-1501.*Partial-REID.*Partial-iLIDS.*folders in it: images"):
         load_dataset(tmp_path)
 

@@ -84,8 +84,8 @@ def test_match_ranks_by_the_papers_method_and_explains(
     report = (tmp_path / "out" / "report.html").read_text()
     assert load_checkpoint(trained).methods().main.name in report
     assert report.count("<svg") >= 1
-    matches = json.loads((tmp_path / "out" / "matches.json").read_text())
-    assert len(matches) == len(list_images(gallery))
+    assert len((tmp_path / "out" / "matches.csv").read_text().splitlines()) == 1 + len(list_images(gallery))
+    assert json.loads((tmp_path / "out" / "matches.json").read_text())["model"] == paper.name
 
 
 def test_the_shipped_model_matches(run: Run, people: Path, paper: Paper[Any, Any]) -> None:
@@ -110,6 +110,6 @@ def test_embed_writes_descriptors_or_says_which_models_have_some(
         having = ", ".join(other.name for other in usable_papers() if other.has_descriptors)
         assert code == 2
         assert complaints == [
-            f"reidops: FeatureExtractor: {paper.name} has no vector of an image; these models have: {having}"
+            f"reidops: --checkpoint {trained}: {paper.name} has no vector of an image; these models have: {having}"
         ]
         assert not out.exists()

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.stnreid import ReconstructionMatcher, ReidMatcher, StnMatcher, StnreidNetwork
-from reidops_models.stnreid.one_to_many import image_bytes, locate_all, pair_bytes
+from reidops_models.stnreid.all_pairs import image_bytes, match_tiles, pair_bytes
 
 from .conftest import Tiny, trained
 
@@ -76,9 +76,9 @@ def test_the_budget_changes_nothing_but_the_tiles(
     expected = matcher.distances(left, right)
     budget = 2 * pairs * pair_bytes(network)
     seen = torch.zeros(5, 7)
-    for tile, located in locate_all(network, left, right, memory_budget=budget):
-        assert located.theta.shape[:2].numel() <= pairs
-        seen[tile] += 1
+    for tile in match_tiles(network, left, right, memory_budget=budget):
+        assert tile.theta.shape[:2].numel() <= pairs
+        seen[tile.probes, tile.gallery] += 1
     assert (seen == 1).all()
     found = StnMatcher(network, memory_budget=budget).distances(left, right)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -96,7 +96,7 @@ def test_the_first_layer_costs_p_plus_g(
     )
     budget = 4 * len(gallery) * image_bytes(network)  # of which a quarter is for the gallery's first layer
     assert budget // 2 // pair_bytes(network) < len(probes) * len(gallery) // 2  # and the tiles are several
-    for _ in locate_all(network, left, right, memory_budget=budget):
+    for _ in match_tiles(network, left, right, memory_budget=budget):
         pass
     assert sum(convolved) == len(probes) + len(gallery)
 

@@ -43,7 +43,7 @@ class Side:
 
     def __init__(self, network: StnreidNetwork, embedded: Sequence[ImageFeature], holistic: bool) -> None:
         images = torch.stack([one.image for one in embedded]).to(device_of(network))
-        # So are the affined images laid out, then, and so the trunk is faster.
+        # Channels-last input keeps the sampled images channels-last, which speeds up the backbone.
         self.images = images.contiguous(memory_format=torch.channels_last)
         half = network.localisation.holistic_maps if holistic else network.localisation.partial_maps
         self.maps = half(network.normalised(self.images))
