@@ -211,7 +211,7 @@ class Correlator {
       for (int c = 0; c < kColumns && k < rows; ++c)
         put<kLanes>(out_ + ((y + k) * p_.w + x + c) * kLanes, sums[k][c]);
   }
-  // Where row i of the template does not meet all rows of sums: those that it does.  (A fold, for a loop would have
+  // Where row i of the template does not meet all rows of sums: those that it does.  (A fold, because a loop would have
   // the sums in memory.)
   template <int kRows, int kColumns, int... kRow>
   REIDOPS_INLINE void add_some(const T* map, const T* taps, int64_t i, int64_t rows, V (&sums)[kRows][kColumns],

@@ -185,7 +185,7 @@ __device__ __forceinline__ void add_taps(const Tiling& s, int rows, int columns,
 template <class S>
 __global__ void __launch_bounds__(kThreads, 2) depthwise_xcorr_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Problem<S>::T;
-  T* const taps = dynamic_shared<T>();  // first, for they are read four at a time
+  T* const taps = dynamic_shared<T>();  // first, because they are read four at a time
   T* const map = taps + s.channels * s.taps_size();
   const int x = threadIdx.x % s.tile_w, group = threadIdx.x / s.tile_w % (s.tile_h / kRows);
   const int channel = threadIdx.x / s.tile_w / (s.tile_h / kRows);

@@ -62,7 +62,7 @@ def parse_number(text: str, root: Path, setting: str, limit: int) -> int:
     """A split's number within a setting, from 0.
 
     Raises:
-        DatasetError: it is none, or there are not so many.
+        DatasetError: the text is not a number of a split, or there are fewer splits.
     """
     if not text.isdecimal() or int(text) >= limit:
         raise DatasetError(f"{root}: setting {setting!r}: expected a number below {limit} in place of {text!r}")

@@ -28,7 +28,7 @@ class Templates(NamedTuple):
         1 where all parts are alike; the less, the more a part is believed absent or hidden. Their sum is N.
         """
         if self.correlations is None:
-            raise ValueError("presence: these templates have no correlations, for they are not dynamic")
+            raise ValueError("presence: these templates have no correlations, because they are not dynamic")
         means = self.correlations.mean(dim=2)
         return means.softmax(dim=1) * means.shape[1]
 

@@ -30,7 +30,7 @@ def pair_loss(x: Tensor, y: Tensor, alpha: Tensor, beta: float = 0.4, *, gradien
               \big( \alpha_b \|X_b - Y_b W_b\|_F^2 + \beta \sum_n \|w_{b,n}\|_1 \big)
 
     W minimises eq. 3 whatever alpha is, so alpha belongs to the error alone: the penalty of a pair of different people
-    keeps its sign, for it is W's, not the network's. As in eq. 4 both are means over the N blocks; eq. 5 as printed
+    keeps its sign, because it is W's, not the network's. As in eq. 4 both are means over the N blocks; eq. 5 as printed
     divides the error only, and its W would not be that of eq. 3.
 
     Each call is one round of algorithm 2. W is solved with the network fixed. Then, with `gradient="constant"`, the

@@ -110,7 +110,7 @@ class DsrRecipe(Recipe):
     def _pre_training_or_fine_tuning(self) -> DsrRecipe:
         if self.fine_tuning is None:
             if not self.losses:
-                raise ValueError("losses: expected one or more, for there is no fine_tuning")
+                raise ValueError("losses: expected one or more, because there is no fine_tuning")
             return self
         if self.batches.images_per_identity:
             raise ValueError("batches.images_per_identity: a fine-tuning draws pairs, not images of an identity")

@@ -87,7 +87,7 @@ def probe_scale(gallery_sizes: Iterable[tuple[int, int]], image_size: tuple[int,
     """The factor by which to resize a probe so that it keeps its scale relative to the gallery.
 
     A gallery image shows a whole person and is resized to the training size. A partial probe must not be resized to
-    that size, for it would be stretched; it is resized by the factor that its whole image would have been, which is
+    that size, because that would stretch it. It is resized by the factor that its whole image would have been, which is
     not known. It is taken to be the gallery's: the median over its images of training height / image height. Where
     all gallery images have the training size, as in the synthetic benchmark, it is 1 and no probe is resized.
 

@@ -144,5 +144,5 @@ class Recipe(Section):
     def _pairs_to_compare(self) -> Recipe:
         comparing = [loss.name for loss in self.losses if loss.name != "cross_entropy"]
         if comparing and self.batches.images_per_identity < 2:
-            raise ValueError(f"batches.images_per_identity: {comparing[0]} needs 2 or more, for it compares images")
+            raise ValueError(f"batches.images_per_identity: {comparing[0]} needs 2 or more, because it compares images")
         return self

@@ -62,7 +62,9 @@ def with_matching(
         try:
             checkpoint = replace(checkpoint, recipe=parse_recipe(values, origin=name))
         except RecipeError as error:
-            raise SearchError(str(error).removeprefix(f"{name}: "), argument=name) from error
+            # The caller typed the option's name, not its place in the recipe.
+            reason = str(error).removeprefix(f"{name}: ").removeprefix(f"matching.{name}: ").removeprefix("matching.")
+            raise SearchError(reason, argument=name) from error
     return checkpoint
 
 

@@ -106,8 +106,8 @@ def image_bytes(network: StnreidNetwork) -> int:
 
 
 def pair_bytes(network: StnreidNetwork) -> int:
-    """Of a pair on its way: twice the input and output of the layer that has most of both, for a residual block keeps
-    its input beside them."""
+    """Bytes per pair on its way: twice the input and output of the layer that has most of both, because a residual block
+    keeps its input beside them."""
     largest = 0
 
     def measure(layer: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:

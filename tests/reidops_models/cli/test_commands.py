@@ -217,7 +217,7 @@ def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) ->
         (["--methods", "guessing"], "known: resizing-model, dsr-single-scale, dsr-multi-scale"),
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--scales", "9"], "DSR multi-scale: dsr_distance: "),
-        (["--scales", "2,2"], "matching.scales: "),
+        (["--scales", "2,2"], "reidops: --scales: a block size stands there twice"),
         (["--checkpoint", "."], "expected the name of a checkpoint"),
     ],
 )

@@ -190,7 +190,7 @@ def test_a_probe_that_cannot_be_matched_does_not_take_the_others_along(
         ({"--checkpoint": "mixed"}, "it is of 'stnreid', and its recipe of 'dsr'"),
         ({"--checkpoint": "damaged"}, "damaged"),
         ({"--model": "nothing"}, "--model: unknown 'nothing'"),
-        ({"--beta": "-1"}, "matching.beta"),
+        ({"--beta": "-1"}, "--beta: Input should be greater than 0, got -1.0"),
     ],
     ids=lambda value: " ".join(value) + "=" + next(iter(value.values())) if isinstance(value, dict) else "",
 )

@@ -92,7 +92,7 @@ def test_options_of_the_model_itself(run: Run, people: Path, stnreid: Path, tmp_
         "match", "--probe", people / "query", "--gallery", people / "query", "--checkpoint", stnreid, "--metric", "far"
     )
     assert code == 2
-    assert complaints == ["reidops: --metric: matching.metric: Input should be 'euclidean' or 'cosine', got 'far'"]
+    assert complaints == ["reidops: --metric: Input should be 'euclidean' or 'cosine', got 'far'"]
 
 
 def test_a_checkpoint_of_another_model_is_refused(run: Run, people: Path, stnreid: Path) -> None:

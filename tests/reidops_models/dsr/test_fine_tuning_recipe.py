@@ -23,7 +23,7 @@ from reidops_models.recipe import RecipeError, load_recipe, parse_recipe
         ({"fine_tuning": {"pairs": 3}}, "fine_tuning.pairs: unknown key"),
         ({"images": {"partial": 0.5}}, "images.partial: the images of a pair have one scale"),
         ({"batches": {"images_per_identity": 2}}, "batches.images_per_identity: a fine-tuning draws pairs"),
-        ({"losses": [], "fine_tuning": None}, "losses: expected one or more, for there is no fine_tuning"),
+        ({"losses": [], "fine_tuning": None}, "losses: expected one or more, because there is no fine_tuning"),
     ],
 )
 def test_wrong_values_are_named(changes: dict[str, Any], complaint: str) -> None:
