@@ -106,8 +106,11 @@ def image_bytes(network: StnreidNetwork) -> int:
 
 
 def pair_bytes(network: StnreidNetwork) -> int:
-    """Bytes per pair on its way: twice the input and output of the layer that has most of both, because a residual block
-    keeps its input beside them."""
+    """Bytes per pair on its way.
+
+    That is twice the input and output of the layer that has most of both, because a residual block keeps its input
+    beside them.
+    """
     largest = 0
 
     def measure(layer: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
