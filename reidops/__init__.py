@@ -6,7 +6,7 @@ The names in ``__all__`` are all that is public. ``reidops.reference`` has the s
 from . import _library as _library  # first: it loads the compiled operators that the others wrap
 from . import reference
 from ._config import show_config
-from ._dsr.distance import dsr_distance
+from ._dsr.distance import CertifiedDistance, dsr_distance
 from ._ops.affine_sample import affine_sample, boxes_to_theta
 from ._ops.depthwise_xcorr import depthwise_xcorr
 from ._ops.projected_xcorr import projected_xcorr
@@ -14,6 +14,7 @@ from ._ops.sparse_reconstruct import SparseReconstruction, sparse_reconstruct
 from ._version import __version__
 
 __all__ = [
+    "CertifiedDistance",
     "SparseReconstruction",
     "__version__",
     "affine_sample",

@@ -30,6 +30,7 @@ class Solving(NamedTuple):
     tolerance: float
     max_iterations: int
     gradient: str
+    return_gap: bool
 
     @property
     def gallery_scales(self) -> tuple[int, ...]:
@@ -123,14 +124,21 @@ def parse_maps(name: str, maps: object) -> MapSet:
 
 
 def parse_solving(
-    beta: float, scales: object, method: str, solver: str, tolerance: float, max_iterations: int, gradient: str
+    beta: float,
+    scales: object,
+    method: str,
+    solver: str,
+    tolerance: float,
+    max_iterations: int,
+    gradient: str,
+    return_gap: bool,
 ) -> Solving:
     """How to solve, checked."""
     check_choice(OP, "method", method, METHODS)
     check_solving(OP, beta, method, solver, gradient, tolerance, max_iterations)
     if method == "joint" and gradient == "implicit":
         raise ValueError(f"{OP}: gradient must be 'constant' for method 'joint', got 'implicit'")
-    return Solving(beta, _parse_scales(scales), method, solver, tolerance, max_iterations, gradient)
+    return Solving(beta, _parse_scales(scales), method, solver, tolerance, max_iterations, gradient, bool(return_gap))
 
 
 def parse_problem(

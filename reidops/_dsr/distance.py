@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -13,6 +14,14 @@ from . import joint, pairs
 from .arguments import MapSet, parse_problem, parse_solving
 
 
+class CertifiedDistance(NamedTuple):
+    """What :func:`dsr_distance` returns with ``return_gap=True``."""
+
+    distance: Tensor  #: ``(P, G)``
+    gap: Tensor  #: ``(P, G)``, the largest certified relative duality gap of the probe's blocks
+
+
+@overload
 def dsr_distance(
     probe: Tensor | Sequence[Tensor],
     gallery: Tensor | Sequence[Tensor],
@@ -28,7 +37,43 @@ def dsr_distance(
     max_iterations: int = MAX_ITERATIONS,
     memory_budget: int | None = None,
     progress: bool = False,
-) -> Tensor:
+    return_gap: Literal[False] = False,
+) -> Tensor: ...
+@overload
+def dsr_distance(
+    probe: Tensor | Sequence[Tensor],
+    gallery: Tensor | Sequence[Tensor],
+    beta: float = 0.4,
+    *,
+    scales: Sequence[int] = (1,),
+    method: str = "lasso",
+    groups: Sequence[int] | Tensor | None = None,
+    probe_weight: Tensor | Sequence[Tensor] | None = None,
+    solver: str = "active_set",
+    gradient: str = "constant",
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MAX_ITERATIONS,
+    memory_budget: int | None = None,
+    progress: bool = False,
+    return_gap: Literal[True],
+) -> CertifiedDistance: ...
+def dsr_distance(
+    probe: Tensor | Sequence[Tensor],
+    gallery: Tensor | Sequence[Tensor],
+    beta: float = 0.4,
+    *,
+    scales: Sequence[int] = (1,),
+    method: str = "lasso",
+    groups: Sequence[int] | Tensor | None = None,
+    probe_weight: Tensor | Sequence[Tensor] | None = None,
+    solver: str = "active_set",
+    gradient: str = "constant",
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MAX_ITERATIONS,
+    memory_budget: int | None = None,
+    progress: bool = False,
+    return_gap: bool = False,
+) -> Tensor | CertifiedDistance:
     r"""The distance from each probe to each gallery image (DSR, eq. 4; He et al., CVPR 2018).
 
     .. math:: d = \frac{1}{N} \|X - YW\|_F^2, \qquad w_n = \arg\min_w \|x_n - Yw\|_2^2 + \beta \|w\|_1   \quad (3)
@@ -63,12 +108,17 @@ def dsr_distance(
         memory_budget: bytes to work in, about, beside inputs and result. At least one pair is always done at a time.
             The default is 1 GiB, and 8 GiB on a GPU.
         progress: show a bar over the pairs.
+        return_gap: also return how far the distances may be from the optimum.
 
     Returns:
         ``(P, G)``, or ``(P, K)`` for K labels in ``groups``, in the order in which they first appear. The dtype is that
         of the maps; float16 and bfloat16 are summed in float32, and under autocast the distances stay float32. NaN or
         Inf in a map makes the distances of that map NaN, and no other; in a joint dictionary a gallery map is part of
         all distances.
+
+        With ``return_gap`` it is a :class:`CertifiedDistance`, ``(distance, gap)``. ``gap`` has the same shape and is
+        the largest certified relative duality gap of the probe's blocks: a pair is certified where it is at most
+        ``tolerance``. It has no gradient. Groups of a joint dictionary share their gap.
 
     Raises:
         TypeError: an argument is not made of floating-point maps, or maps differ in dtype.
@@ -85,18 +135,23 @@ def dsr_distance(
         >>> mask = torch.rand(2, 5, 4)  # 2 probes; the 3 gallery images show 2 people
         >>> reidops.dsr_distance(partial, holistic, probe_weight=mask, groups=[7, 7, 9]).shape
         torch.Size([2, 2])
+        >>> distance, gap = reidops.dsr_distance(partial, holistic, return_gap=True)
+        >>> bool((gap <= 1e-4).all())  # every pair is certified
+        True
     """
-    solving = parse_solving(beta, scales, method, solver, tolerance, max_iterations, gradient)
+    solving = parse_solving(beta, scales, method, solver, tolerance, max_iterations, gradient, return_gap)
     problem = parse_problem(probe, gallery, solving, groups, probe_weight, memory_budget, progress)
     probes, images = problem.probes, problem.gallery
     if not probes.length or not images.length:
-        return _empty(probes, images, len(problem.members))
+        empty = _empty(probes, images, len(problem.members))
+        return CertifiedDistance(empty, empty.detach()) if return_gap else empty
     assert probes.sample is not None
     answer = result_dtype(probes.sample)
     distances = joint.distances if method == "joint" else pairs.distances
     with without_autocast(probes.sample):
         table = distances(problem, computing_dtype(answer))
-    return table.to(answer)
+    distance = table[0].to(answer)
+    return CertifiedDistance(distance, table[1].detach().to(answer)) if return_gap else distance
 
 
 def _empty(probes: MapSet, gallery: MapSet, dictionaries: int) -> Tensor:

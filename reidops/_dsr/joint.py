@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from .arguments import Problem, Solving
-from .pairs import lasso
-from .sides import Gallery, Probes, correlate, gather_groups, gather_probes, mean_error
+from .pairs import lasso, wanted
+from .sides import Gallery, Probes, correlate, gather_groups, gather_probes
 from .tiles import Bytes, Progress, chunks, plan
 
 
 def distances(problem: Problem, dtype: torch.dtype) -> Tensor:
-    """``(P, K)``, in ``dtype``; neither side is empty.
+    """``(1, P, K)``, in ``dtype``, or ``(2, P, K)`` with the gaps; neither side is empty.
 
     Tiles are cut along the probes only: the Gram matrix of all atoms is there throughout.
     """
@@ -37,20 +37,20 @@ def distances(problem: Problem, dtype: torch.dtype) -> Tensor:
     bands = []
     for cut in chunks(rows, max(1, limits.rows * limits.columns // sum(atoms))):
         side = gather_probes(*problem.probes_in(cut), solving, dtype)
-        bands.append(mean_error(_errors(side, dictionary, atoms, solving), side, solving.scales))
-        progress.update(bands[-1].numel())
+        bands.append(wanted(*_errors(side, dictionary, atoms, solving), side, solving))
+        progress.update(bands[-1][0].numel())
     progress.close()
-    return torch.cat(bands)
+    return torch.cat(bands, dim=1)
 
 
-def _errors(probes: Probes, dictionary: Gallery, sizes: list[int], solving: Solving) -> Tensor:
-    """``(R, K)``: what each group's own coefficients leave of each block."""
+def _errors(probes: Probes, dictionary: Gallery, sizes: list[int], solving: Solving) -> tuple[Tensor, Tensor]:
+    """``(R, K)``: what each group's own coefficients leave of each block; and the gaps, which all groups share."""
     correlation = correlate(probes, dictionary, solving.scales)
-    _, w = lasso(probes, dictionary, correlation, solving, return_coefficients=True)
+    _, gap, w = lasso(probes, dictionary, correlation, solving, return_coefficients=True)
     errors, start = [], 0
     for size in sizes:
         own = slice(start, start + size)
         weights, start = w[:, 0, own].detach(), start + size
         rebuilt = weights @ dictionary.gram[0, own, own] - 2 * correlation[:, 0, own]
         errors.append(probes.energy + (weights * rebuilt).sum(1))
-    return torch.stack(errors, dim=1).clamp(min=0)
+    return torch.stack(errors, dim=1).clamp(min=0), gap.expand(-1, len(sizes))

@@ -15,12 +15,12 @@ from torch import Tensor
 from .._ops import implicit, ridge
 from .._ops.sparse_reconstruct_gram import sparse_reconstruct_gram
 from .arguments import Maps, Problem, Shape, Solving
-from .sides import Gallery, Probes, correlate, gather_gallery, gather_groups, gather_probes, mean_error
+from .sides import Gallery, Probes, correlate, gather_gallery, gather_groups, gather_probes, largest_gap, mean_error
 from .tiles import Bytes, Progress, chunks, plan
 
 
 def distances(problem: Problem, dtype: torch.dtype) -> Tensor:
-    """``(P, K)``, in ``dtype`` or wider; neither side is empty.
+    """``(1, P, K)``, in ``dtype`` or wider, or ``(2, P, K)`` with the gaps; neither side is empty.
 
     Ridge is in float64 throughout: its penalty may be smaller than the rounding of float32, and twice the product is
     cheaper than residuals, which are as long as the features.
@@ -40,11 +40,11 @@ def distances(problem: Problem, dtype: torch.dtype) -> Tensor:
         band = []
         for cut in chunks(atoms, limits.columns):
             gallery = dictionaries.gather(cut, solving, dtype)
-            band.append(torch.cat([tile(side, gallery, solving) for side in sides]))
-            progress.update(band[-1].numel())
-        bands.append(torch.cat(band, dim=1))
+            band.append(torch.cat([tile(side, gallery, solving) for side in sides], dim=1))
+            progress.update(band[-1][0].numel())
+        bands.append(torch.cat(band, dim=2))
     progress.close()
-    return dictionaries.restore(torch.cat(bands))
+    return dictionaries.restore(torch.cat(bands, dim=1))
 
 
 class Dictionaries(NamedTuple):
@@ -82,30 +82,39 @@ class Dictionaries(NamedTuple):
         """Columns in the caller's order."""
         if self.order is None:
             return table
-        columns = dict(zip(self.order, table.unbind(1), strict=True))
-        return torch.stack([columns[i] for i in range(len(self.order))], dim=1)
+        columns = dict(zip(self.order, table.unbind(2), strict=True))
+        return torch.stack([columns[i] for i in range(len(self.order))], dim=2)
 
 
 def tile(probes: Probes, gallery: Gallery, solving: Solving) -> Tensor:
-    """Distances of some probes to some dictionaries."""
+    """What is wanted of some probes and some dictionaries: see `wanted`."""
     correlation = correlate(probes, gallery, solving.scales)
     if solving.method == "ridge":
         assert gallery.factor is not None
-        error = ridge.errors(gallery.gram, gallery.factor, correlation, probes.energy, solving.beta, solving.gradient)
+        given = gallery.gram, gallery.factor, correlation, probes.energy
+        error, gap = ridge.errors(*given, solving.beta, solving.gradient, return_gap=solving.return_gap)
     else:
         exact = solving.gradient == "implicit" and torch.is_grad_enabled()
-        error, w = lasso(probes, gallery, correlation, solving, return_coefficients=exact)
+        error, gap, w = lasso(probes, gallery, correlation, solving, return_coefficients=exact)
         if exact:
             error = implicit.of_lasso(error, gallery.gram, correlation, w, solving.beta)
-    return mean_error(error, probes, solving.scales)
+    return wanted(error, gap, probes, solving)
+
+
+def wanted(error: Tensor, gap: Tensor, probes: Probes, solving: Solving) -> Tensor:
+    """``(1, P, G)`` distances from ``(R, G)`` errors; with gaps ``(2, P, G)``, the largest of each probe's blocks."""
+    distance = mean_error(error, probes, solving.scales)
+    if not solving.return_gap:
+        return distance[None]
+    return torch.stack((distance, largest_gap(gap.detach(), probes, solving.scales)))
 
 
 def lasso(
     probes: Probes, gallery: Gallery, correlation: Tensor, solving: Solving, *, return_coefficients: bool
-) -> tuple[Tensor, Tensor]:
-    """Errors ``(R, G)`` and coefficients ``(R, G, M)``, of shape (0,) where they are not asked for."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Errors and gaps ``(R, G)``, and coefficients ``(R, G, M)``, of shape (0,) where they are not asked for."""
     images, _, channels = gallery.atoms.shape
-    error, _, w = sparse_reconstruct_gram(
+    error, gap, w = sparse_reconstruct_gram(
         gallery.gram,
         correlation,
         probes.energy[:, None].expand(-1, images),
@@ -117,7 +126,7 @@ def lasso(
         max_iterations=solving.max_iterations,
         return_coefficients=return_coefficients,
     )
-    return error, w
+    return error, gap, w
 
 
 def _bytes(solving: Solving, dtype: torch.dtype, channels: int, atoms: int) -> Bytes:

@@ -113,6 +113,14 @@ def mean_error(error: Tensor, probes: Probes, scales: tuple[int, ...]) -> Tensor
     return torch.stack([one.mean(0) for one in error.split(counts)])
 
 
+def largest_gap(gap: Tensor, probes: Probes, scales: tuple[int, ...]) -> Tensor:
+    """``(R, G)`` gaps of blocks -> ``(P, G)``, the largest of each probe's blocks; a NaN stays one."""
+    counts = [blocks.count(h, w, scales) for h, w in probes.shapes]
+    if len(set(counts)) == 1:
+        return gap.unflatten(0, (len(counts), counts[0])).amax(1)
+    return torch.stack([one.amax(0) for one in gap.split(counts)])
+
+
 def alike(shapes: list[Shape]) -> bool:
     """Whether all maps have one size, and batches need no padding."""
     return len(set(shapes)) == 1

@@ -30,8 +30,19 @@ def weights(factor: Tensor, correlation: Tensor) -> Tensor:
         return torch.cholesky_solve(correlation.double(), factor).to(correlation.dtype)
 
 
-def errors(gram: Tensor, factor: Tensor, correlation: Tensor, energy: Tensor, beta: float, gradient: str) -> Tensor:
-    """Errors ``(R, G)`` in Gram form: ``||x - Yw||^2 = e + w.(Gw - 2c)``, with gradients as of a constant w (eq. 7).
+def errors(
+    gram: Tensor,
+    factor: Tensor,
+    correlation: Tensor,
+    energy: Tensor,
+    beta: float,
+    gradient: str,
+    *,
+    return_gap: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Errors ``(R, G)`` in Gram form, ``||x - Yw||^2 = e + w.(Gw - 2c)``, with gradients as of a constant w (eq. 7).
+
+    With them the relative gaps ``(R, G)`` of :func:`reconstruct`, where Y'rho = c - Gw; ``(0,)`` if not asked for.
 
     ``gradient="implicit"`` makes them exact (`_implicit`).
 
@@ -45,12 +56,17 @@ def errors(gram: Tensor, factor: Tensor, correlation: Tensor, energy: Tensor, be
     with torch.no_grad():  # many columns a dictionary: the inverse, once, and products
         inverse = torch.cholesky_inverse(factor)
         w = c @ inverse
-    error = (energy + (w * (w @ gram - 2 * c)).sum(-1)).clamp(min=0)
+    fitted = w @ gram
+    error = (energy + (w * (fitted - 2 * c)).sum(-1)).clamp(min=0)
     if gradient == "implicit":
         with torch.no_grad():
             v = -2 * beta * w @ inverse
-        error = with_derivative(error, v * (c - w @ gram))
-    return error.mT
+        error = with_derivative(error, v * (c - fitted))
+    gap = error.new_empty(0)
+    if return_gap:
+        with torch.no_grad():
+            gap = _relative_gap(beta * w - (c - fitted), error, w, beta, -1).mT
+    return error.mT, gap
 
 
 def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -72,7 +88,11 @@ def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tenso
         v = weights(factor, -2 * beta * w)
         error = with_derivative(error, ((y @ v) * residual).mT)
     with torch.no_grad():
-        excess = (beta * w.double() - wide.mT @ residual.double()).square().sum(-2) / beta
-        primal = error + beta * w.double().square().sum(-2)
-        gap = torch.where(primal == 0, 0, excess / primal).clamp(max=1)
+        gap = _relative_gap(beta * w.double() - wide.mT @ residual.double(), error, w.double(), beta, -2)
     return w, error, gap
+
+
+def _relative_gap(excess: Tensor, error: Tensor, w: Tensor, beta: float, dim: int) -> Tensor:
+    """``||excess||^2 / beta`` for ``excess = beta w - Y'rho``, relative to the objective, over the atoms in ``dim``."""
+    primal = error + beta * w.square().sum(dim)
+    return torch.where(primal == 0, 0, excess.square().sum(dim) / beta / primal).clamp(max=1)

@@ -168,6 +168,8 @@ OPS = (
     _dsr_distance("implicit", gradient="implicit"),
     _dsr_distance("joint", method="joint", scales=(1, 2)),
     _dsr_distance("ridge", scales=(1, 2), method="ridge"),
+    replace(_dsr_distance("gap", scales=(1, 2), return_gap=True), differentiable=lambda result: result[0]),
+    replace(_dsr_distance("ridge_gap", method="ridge", return_gap=True), differentiable=lambda result: result[0]),
     replace(_dsr_distance("weighted_groups"), function=_weighted_groups, empty=(((0, 4, 4, 3), (2, 4, 3, 2)),)),
 )
 

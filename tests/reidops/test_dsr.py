@@ -287,3 +287,50 @@ def test_pooled_gallery_blocks_change_no_lasso() -> None:
     assert_close(sparse_reconstruct(columns, gallery.flatten(2), tolerance=1e-13).error, pooled, rtol=1e-6, atol=1e-9)
     distances = dsr_distance(probe, gallery, scales=(1, 2, 3), tolerance=1e-13)
     assert_close(distances, pooled.mean(-1), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["lasso", "ridge"])
+@pytest.mark.parametrize("scales", [(1,), (1, 2)])
+def test_the_gap_is_the_largest_of_the_probes_blocks(method: str, scales: tuple[int, ...]) -> None:
+    probes = [relu_maps(1, 12, h, w, seed=h)[0] for h, w in ((4, 3), (2, 5), (4, 3))]
+    gallery = [relu_maps(1, 12, h, w, seed=10 + h)[0] for h, w in ((5, 4), (3, 3))]
+    options = {"method": method, "tolerance": 1e-2, "max_iterations": 3}
+    distance, gap = dsr_distance(probes, gallery, 0.1, scales=scales, return_gap=True, **options)
+    assert torch.equal(distance, dsr_distance(probes, gallery, 0.1, scales=scales, **options))
+    assert gap.shape == distance.shape
+    for i, probe in enumerate(probes):
+        x = blocks.pool(blocks.flatten(probe), *probe.shape[1:], scales).mT
+        for j, image in enumerate(gallery):
+            y = blocks.pool(blocks.flatten(image), *image.shape[1:], scales if method == "ridge" else (1,)).mT
+            expected = sparse_reconstruct(x, y, 0.1, **options).gap.max()
+            assert_close(gap[i, j], expected, rtol=1e-3, atol=1e-12)
+
+
+def test_the_gap_tells_a_certified_pair_from_one_that_is_not() -> None:
+    probe, gallery = relu_maps(2, 12, 4, 3), relu_maps(3, 12, 5, 4, seed=1)
+    _, done = dsr_distance(probe, gallery, 0.01, return_gap=True)
+    _, begun = dsr_distance(probe, gallery, 0.01, solver="fista", max_iterations=1, return_gap=True)
+    assert bool((done <= 1e-4).all())
+    assert bool((begun > 1e-4).all())
+
+
+def test_the_gap_of_groups_and_of_a_joint_dictionary_has_a_column_per_label() -> None:
+    probe, gallery, labels = relu_maps(2, 12, 4, 3), relu_maps(3, 12, 5, 4, seed=1), [5, 9, 5]
+    for method in ("lasso", "joint"):
+        distance, gap = dsr_distance(probe, gallery, groups=labels, method=method, return_gap=True)
+        assert distance.shape == gap.shape == (2, 2)
+        assert bool((gap <= 1e-4).all())
+    assert torch.equal(gap[:, 0], gap[:, 1])  # one dictionary, one problem per block
+
+
+def test_a_gap_has_no_gradient() -> None:
+    probe, gallery = relu_maps(2, 12, 4, 3).requires_grad_(), relu_maps(3, 12, 5, 4, seed=1)
+    distance, gap = dsr_distance(probe, gallery, return_gap=True)
+    assert (distance.requires_grad, gap.requires_grad) == (True, False)
+
+
+def test_nothing_that_is_not_finite_is_certified() -> None:
+    probe, gallery = relu_maps(2, 12, 4, 3), relu_maps(3, 12, 5, 4, seed=1)
+    gallery[1, 0, 0, 0] = torch.nan
+    _, gap = dsr_distance(probe, gallery, return_gap=True)
+    assert gap.isnan().tolist() == [[False, True, False]] * 2
