@@ -46,7 +46,7 @@ __device__ __forceinline__ int atom_in_slot(int slot) { return atom_of(slot / 4,
 __device__ __forceinline__ int owner_of(int atom) { return atom / 4 % kWarp; }
 __device__ __forceinline__ int slot_of(int atom) { return atom / kRoundAtoms * 4 + atom % 4; }
 
-// One lane's share of a vector over the atoms, in registers.
+// One lane's part of a vector over the atoms, in registers.
 template <class T, int kRounds>
 class LaneVector {
  public:
@@ -102,21 +102,21 @@ __host__ __device__ __forceinline__ int rounds_of(int64_t atoms) {
 }
 
 template <class T, int kRounds>
-__device__ __forceinline__ void fill(LaneVector<T, kRounds>& share, T value) {
+__device__ __forceinline__ void fill(LaneVector<T, kRounds>& vector, T value) {
 #pragma unroll
-  for (int i = 0; i < share.rounds(); ++i)
+  for (int i = 0; i < vector.rounds(); ++i)
 #pragma unroll
-    for (int k = 0; k < 4; ++k) share.at(i, k) = value;
+    for (int k = 0; k < 4; ++k) vector.at(i, k) = value;
 }
 
 // NaN where an element is NaN or infinite.
 template <class T, int kRounds>
-__device__ __forceinline__ T zero_if_finite(LaneVector<T, kRounds>& share) {
+__device__ __forceinline__ T zero_if_finite(LaneVector<T, kRounds>& vector) {
   T sum = 0;
 #pragma unroll
-  for (int i = 0; i < share.rounds(); ++i)
+  for (int i = 0; i < vector.rounds(); ++i)
 #pragma unroll
-    for (int k = 0; k < 4; ++k) sum += share.at(i, k) * 0;
+    for (int k = 0; k < 4; ++k) sum += vector.at(i, k) * 0;
   return sum;
 }
 
@@ -170,33 +170,33 @@ __device__ __forceinline__ void subtract_row(const Column<T, kRounds, Stored>& c
 
 // The element of each lane's own `atom`, from whichever lane owns it.
 template <class T, int kRounds>
-__device__ __forceinline__ T gather(LaneVector<T, kRounds>& share, int atom) {
+__device__ __forceinline__ T gather(LaneVector<T, kRounds>& vector, int atom) {
   T found = 0;
 #pragma unroll
   for (int i = 0; i < kRounds; ++i)
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
-      const T value = __shfl_sync(kAllLanes, share.at(i, k), owner_of(atom));
+      const T value = __shfl_sync(kAllLanes, vector.at(i, k), owner_of(atom));
       if (slot_of(atom) == 4 * i + k) found = value;
     }
   return found;
 }
 template <class T>
-__device__ __forceinline__ T gather(LaneVector<T, kInMemory>& share, int atom) {
+__device__ __forceinline__ T gather(LaneVector<T, kInMemory>& vector, int atom) {
   __syncwarp();
-  const T found = (&share.at(0, 0))[atom - 4 * lane_index()];
+  const T found = (&vector.at(0, 0))[atom - 4 * lane_index()];
   __syncwarp();
   return found;
 }
 
 // Calls body(atom, value) for the elements that are not zero, one after another and the whole warp together.
 template <class T, int kRounds, class Body>
-__device__ __forceinline__ void for_each_nonzero(LaneVector<T, kRounds>& share, Body body) {
+__device__ __forceinline__ void for_each_nonzero(LaneVector<T, kRounds>& vector, Body body) {
   unsigned mine = 0;  // a bit for every element that is not zero
 #pragma unroll
   for (int i = 0; i < kRounds; ++i)
 #pragma unroll
-    for (int k = 0; k < 4; ++k) mine |= static_cast<unsigned>(share.at(i, k) != T(0)) << (4 * i + k);
+    for (int k = 0; k < 4; ++k) mine |= static_cast<unsigned>(vector.at(i, k) != T(0)) << (4 * i + k);
   for (unsigned lanes; (lanes = __ballot_sync(kAllLanes, mine != 0)) != 0;) {
     const int owner = __ffs(static_cast<int>(lanes)) - 1;
     const int slot = __ffs(__shfl_sync(kAllLanes, static_cast<int>(mine), owner)) - 1;
@@ -205,16 +205,16 @@ __device__ __forceinline__ void for_each_nonzero(LaneVector<T, kRounds>& share, 
     for (int i = 0; i < kRounds; ++i)
 #pragma unroll
       for (int k = 0; k < 4; ++k)
-        if (slot == 4 * i + k) value = share.at(i, k);
+        if (slot == 4 * i + k) value = vector.at(i, k);
     if (lane_index() == owner) mine &= mine - 1;
     body(atom_of(slot / 4, owner, slot % 4), __shfl_sync(kAllLanes, value, owner));
   }
 }
 template <class T, class Body>
-__device__ __forceinline__ void for_each_nonzero(LaneVector<T, kInMemory>& share, Body body) {
-  for (int i = 0; i < share.rounds(); ++i)
+__device__ __forceinline__ void for_each_nonzero(LaneVector<T, kInMemory>& vector, Body body) {
+  for (int i = 0; i < vector.rounds(); ++i)
     for (int k = 0; k < 4; ++k) {
-      const T mine = share.at(i, k);
+      const T mine = vector.at(i, k);
       for (unsigned lanes = __ballot_sync(kAllLanes, mine != T(0)); lanes != 0; lanes &= lanes - 1) {
         const int owner = __ffs(static_cast<int>(lanes)) - 1;
         body(atom_of(i, owner, k), __shfl_sync(kAllLanes, mine, owner));

@@ -269,9 +269,9 @@ PLANTED = {
     ),
     "refresh": (
         "active_set.cuh",
-        "  __device__ __forceinline__ void refresh(Share<T, kRounds>& r) {\n"
+        "  __device__ __forceinline__ void refresh(LaneVector<T, kRounds>& r) {\n"
         "    scratch_.x[lane_index()] = w_;\n    __syncwarp();",
-        "  __device__ __forceinline__ void refresh(Share<T, kRounds>& r) {\n    scratch_.x[lane_index()] = w_;",
+        "  __device__ __forceinline__ void refresh(LaneVector<T, kRounds>& r) {\n    scratch_.x[lane_index()] = w_;",
         "race|nobody wrote",
     ),
     "staging": ("sparse_reconstruct.cuh", "__syncthreads();", "", "race|nobody wrote"),
