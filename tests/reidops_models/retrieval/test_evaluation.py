@@ -78,7 +78,7 @@ def test_what_cannot_be_evaluated_is_named(dataset: ReidDataset, checkpoint: Pat
         evaluate(checkpoint, dataset, methods=["guessing"])
     with pytest.raises(DatasetError, match="no probe set 'nobody'"):
         evaluate(checkpoint, dataset, probes="nobody")
-    with pytest.raises(SearchError, match=r"^beta: matching\.beta: Input should be greater than 0, got -1\.0$"):
+    with pytest.raises(SearchError, match=r"^beta: Input should be greater than 0, got -1\.0$"):
         evaluate(checkpoint, dataset, options={"beta": -1.0})
     with pytest.raises(MatchingOptionError, match=r"^metric: the model dsr has no such option") as error:
         evaluate(checkpoint, dataset, options={"metric": "cosine"})
