@@ -19,6 +19,10 @@ inline constexpr int kMostOfAThread = 4;       // times as many channels and pix
 inline constexpr int64_t kEnoughBlocks = 4096;
 inline constexpr int kColumnsOfSums = 16;  // of pixels, for the sums of theta
 
+// Channels whose loads are in flight together: as many as the compiler keeps in registers without spilling.
+template <class T>
+inline constexpr int kChannelsAtOnce = sizeof(T) == 4 ? 4 : 2;
+
 template <class T>
 struct Sample {
   T base_x, base_y;
@@ -156,7 +160,7 @@ __global__ void __launch_bounds__(kThreads) affine_sample_kernel(const Problem<S
     const Corners<S> corners(p, locate(p, theta, pixel), image);
     S* to = p.output + in_output(p, place, pixel, part.channel);
     int64_t from = 0;
-#pragma unroll 4
+#pragma unroll kChannelsAtOnce<T>
     for (int64_t c = part.channel; c < part.end; c += part.step) {
       T value[4];
       corners.take(from, value);
@@ -186,6 +190,7 @@ __global__ void __launch_bounds__(kThreads) affine_sample_theta_kernel(const Pro
     const S* grad = p.grad_output + in_output(p, place, pixel, part.channel);
     int64_t from = 0;
     T dx = 0, dy = 0;
+#pragma unroll 2
     for (int64_t c = part.channel; c < part.end; c += part.step) {
       const T g = widen(*grad);
       T value[4];
