@@ -27,7 +27,7 @@ examples:
   reidops embed --images people/ --out descriptors --checkpoint runs/dpti/model
 
 In --out: descriptors.safetensors (the tensor `descriptors`, one row per image)
-and index.csv (columns row, image, pid, camid; the last two where files are
+and index.csv (columns row, picture, pid, camid; the last two where files are
 named as in Market-1501). The exit code is 1 where an image cannot be read.
 """
 
