@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from reidops import __version__
+from reidops_models.files import replacing
 from reidops_models.matching import Matcher
 from reidops_models.paper import Methods, Paper, find_paper, paper_names
 from reidops_models.recipe import Recipe, RecipeError, parse_recipe
@@ -93,9 +94,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dt
     # Beside and renamed: the old checkpoint stays until the new one is written. `save_file` would give the file to its
     # owner alone.
     for file, content in ((weights, save(state)), (description, (json.dumps(values, indent=2) + "\n").encode())):
-        unfinished = file.with_name(file.name + ".part")
-        unfinished.write_bytes(content)
-        unfinished.replace(file)
+        with replacing(file) as unfinished:
+            unfinished.write_bytes(content)
     return weights
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reidops_models.cli.arguments import add_checkpoint_arguments, load_chosen
 from reidops_models.cli.console import PARTIAL, CommandError, complain, show_progress
+from reidops_models.files import replacing
 
 if TYPE_CHECKING:
     from reidops_models.retrieval import ImageFile
@@ -59,9 +60,8 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     descriptors = extract((image.read() for image in images), progress=show_progress())
     weights = options.out / "descriptors.safetensors"
-    unfinished = weights.with_suffix(".part")
-    save_file({"descriptors": descriptors.contiguous()}, unfinished)
-    unfinished.replace(weights)
+    with replacing(weights) as unfinished:
+        save_file({"descriptors": descriptors.contiguous()}, unfinished)
     _write_index(options.out / "index.csv", images)
     print(f"written: {weights} ({len(descriptors)} x {descriptors.shape[1]}), index.csv")
     return PARTIAL if problems else 0

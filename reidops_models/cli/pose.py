@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from reidops_models.cli.console import PARTIAL, CommandError, complain, show_progress
+from reidops_models.files import replacing
 
 SUMMARY = "body joints of a folder's images (needs the extra 'pose')"
 DESCRIPTION = """\
@@ -52,9 +53,8 @@ def run(options: argparse.Namespace) -> int:
         name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
         joints[name], sizes[name] = estimate(image.read()), image.size
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(out.name + ".part")
-    save_keypoints(unfinished, joints, sizes)
-    unfinished.replace(out)
+    with replacing(out) as unfinished:
+        save_keypoints(unfinished, joints, sizes)
     unseen = sum(not pose[:, 2].any() for pose in joints.values())
     print(f"written: {out} ({len(joints)} images, {unseen} of them without a joint)")
     return PARTIAL if problems else 0

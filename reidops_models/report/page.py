@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from reidops_models.files import replacing
 from reidops_models.matching import Explanation
 from reidops_models.report.panels import lay_out
 from reidops_models.report.pixels import data_uri, png_uri
@@ -88,9 +89,8 @@ def write_report(
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(html, encoding="utf-8", errors="backslashreplace")  # a file name may be no UTF-8
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(html, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
     return path
 
 

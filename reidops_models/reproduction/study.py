@@ -19,6 +19,7 @@ from torch import Tensor
 from reidops_models.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset, Sample, load_market1501, read_image, write_synthetic
 from reidops_models.data.synthetic import SIZES
+from reidops_models.files import replacing
 from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe, load_recipe, parse_recipe
 
@@ -132,9 +133,8 @@ class Study:
             start = time.monotonic()
             found = compute()
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".part")
-            save_file({"distances": found.contiguous()}, unfinished)
-            unfinished.replace(path)
+            with replacing(path) as unfinished:
+                save_file({"distances": found.contiguous()}, unfinished)
             self.say(f"seed {seed}, {label}: {key} ({time.monotonic() - start:.0f} s)")
         return load_file(path)["distances"]
 

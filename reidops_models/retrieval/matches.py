@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from reidops_models.files import replacing
 from reidops_models.retrieval.ranking import RankedList
 
 COLUMNS = ("probe", "rank", "gallery", "distance")
@@ -47,10 +48,9 @@ class MatchesWriter:
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Write the facts about the whole search."""
-        unfinished = self.json_path.with_name(self.json_path.name + ".part")
         text = json.dumps(dict(facts), indent=2, ensure_ascii=False) + "\n"
-        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
-        unfinished.replace(self.json_path)
+        with replacing(self.json_path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

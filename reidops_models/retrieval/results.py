@@ -19,6 +19,7 @@ from reidops_models.evaluation import (
     markdown_table,
     verification_interval,
 )
+from reidops_models.files import replacing
 from reidops_models.matching import Matcher
 from reidops_models.report import draw_cmc, draw_roc, write_report
 from reidops_models.retrieval.images import ImageFile
@@ -168,6 +169,5 @@ class Evaluation:
 
 
 def _write_text(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
