@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import torch
@@ -11,10 +10,8 @@ from torch import Tensor
 from reidops_models.data import read_image, resize_image
 from reidops_models.matching import embed_in_batches
 from reidops_models.paper import usable_papers
-from reidops_models.retrieval.images import is_image
+from reidops_models.retrieval.images import ImageSource, is_image
 from reidops_models.retrieval.model import Model, find_model
-
-ImageSource = Tensor | str | os.PathLike[str]
 
 
 class ExtractorError(ValueError):

@@ -30,23 +30,6 @@ REIDOPS_INLINE void put(T* p, typename Several<T, kLanes>::Vector v) {
   *reinterpret_cast<typename Several<T, kLanes>::InMemory*>(p) = v;
 }
 
-// Two vectors as one, and its halves.
-template <class T, int kLanes>
-using Pair = typename Several<T, 2 * kLanes>::Vector;
-template <class T, int kLanes, int... kLane>
-REIDOPS_INLINE typename Several<T, kLanes>::Vector half(Pair<T, kLanes> v, int which,
-                                                        std::integer_sequence<int, kLane...>) {
-  return which == 0 ? __builtin_shufflevector(v, v, kLane...) : __builtin_shufflevector(v, v, (kLanes + kLane)...);
-}
-template <class T, int kLanes>
-REIDOPS_INLINE typename Several<T, kLanes>::Vector low_half(Pair<T, kLanes> v) {
-  return half<T, kLanes>(v, 0, std::make_integer_sequence<int, kLanes>());
-}
-template <class T, int kLanes>
-REIDOPS_INLINE typename Several<T, kLanes>::Vector high_half(Pair<T, kLanes> v) {
-  return half<T, kLanes>(v, 1, std::make_integer_sequence<int, kLanes>());
-}
-
 template <class T>
 constexpr int kRun = Lanes<T>::kCount;  // pixels that are turned together: a register of them
 template <class T>

@@ -7,7 +7,7 @@ on the next panel stays beside it, because lines run from one to the other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reidops_models.matching import Box, Explanation, Panel
 from reidops_models.report.pixels import data_uri, heat, pale
@@ -165,7 +165,7 @@ def _connected(frame: Frame, following: Frame) -> Frame:
         else ""
         for block in frame.panel.blocks
     )
-    return Frame(**{**vars(frame), "lines": lines, "leans_on": seen})
+    return replace(frame, lines=lines, leans_on=seen)
 
 
 def _middle(box: Box, x: float, y: float, width: float, height: float) -> tuple[float, float]:
