@@ -64,6 +64,18 @@ class Checkpoint:
         """The methods that the paper compares with, on this network. Arguments as of :meth:`methods`."""
         return self.paper.build_rivals(self.network, self.recipe, gallery_sizes)
 
+    def matchers(
+        self, gallery_sizes: Iterable[tuple[int, int]] | None = None, *, rivals: bool = False
+    ) -> list[Matcher]:
+        """The rows of the paper's table from top to bottom: its method in full comes last.
+
+        Args:
+            gallery_sizes: as of :meth:`methods`.
+            rivals: whether the rows of the rivals come first.
+        """
+        sizes = None if gallery_sizes is None else list(gallery_sizes)
+        return [*(self.rivals(sizes) if rivals else ()), *self.methods(sizes)]
+
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.float32) -> Path:
     """Write `path.safetensors` and `path.json`; returns the path of the weights.

@@ -12,7 +12,6 @@ from typing import Any
 
 from reidops_models.backbones.base import Backbone
 from reidops_models.backbones.osnet import OSNet, osnet_x0_25, osnet_x1_0
-from reidops_models.backbones.pretrained import load_pretrained
 from reidops_models.backbones.resnet import (
     ResNet,
     resnet18,
@@ -23,6 +22,7 @@ from reidops_models.backbones.resnet import (
     resnet_slim,
 )
 from reidops_models.backbones.vgg import FCN
+from reidops_models.backbones.weights import load_pretrained
 from reidops_models.weights import WeightsError
 
 BACKBONES: dict[str, Callable[..., Backbone]] = {

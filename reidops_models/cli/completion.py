@@ -43,7 +43,7 @@ def _methods(prefix: str, parsed_args: argparse.Namespace, **context: object) ->
     from reidops_models.retrieval.evaluation import method_name
 
     checkpoint = load_chosen(parsed_args)
-    matchers = [*(checkpoint.rivals() if parsed_args.rivals else ()), *checkpoint.methods()]
+    matchers = checkpoint.matchers(rivals=parsed_args.rivals)
     earlier = prefix[: prefix.rfind(",") + 1]
     names = [method_name(matcher) for matcher in matchers]
     return [earlier + name for name in names if name not in earlier.split(",")]

@@ -103,8 +103,8 @@ class Runs:
 
     def matchers(self, seed: int, variant: str) -> dict[str, Matcher]:
         """The methods and the rivals of the paper on a network, by name."""
-        checkpoint, sizes = self.checkpoint(seed, variant), self.gallery_sizes(seed)
-        return {matcher.name: matcher for matcher in (*checkpoint.methods(sizes), *checkpoint.rivals(sizes))}
+        built = self.checkpoint(seed, variant).matchers(self.gallery_sizes(seed), rivals=True)
+        return {matcher.name: matcher for matcher in built}
 
     # --- distances --------------------------------------------------------------------------------------------------
 

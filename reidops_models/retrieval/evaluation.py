@@ -61,8 +61,7 @@ def evaluate(
     probe_set = usual if probes is None else probes
     left, right = sample_images(dataset.probes(probe_set), dataset.root), sample_images(dataset.gallery, dataset.root)
     sizes = [image.size for image in right]
-    built = checkpoint.rivals(sizes) if rivals else ()
-    matchers = _chosen([*built, *checkpoint.methods(sizes)], methods)
+    matchers = _chosen(checkpoint.matchers(sizes, rivals=rivals), methods)
     results = []
     for matcher, distances in _match(matchers, left, right, progress):
         ranking = score(distances, left, right, shots, repeats)

@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any
 
 import lightning as L
@@ -92,12 +91,6 @@ class Validator(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         best = state_dict["best"]
         self.best = None if best is None else Scores(**best)
-
-    @cached_property
-    def _sizes(self) -> list[tuple[int, int]]:
-        """(height, width) of each gallery image. Every image is decoded for it, so it is made once."""
-        images = (read_image(sample.path) for sample in self.gallery)
-        return [(image.shape[1], image.shape[2]) for image in images]
 
     def _scores(self, network: nn.Module, epoch: int) -> Scores:
         if not self.sizes:

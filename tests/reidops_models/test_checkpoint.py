@@ -56,6 +56,14 @@ def test_matchers_are_the_papers_rows(checkpoint: Checkpoint) -> None:
     assert names == ["Resizing model", "DSR single-scale", "DSR multi-scale"]
 
 
+def test_the_rows_of_a_table_end_with_the_papers_method() -> None:
+    checkpoint = load_checkpoint(shipped_checkpoint("stnreid"))
+    rows = [matcher.name for matcher in checkpoint.matchers(rivals=True)]
+    assert rows == [matcher.name for matcher in (*checkpoint.rivals(), *checkpoint.methods())]
+    assert rows[-1] == checkpoint.methods().main.name
+    assert [matcher.name for matcher in checkpoint.matchers()] == rows[len(checkpoint.rivals()) :]
+
+
 def test_missing_and_damaged_files(tmp_path: Path, checkpoint: Checkpoint) -> None:
     with pytest.raises(CheckpointError, match=r"no file .*none\.json"):
         load_checkpoint(tmp_path / "none")
