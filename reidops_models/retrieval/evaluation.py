@@ -47,8 +47,8 @@ def evaluate(
         CheckpointError: the checkpoint is missing or damaged.
         DatasetError: the data set has no such probe set.
         ImageError: an image cannot be read.
-        SearchError: an unknown method or option, images that a method cannot match, or no probe has a right image in
-            the gallery.
+        SearchError: an argument of the wrong kind, an unknown method or option, images that a method cannot match, or
+            no probe has a right image in the gallery.
 
     Example:
         >>> people = load_dataset("people")  # doctest: +SKIP
@@ -56,6 +56,13 @@ def evaluate(
         >>> found["DSR multi-scale"].mAP  # doctest: +SKIP
         Interval(value=0.71, low=0.63, high=0.79)
     """
+    given: object = dataset  # untyped code may pass anything
+    if not isinstance(given, ReidDataset):
+        kind = type(given).__name__
+        raise SearchError(f"expected what load_dataset returns, got an object of type {kind}", argument="dataset")
+    for name, value in (("shots", shots), ("repeats", repeats)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise SearchError(f"expected a whole number, 1 or more, got {value!r}", argument=name)
     checkpoint = with_matching(find_model(model), options or {}, others=True, rivals=rivals)
     usual = PARTIAL if PARTIAL in dataset.probe_sets else "query"
     probe_set = usual if probes is None else probes

@@ -136,6 +136,8 @@ def find_images(source: ImageSource | Iterable[ImageSource], problems: Problems)
     """
     if isinstance(source, str | os.PathLike):
         return [*find_files(source, problems)]
+    if not isinstance(source, Iterable):
+        raise SearchError(f"expected paths and tensors of images, got an object of type {type(source).__name__}")
     images: list[SearchImage] = []
     for item in [source] if isinstance(source, Tensor) and source.ndim == 3 else source:
         if isinstance(item, Tensor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ def find_model(model: Model) -> Checkpoint:
 
     Raises:
         CheckpointError: the file is missing or damaged.
+        SearchError: something else than the three.
 
     Example:
         >>> find_model("dsr").recipe.model
@@ -30,6 +32,10 @@ def find_model(model: Model) -> Checkpoint:
     """
     if isinstance(model, Checkpoint):
         return model
+    given: object = model  # untyped code may pass anything
+    if not isinstance(given, str | os.PathLike):
+        expected = "the name of a paper, the path of a checkpoint, or a Checkpoint"
+        raise SearchError(f"expected {expected}, got an object of type {type(given).__name__}", argument="model")
     if isinstance(model, str) and model in paper_names():
         return load_checkpoint(shipped_checkpoint(model))
     return load_checkpoint(model)

@@ -74,9 +74,9 @@ def train(
         The path of `model.safetensors`.
 
     Raises:
-        TrainingError: `out` holds a trained model, no training images, too few identities, nothing to resume from or
-            a state of another network, no `start` for a recipe that fine-tunes, or options that Lightning refuses on
-            this machine.
+        TrainingError: `recipe` or `dataset` is of another kind, `out` holds a trained model, no training images, too
+            few identities, nothing to resume from or a state of another network, no `start` for a recipe that
+            fine-tunes, or options that Lightning refuses on this machine.
         CheckpointError: `start` cannot be loaded or does not fit.
         DatasetError: the validation people have no such probe set.
         ImageError: an image cannot be read.
@@ -86,6 +86,11 @@ def train(
         >>> train(load_recipe("dsr/demo"), load_market1501("people"), "runs/demo")  # doctest: +SKIP
         PosixPath('runs/demo/model.safetensors')
     """
+    for name, value, kind in (("recipe", recipe, Recipe), ("dataset", dataset, ReidDataset)):
+        if not isinstance(value, kind):
+            raise TrainingError(
+                f"{name}: expected what load_{name} returns, got an object of type {type(value).__name__}"
+            )
     out = Path(out)
     if not dataset.train:
         raise TrainingError(f"{dataset.root}: no training images")

@@ -7,9 +7,11 @@ import json
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import reidops_models
 
@@ -82,3 +84,28 @@ def test_no_module_is_shadowed_by_a_name_of_its_package() -> None:
     for package in packages:
         modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
         assert modules.isdisjoint(package.__all__), package.__name__
+
+
+IMAGES = torch.zeros(1, 3, 64, 32)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: reidops_models.search(5, IMAGES), "expected paths and tensors of images, got an object of type int"),
+        (
+            lambda: reidops_models.search(IMAGES, None),
+            "expected paths and tensors of images, got an object of type NoneT",
+        ),
+        (lambda: reidops_models.search(IMAGES, IMAGES, model=3), "model: expected the name of a paper"),
+        (lambda: reidops_models.search(IMAGES, IMAGES, top=0), "top: expected a whole number, 1 or more"),
+        (lambda: reidops_models.search(IMAGES, IMAGES, options={"beta": "x"}), "beta: Input should be a valid number"),
+        (lambda: reidops_models.evaluate("dsr", "people"), "dataset: expected what load_dataset returns, got"),
+        (lambda: reidops_models.train("dsr/demo", None, "out"), "recipe: expected what load_recipe returns, got"),
+        (lambda: reidops_models.FeatureExtractor(3), "model: expected the name of a paper"),
+    ],
+)
+def test_a_wrong_argument_is_named_in_one_line(call: Callable[[], object], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected) as caught:
+        call()
+    assert len(str(caught.value).splitlines()) == 1
