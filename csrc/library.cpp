@@ -8,12 +8,14 @@
 STABLE_TORCH_LIBRARY(reidops, m) {
   // The lasso of DSR, eq. 3, in Gram form: G dictionaries (gallery images) of M atoms, R columns (probe blocks).
   //   gram (G, M, M) = Y'Y, correlation (R, G, M) = Y'x, energy (R, G) = ||x||^2, and, for sums that must not cancel,
-  //   columns (R, G, d) and atoms (G, M, d);
+  //   columns (R, G, d) and atoms (G, M, d), at any strides, also in a half type;
   //   error (R, G) = ||x - Yw||^2, gap (R, G) relative, coefficients (R, G, M), or (0,) when not asked for.
+  //   index (P, G), on a CPU: the R columns are those of P probes, and those of probe p meet, as number g, dictionary
+  //   index[p, g] of gram (D, M, M) and atoms (D, M, d).
   //   solver: an index into SOLVERS of reidops/_ops/sparse_reconstruct_gram.py.
   m.def(
       "sparse_reconstruct_gram(Tensor gram, Tensor correlation, Tensor energy, Tensor? columns, Tensor? atoms, "
-      "float beta, float tolerance, int max_iterations, int solver, bool return_coefficients) "
+      "float beta, float tolerance, int max_iterations, int solver, bool return_coefficients, Tensor? index=None) "
       "-> (Tensor error, Tensor gap, Tensor coefficients)");
 
   // One-to-many affine sampling (STNReID, eq. 1): input (*B, C, H, W), theta (*B, 2, 3) -> (*B, C, h, w), the batch

@@ -7,6 +7,7 @@
 #include "../common/lanes.h"
 #include "active_set.h"
 #include "coordinate_descent.h"
+#include "data.h"
 #include "problem.h"
 #include "sparse_reconstruct.h"
 
@@ -30,7 +31,7 @@ class Kernel {
   };
 
  public:
-  explicit Kernel(const Problem<T>& problem) : p_(problem) {
+  explicit Kernel(const Problem<T>& problem) : p_(problem), data_(problem) {
     atoms_ = (p_.M + kLanes - 1) / kLanes * kLanes;
     for (Turn& turn : turns_) {
       turn.set.reserve(atoms_, int(p_.M < kCapacity ? p_.M : kCapacity));
@@ -39,23 +40,26 @@ class Kernel {
   }
 
   void run(int64_t begin, int64_t end) {
-    const int64_t blocks = (p_.R + kColumns - 1) / kColumns;
-    while (begin < end) {  // all that the range has of one dictionary
-      const int64_t g = begin / blocks;
-      const int64_t stop = (g + 1) * blocks < end ? (g + 1) * blocks : end;
-      const int64_t last = (stop - g * blocks) * kColumns;
-      dictionary(g);
-      columns((begin - g * blocks) * kColumns, last < p_.R ? last : p_.R);
+    const int64_t blocks = sparse_reconstruct::blocks(p_), N = p_.R / p_.P;
+    while (begin < end) {  // all that the range has of one probe and one dictionary
+      const int64_t pair = begin / blocks;
+      const int64_t stop = (pair + 1) * blocks < end ? (pair + 1) * blocks : end;
+      const int64_t last = (stop - pair * blocks) * kColumns, first = pair / p_.G * N;
+      dictionary(pair % p_.G, p_.index ? p_.index[pair] : pair % p_.G);
+      columns(first + (begin - pair * blocks) * kColumns, first + (last < N ? last : N));
       begin = stop;
     }
   }
 
  private:
-  // The Gram of dictionary g, its rows padded with zeros to whole vectors, and what is to be known of it.
-  void dictionary(int64_t g) {
+  // Place g of the table is dictionary `number`: its Gram, the rows padded with zeros to whole vectors, and what is to be
+  // known of it.
+  void dictionary(int64_t g, int64_t number) {
     g_ = g;
-    double_g_ = -1;
-    gram_ = p_.gram + g * p_.M * p_.M;
+    if (number == number_) return;
+    number_ = number;
+    double_number_ = -1;
+    gram_ = p_.gram + number * p_.M * p_.M;
     largest_ = 0;
     for (int64_t j = 0; j < p_.M; ++j) largest_ = gram_[j * p_.M + j] > largest_ ? gram_[j * p_.M + j] : largest_;
     if (atoms_ != p_.M) {
@@ -129,7 +133,7 @@ class Kernel {
   }
   // A Gram matrix may overflow where the data does not: with the data at hand it is made again, in double.
   bool finite(const Column<T>& column) const {
-    return column.energy * T(0) == T(0) && finite(column.correlation, column.atoms) && (gram_is_finite_ || p_.atoms);
+    return column.energy * T(0) == T(0) && finite(column.correlation, column.atoms) && (gram_is_finite_ || data_.at_hand());
   }
 
   // Whether the certificate can be believed; in double there is nothing better to turn to.
@@ -140,9 +144,9 @@ class Kernel {
 
   __attribute__((noinline)) void in_double(int64_t r, const Column<T>& column) {
     const int64_t atoms = (p_.M + 7) / 8 * 8;
-    if (double_g_ != g_) gram_in_double(atoms);
+    if (double_number_ != number_) gram_in_double(atoms);
     double* c = double_correlation_.reserve(atoms);
-    const T* x = p_.columns ? p_.columns + r * p_.columns_stride[0] + g_ * p_.columns_stride[1] : nullptr;
+    const T* x = data_.at_hand() ? data_.column(r, g_) : nullptr;
     for (int64_t j = 0; j < p_.M; ++j) c[j] = x ? dot(x, atom_data(j)) : double(column.correlation[j]);
     const double energy = x ? dot(x, x) : double(column.energy);
     const Column<double> same{double_gram_.get(), atoms, c, atoms, energy, double(p_.beta) / 2};
@@ -158,15 +162,15 @@ class Kernel {
 
   // From the data where they are at hand: their products in float32 are what a column in double is here to avoid.
   void gram_in_double(int64_t atoms) {
-    double_g_ = g_;
+    double_number_ = number_;
     double* rows = double_gram_.reserve(atoms * atoms);
     for (int64_t j = 0; j < p_.M; ++j)
       for (int64_t k = 0; k <= j; ++k)
         rows[j * atoms + k] = rows[k * atoms + j] =
-            p_.atoms ? dot(atom_data(j), atom_data(k)) : double(gram_[j * atoms_ + k]);
+            data_.at_hand() ? dot(atom_data(j), atom_data(k)) : double(gram_[j * atoms_ + k]);
   }
 
-  const T* atom_data(int64_t j) const { return p_.atoms + g_ * p_.atoms_stride[0] + j * p_.atoms_stride[1]; }
+  const T* atom_data(int64_t j) { return data_.atom(number_, j); }
 
   double dot(const T* a, const T* b) const {
     double sums[8] = {};
@@ -191,7 +195,7 @@ class Kernel {
     const auto& sums = result.sums();
     const auto t = decltype(sums.l1)(p_.beta) / 2;
     auto error = expanded_error(decltype(sums.l1)(column.energy), sums);
-    if (p_.columns && expansion_lost_digits(T(error), column.energy, p_.tolerance))
+    if (data_.at_hand() && expansion_lost_digits(T(error), column.energy, p_.tolerance))
       error = error_from_data(result, count, r);
     const auto certificate = certify(error, sums, t);
     p_.error[r * p_.G + g_] = T(certificate.error);
@@ -208,7 +212,7 @@ class Kernel {
   // sum_i (x_i - sum_j w_j y_ji)^2, where the expansion has lost its digits: near-duplicates and tiny penalties.
   template <class Result>
   __attribute__((noinline)) double error_from_data(const Result& result, int64_t count, int64_t r) {
-    const T* x = p_.columns + r * p_.columns_stride[0] + g_ * p_.columns_stride[1];
+    const T* x = data_.column(r, g_);
     double* rest = rest_.reserve(p_.d);
     for (int64_t i = 0; i < p_.d; ++i) rest[i] = double(x[i]);
     for (int64_t k = 0; k < count; ++k) {
@@ -230,6 +234,7 @@ class Kernel {
   }
 
   const Problem<T>& p_;
+  Data<T> data_;
   Turn turns_[kTurns];
   CoordinateDescent<T> descent_;
   ActiveSet<double> large_;
@@ -238,7 +243,7 @@ class Kernel {
   Buffer<double> double_gram_, double_correlation_, rest_;
   const T* gram_ = nullptr;
   T largest_ = 0;  // energy of the dictionary's largest atom
-  int64_t atoms_ = 0, g_ = -1, double_g_ = -1;
+  int64_t atoms_ = 0, g_ = -1, number_ = -1, double_number_ = -1;
   bool gram_is_finite_ = true;
 };
 

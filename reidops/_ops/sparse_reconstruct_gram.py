@@ -17,6 +17,7 @@ MAX_ITERATIONS = 1000
 
 _OP = "reidops::sparse_reconstruct_gram"
 _FISTA = "reidops::sparse_reconstruct_fista"  # the same in torch, for comparison
+_INPUTS = 10  # all but the index, which torch leaves out where it is None
 
 
 def sparse_reconstruct_gram(
@@ -31,6 +32,7 @@ def sparse_reconstruct_gram(
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
     return_coefficients: bool = False,
+    index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The operator itself, for callers that have the Gram form: R columns against G dictionaries of M atoms.
 
@@ -39,8 +41,10 @@ def sparse_reconstruct_gram(
         correlation: ``(R, G, M)`` = Y'x, any strides.
         energy: ``(R, G)`` = ||x||^2.
         columns: ``(R, G, d)`` = x, or None.  With ``atoms`` the error is summed from the data wherever its expansion
-            in Gram terms has lost too many digits to certify ``tolerance``.
-        atoms: ``(G, M, d)`` = Y', or None.
+            in Gram terms has lost too many digits to certify ``tolerance``.  Any strides, and on a CPU a half type too.
+        atoms: ``(G, M, d)`` = Y', or None; so as ``columns``.
+        index: ``(P, G)`` int64 on the CPU, or None.  The columns are those of P probes, as many each, and those of
+            probe p meet, as number g, dictionary ``index[p, g]`` of ``gram (D, M, M)`` and ``atoms (D, M, d)``.
 
     Returns:
         error ``(R, G)``, gap ``(R, G)``, and coefficients ``(R, G, M)``, or ``(0,)`` if they are not asked for.
@@ -51,10 +55,31 @@ def sparse_reconstruct_gram(
         torch.is_grad_enabled() and (gram.requires_grad or correlation.requires_grad or energy.requires_grad)
     )
     number = (*SOLVERS, *IN_TORCH).index(solver)
-    error, gap, coefficients = _operator(number)(
-        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, number, wanted
-    )
+    options = beta, tolerance, max_iterations, number, wanted
+    if index is None:
+        error, gap, coefficients = _operator(number)(gram, correlation, energy, columns, atoms, *options)
+    elif _takes_index(gram, correlation, energy, number):
+        error, gap, coefficients = _operator(number)(gram, correlation, energy, columns, atoms, *options, index)
+    else:  # each probe with its own dictionaries, taken out
+        split = len(correlation) // len(index)
+        own = [None if value is None else value.split(split) for value in (correlation, energy, columns)]
+        parts = [
+            _operator(number)(
+                gram[chosen],
+                *(None if part is None else part[p] for part in own),
+                None if atoms is None else atoms[chosen],
+                *options,
+            )
+            for p, chosen in enumerate(index)
+        ]
+        error, gap, coefficients = (torch.cat(values) for values in zip(*parts, strict=True))
     return error, gap, coefficients
+
+
+def _takes_index(gram: Tensor, correlation: Tensor, energy: Tensor, solver: int) -> bool:
+    """The CPU kernel takes an index where no gradient goes through it."""
+    recording = torch.is_grad_enabled() and any(value.requires_grad for value in (gram, correlation, energy))
+    return correlation.device.type == "cpu" and solver < len(SOLVERS) and not recording
 
 
 def _operator(solver: int) -> Any:
@@ -73,10 +98,11 @@ def _fista(
     max_iterations: int,
     solver: int,
     return_coefficients: bool,
+    index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """FISTA until every column is certified, or ``max_iterations``; in torch, on any device."""
     result = reference.sparse_reconstruct_gram(
-        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, solver, return_coefficients
+        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, solver, return_coefficients, index
     )
     error, gap, coefficients = (value.contiguous() for value in result)
     return error, gap, coefficients
@@ -98,6 +124,7 @@ def _fake(
     max_iterations: int,
     solver: int,
     return_coefficients: bool,
+    index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     error = correlation.new_empty(correlation.shape[:2])
     coefficients = correlation.new_empty(correlation.shape if return_coefficients else (0,))
@@ -105,7 +132,9 @@ def _fake(
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    gram, correlation, energy, columns, atoms, *parameters, return_coefficients = inputs
+    gram, correlation, energy, columns, atoms, *parameters, return_coefficients = inputs[:_INPUTS]
+    if any(index is not None for index in inputs[_INPUTS:]):
+        raise NotImplementedError(f"{_OP}: derivatives with an index; take the dictionaries out instead")
     _, gap, coefficients = output
     ctx.mark_non_differentiable(gap, coefficients)
     ctx.parameters, ctx.stored = parameters, return_coefficients
@@ -121,12 +150,14 @@ def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
         w = _operator(ctx.parameters[-1])(*inputs, *ctx.parameters, True)[2]
     scaled = grad_error[..., None] * w
     grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) if ctx.needs_input_grad[0] else None
-    return grad_gram, -2 * scaled, grad_error, *(None,) * 7
+    return grad_gram, -2 * scaled, grad_error, *(None,) * (len(ctx.needs_input_grad) - 3)
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
     """One more batch of columns when the dictionaries are the same for all; one more of dictionaries otherwise."""
-    gram, correlation, energy, columns, atoms, *parameters, return_coefficients = args
+    gram, correlation, energy, columns, atoms, *parameters, return_coefficients = args[:_INPUTS]
+    if any(index is not None for index in args[_INPUTS:]):
+        raise NotImplementedError(f"{_OP}: vmap with an index; take the dictionaries out instead")
     size = info.batch_size
     fold = 0 if in_dims[0] is None and in_dims[4] is None else 1  # into R, or into G
 

@@ -324,7 +324,27 @@ void reconstruct(int64_t R, int64_t G, int64_t M, int64_t d, double beta, sr::So
   p.gram = gram.get(), p.correlation = correlation.get(), p.energy = energy.get();
   if (with_data) p.columns = x.get(), p.atoms = y.get();
   p.correlation_stride[0] = G * M, p.correlation_stride[1] = M, p.energy_stride[0] = G, p.energy_stride[1] = 1;
-  p.columns_stride[0] = G * d, p.columns_stride[1] = d, p.atoms_stride[0] = M * d, p.atoms_stride[1] = d;
+  p.columns_stride[0] = G * d, p.columns_stride[1] = d, p.columns_stride[2] = 1;
+  p.atoms_stride[0] = M * d, p.atoms_stride[1] = d, p.atoms_stride[2] = 1;
+  // The same data with channels outermost, for floats in a half type; and dictionaries chosen in turn.
+  const bool planar = random() % 2;
+  const auto turned = [&](const Exact<T>& rows, auto& to, int64_t items, int64_t length) {
+    for (int64_t i = 0; i < items; ++i)
+      for (int64_t j = 0; j < length; ++j)
+        for (int64_t k = 0; k < d; ++k) to.set((i * d + k) * length + j, rows[(i * length + j) * d + k]);
+  };
+  using Stored = std::conditional_t<sizeof(T) == 4, BFloat16, T>;
+  Exact<Stored> planar_x(x.size()), planar_y(y.size());
+  if (planar && with_data) {
+    turned(x, planar_x, 1, R * G), turned(y, planar_y, G, M);
+    p.columns = planar_x.get(), p.atoms = planar_y.get();
+    p.columns_storage = p.atoms_storage = sizeof(T) == 4 ? sr::Storage::kBFloat16 : sr::Storage::kSame;
+    p.columns_stride[0] = G, p.columns_stride[1] = 1, p.columns_stride[2] = R * G;
+    p.atoms_stride[1] = 1, p.atoms_stride[2] = M;
+  }
+  const auto index = std::make_unique<int64_t[]>(size_t(R * G));
+  for (int64_t i = 0; i < R * G; ++i) index[i] = i % G;
+  if (planar) p.index = index.get(), p.P = R;
   p.R = R, p.G = G, p.M = M, p.d = d, p.beta = T(beta), p.tolerance = T(1e-4), p.max_iterations = 300;
   p.solver = solver, p.error = error.get(), p.gap = gap.get(), p.coefficients = coefficients.get();
   tested::solve(p, 0, sr::tasks(p));
