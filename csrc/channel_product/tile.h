@@ -26,22 +26,7 @@ REIDOPS_INLINE Vector<double> fused(Vector<double> a, Vector<double> b, Vector<d
 #endif
 }
 
-// The first `count` lanes of memory, the rest zero; and back.
-template <class T>
-REIDOPS_INLINE Vector<T> load_some(const T* from, int64_t count) {
-  constexpr int kLanes = Lanes<T>::kCount;
-  if (count >= kLanes) return load(from);
-#if REIDOPS_VECTOR_BYTES == 64
-  const unsigned lanes = (1u << count) - 1;
-  if constexpr (sizeof(T) == 4) return Vector<T>(_mm512_maskz_loadu_ps(__mmask16(lanes), from));
-  else return Vector<T>(_mm512_maskz_loadu_pd(__mmask8(lanes), from));
-#else
-  Vector<T> v{};
-  for (int i = 0; i < kLanes; ++i)
-    if (i < count) v[i] = from[i];
-  return v;
-#endif
-}
+// The first `count` lanes to memory.
 template <class T>
 REIDOPS_INLINE void store_some(T* to, Vector<T> v, int64_t count) {
   constexpr int kLanes = Lanes<T>::kCount;
@@ -56,19 +41,21 @@ REIDOPS_INLINE void store_some(T* to, Vector<T> v, int64_t count) {
 #endif
 }
 
-// Two operands of a block of channels, and how far the next channel is.  Rows lie side by side, and columns do.
+// Two operands of a block of channels, and how far the next channel is.  Rows lie side by side, and columns do.  The
+// lines `next_left` and `next_right` of each channel are asked for meanwhile: they will be needed soon.
 template <class T>
 struct Operands {
-  const T *left, *right;
+  const T *left, *right, *next_left, *next_right;
   int64_t left_step, right_step, channels;
 };
 
-// Where the values go: the next row is `step` further, and `columns` of the registers are real.
+// Where the values go: the next row is `step` further, and `columns` of the registers are real.  What earlier blocks of
+// channels have come to, `before`, is added; null where this is the first.
 template <class T>
 struct Target {
   T* out;
   int64_t step, columns;
-  bool first;  // block of channels: nothing is added to
+  const T* before;
 };
 
 // As many rows and registers of columns as leave room for a channel's columns and one row's value.
@@ -81,7 +68,10 @@ void multiply_tile(const Operands<T>& given, const Target<T>& target) {
   constexpr int kLanes = Lanes<T>::kCount;
   Vector<T> sums[kRows][kVectors] = {};
   const T *left = given.left, *right = given.right;
+  const int64_t next_left = given.next_left - left, next_right = given.next_right - right;
   for (int64_t c = 0; c < given.channels; ++c, left += given.left_step, right += given.right_step) {
+    __builtin_prefetch(left + next_left, 0, 2);
+    __builtin_prefetch(right + next_right, 0, 2);
     Vector<T> columns[kVectors];
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) columns[j] = load(right + j * kLanes);
@@ -92,26 +82,28 @@ void multiply_tile(const Operands<T>& given, const Target<T>& target) {
       for (int j = 0; j < kVectors; ++j) sums[i][j] = fused(row, columns[j], sums[i][j]);
     }
   }
+  if (target.before != nullptr)
+#pragma GCC unroll 14
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) sums[i][j] += load(target.before + (i * kTileVectors + j) * kLanes);
 #pragma GCC unroll 14
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 2
-    for (int j = 0; j < kVectors; ++j) {
-      T* const to = target.out + i * target.step + j * kLanes;
-      const int64_t count = target.columns - j * kLanes;
-      store_some(to, target.first ? sums[i][j] : load_some(to, count) + sums[i][j], count);
-    }
+    for (int j = 0; j < kVectors; ++j)
+      store_some(target.out + i * target.step + j * kLanes, sums[i][j], target.columns - j * kLanes);
 }
 
-// The tile of `rows` rows, from 1 to kTileRows.
+// The tile of `rows` rows, from 1 to kTileRows, and `columns` columns; the second register is left out if it can be.
 template <class T, int kVectors, int... kRows>
 REIDOPS_INLINE void multiply_rows(int64_t rows, const Operands<T>& given, const Target<T>& target,
                                   std::integer_sequence<int, kRows...>) {
   ((rows == kRows + 1 ? multiply_tile<T, kRows + 1, kVectors>(given, target) : void()), ...);
 }
 template <class T>
-void multiply_rows(int64_t rows, const Operands<T>& given, const Target<T>& target) {
+void multiply_rows(int64_t rows, int64_t columns, const Operands<T>& given, const Target<T>& target) {
   constexpr auto kAll = std::make_integer_sequence<int, kTileRows>();
-  if (target.columns > Lanes<T>::kCount) multiply_rows<T, kTileVectors>(rows, given, target, kAll);
+  if (columns > Lanes<T>::kCount) multiply_rows<T, kTileVectors>(rows, given, target, kAll);
   else multiply_rows<T, 1>(rows, given, target, kAll);
 }
 
