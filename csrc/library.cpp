@@ -42,6 +42,13 @@ STABLE_TORCH_LIBRARY(reidops, m) {
       "projected_xcorr(Tensor search, Tensor template, Tensor weight, int top, int left, int h, int w, bool pooled, "
       "int[] batch) -> Tensor");
 
+  // Products over channels, DSR's correlations: left (P, C, N), right (G, C, M) -> (P, N, G, M), or, where `index` (P, K)
+  // names the partners of each left map, (P, N, K, M); float32 for float16 and bfloat16.  A value has the same bits
+  // whatever is made beside it.
+  m.def("channel_product(Tensor left, Tensor right, Tensor? index) -> Tensor");
+  // Of every map with itself: (G, C, M) -> (G, M, M), symmetric, the bits of channel_product.
+  m.def("channel_gram(Tensor maps) -> Tensor");
+
   // The CPU instruction set in use: baseline, avx2 or avx512.
   m.def("cpu_isa() -> str");
 }
