@@ -27,6 +27,7 @@ class Plan(NamedTuple):
     group: int  #: rows whose block sets are kept while the whole gallery passes by
     rows: int  #: rows of a tile
     columns: int  #: atoms of a tile
+    held: int  #: atoms whose dictionaries are made and kept together
 
 
 def plan(rows: int, columns: int, size: Bytes, device: str, budget: int | None) -> Plan:
@@ -37,7 +38,8 @@ def plan(rows: int, columns: int, size: Bytes, device: str, budget: int | None) 
     budget = budget or _BUDGET.get(device, _BUDGET_ELSEWHERE)
     cells = int(min(_TILE_BYTES.get(device, _TILE_BYTES_ELSEWHERE), budget / 4) / size.cell)
     tall, wide = _squarest(rows, columns, cells)
-    return Plan(group=int(budget / 2 / size.row), rows=tall, columns=min(wide, int(budget / 4 / size.column)))
+    held = int(budget / 4 / size.column)
+    return Plan(group=int(budget / 2 / size.row), rows=tall, columns=min(wide, held), held=held)
 
 
 def _squarest(rows: int, columns: int, cells: int) -> tuple[int, int]:
@@ -51,17 +53,14 @@ def _squarest(rows: int, columns: int, cells: int) -> tuple[int, int]:
 
 
 def chunks(sizes: Sequence[int], limit: int) -> list[slice]:
-    """Runs of consecutive images, as long as the largest times their number is within ``limit``; one image at least.
-
-    The largest counts, since the images of one chunk may be padded to it.
-    """
+    """Runs of consecutive images, as long as their sizes together are within ``limit``; one image at least."""
     cuts = []
-    start = largest = 0
+    start = total = 0
     for i, size in enumerate(sizes):
-        largest = max(largest, size)
-        if i > start and largest * (i + 1 - start) > limit:
+        total += size
+        if i > start and total > limit:
             cuts.append(slice(start, i))
-            start, largest = i, size
+            start, total = i, size
     return [*cuts, slice(start, len(sizes))]
 
 

@@ -111,10 +111,15 @@ def check_solving(
     """The parameters that `sparse_reconstruct` and `dsr_distance` share."""
     check_choice(op, "solver", solver, (*SOLVERS, *IN_TORCH))
     check_choice(op, "gradient", gradient, implicit.GRADIENTS)
-    of_ridge = method == "ridge"
-    check_number(op, "beta (of ridge)" if of_ridge else "beta", beta, 0, or_equal=not of_ridge)
+    check_penalty(op, beta, method)
     check_number(op, "tolerance", tolerance, 0, or_equal=False)
     check_count(op, "max_iterations", max_iterations)
+
+
+def check_penalty(op: str, beta: float, method: str) -> None:
+    """beta >= 0, and > 0 for ridge."""
+    of_ridge = method == "ridge"
+    check_number(op, "beta (of ridge)" if of_ridge else "beta", beta, 0, or_equal=not of_ridge)
 
 
 def _lasso(
