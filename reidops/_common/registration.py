@@ -30,6 +30,11 @@ def _carries_tangent(tensor: Tensor) -> bool:
     return forward_ad.unpack_dual(tensor).tangent is not None
 
 
+def is_transformed(tensor: Tensor) -> bool:
+    """Whether a transform of ``torch.func`` has wrapped the tensor."""
+    return not torch.compiler.is_compiling() and functorch.is_functorch_wrapped_tensor(tensor)
+
+
 def check_batch_dims(op: str, names: str, batch: list[int], most: int = MOST_BATCH_DIMS) -> None:
     """The walk over the batch has room for so many dimensions."""
     if len(batch) > most:

@@ -158,20 +158,19 @@ def dsr_distance(
     """
     solving = Solving(solver, tolerance, max_iterations, gradient, bool(return_gap), precision)
     sides = parse_sides(OP, probe, gallery, Options(scales, method, beta, groups, probe_weight))
-    chosen = None
     if candidates is not None:
-        chosen = shortlist.parse_candidates(OP, candidates, sides.probes.length, sides.dictionaries)
-    if sides.purpose.method == "joint" and (gradient == "implicit" or chosen is not None):
-        wrong = "gradient must be 'constant'" if chosen is None else "candidates must be left out"
+        shortlist.check_candidates(OP, candidates, sides.probes.length, sides.dictionaries)
+    if sides.purpose.method == "joint" and (gradient == "implicit" or candidates is not None):
+        wrong = "gradient must be 'constant'" if candidates is None else "candidates must be left out"
         raise ValueError(f"{OP}: {wrong} for method 'joint', got {gradient!r}")
     problem = parse_problem(OP, sides, solving, memory_budget, progress)
     if problem is None:
-        empty = _empty(sides, None if chosen is None else chosen.shape[1])
+        empty = _empty(sides, None if candidates is None else candidates.shape[1])
         return CertifiedDistance(empty, empty.detach().clamp(max=0)) if return_gap else empty
     assert problem.probes.sample is not None
     with without_autocast(problem.probes.sample):
-        if chosen is not None:
-            values = shortlist.distances(problem, chosen)
+        if candidates is not None:
+            values = shortlist.distances(problem, candidates)
         elif problem.purpose.method == "joint":
             assert sides.images is not None
             values = joint.distances(problem, sides.images, sides.groups)
@@ -188,14 +187,12 @@ def _empty(sides: Sides, candidates: int | None) -> Tensor:
     """
     probes, images = sides.probes, sides.images
     columns = sides.dictionaries if candidates is None else candidates
-    if (
-        isinstance(probes.maps, Tensor)
-        and images is not None
-        and isinstance(images.maps, Tensor)
-        and candidates is None
-    ):
-        distances = probes.maps.flatten(1).sum(1)[:, None] * images.maps.flatten(1).sum(1)[:columns]
-        return distances.to(result_dtype(probes.maps))
+    tensors = isinstance(probes.maps, Tensor) and images is not None and isinstance(images.maps, Tensor)
+    if tensors and (candidates is None or not probes.length):
+        assert images is not None
+        of_probes, of_images = (side.maps.flatten(1).sum(1) for side in (probes, images))  # type: ignore[union-attr]
+        one = of_images[:columns] if candidates is None else of_images.sum().expand(columns)
+        return (of_probes[:, None] * one).to(result_dtype(of_probes))
     like = images.sample if probes.sample is None and images is not None else probes.sample
     if like is None:
         return torch.full((probes.length, columns), torch.inf)

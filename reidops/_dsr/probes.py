@@ -52,10 +52,8 @@ def lay_out(
         sums: the dtype of the sums, float32 or float64.
     """
     cells = _together(maps, shapes).to(product)
-    if blocks.pooled(shapes, scales):
-        sets = _pool(cells.to(sums), shapes, scales)  # averages are not rounded to a half type
-    else:
-        sets = cells
+    pooled = blocks.pooled(shapes, scales)
+    sets = _pool(cells.to(sums), shapes, scales) if pooled else cells  # averages are not rounded to a half type
     rows = sets.mT.flatten(0, 1).contiguous()
     energy = rows.to(sums).square().sum(1)  # along memory, so that it does not depend on what stands beside it
     columns = rows.detach()

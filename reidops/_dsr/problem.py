@@ -104,6 +104,14 @@ class Sides(NamedTuple):
         assert self.images is not None
         return self.images.length if self.groups is None else len(self.groups)
 
+    def constant(self) -> Sides:
+        """The same without gradients."""
+        weights = None if self.weights is None else constant(self.weights)
+        images = None if self.images is None else self.images._replace(maps=constant(self.images.maps))
+        return self._replace(
+            probes=self.probes._replace(maps=constant(self.probes.maps)), weights=weights, images=images
+        )
+
 
 def parse_sides(op: str, probe: object, gallery: object, options: Options) -> Sides:
     """Both sides must fit each other, and every map one of the scales; None stands for what was not given."""
@@ -203,6 +211,11 @@ def _check_prepared(op: str, purpose: Purpose, prepared: Dictionaries, groups: o
         raise TypeError(
             f"{op}: probe must be float64 where the prepared gallery is, {prepared.storage}, got {describe(sample)}"
         )
+
+
+def constant(maps: Maps) -> Maps:
+    """Maps without gradients."""
+    return maps.detach() if isinstance(maps, Tensor) else [one.detach() for one in maps]
 
 
 def _some(maps: Maps, chosen: Sequence[int]) -> Maps:

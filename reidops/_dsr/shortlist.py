@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .._common.arguments import describe
+from .._common.registration import is_transformed
 from .gallery import atoms
 from .probes import lay_out
 from .problem import Problem
@@ -29,8 +30,8 @@ class Batch(NamedTuple):
     places: Numbers  #: (P, k), columns of the answer
 
 
-def parse_candidates(op: str, candidates: object, probes: int, dictionaries: int) -> Numbers:
-    """``(P, K)``, each -1 or the number of a dictionary.
+def check_candidates(op: str, candidates: object, probes: int, dictionaries: int) -> None:
+    """``(P, K)``, each -1 or the number of a dictionary. Where they cannot be seen, they are not looked at.
 
     Raises:
         TypeError: not an int64 tensor.
@@ -41,6 +42,8 @@ def parse_candidates(op: str, candidates: object, probes: int, dictionaries: int
         raise TypeError(f"{op}: candidates must be {expected}, got {describe(candidates)}")
     if candidates.dim() != 2 or len(candidates) != probes:
         raise ValueError(f"{op}: candidates must be {expected}, got {describe(candidates)}")
+    if _is_unseen(candidates):
+        return
     numbers = candidates.detach().cpu().numpy()
     wrong = (numbers < -1) | (numbers >= dictionaries)
     if wrong.any():
@@ -49,11 +52,33 @@ def parse_candidates(op: str, candidates: object, probes: int, dictionaries: int
             f"{op}: candidates must be -1, for none, or below {dictionaries}, got {numbers[p, k]} in "
             f"candidates[{p}, {k}]"
         )
-    return numbers
 
 
-def distances(problem: Problem, candidates: Numbers) -> Tensor:
+def distances(problem: Problem, candidates: Tensor) -> Tensor:
     """``(1, P, K)``, or ``(2, P, K)`` with the gaps; infinite, with a gap of 0, where a candidate is -1."""
+    if _is_unseen(candidates):
+        return _of_one_tile(problem, candidates)
+    return _grouped(problem, candidates.detach().cpu().numpy())
+
+
+def _is_unseen(candidates: Tensor) -> bool:
+    """Whether the numbers are those of a graph that is being compiled, or of a vmap."""
+    return torch.compiler.is_compiling() or is_transformed(candidates)
+
+
+def _of_one_tile(problem: Problem, candidates: Tensor) -> Tensor:
+    """A graph cannot depend on numbers: all pairs in one tile, and a stand-in where there is none."""
+    probes, gallery = problem.probes, problem.gallery
+    if not isinstance(probes.maps, Tensor) or len(gallery.layouts) > 1:
+        raise NotImplementedError("dsr_distance: candidates of maps of several sizes cannot be compiled")
+    side = lay_out(*problem.probes_in(range(probes.length)), problem.purpose.scales, problem.product, problem.sums)
+    chunk = Chunk.of(gallery.take(0, range(len(gallery.numbers[0]))), problem)
+    values = tile(side, chunk, problem, candidates.clamp(min=0))
+    none = torch.tensor([torch.inf, 0], dtype=values.dtype, device=values.device)[: len(values), None, None]
+    return torch.where(candidates < 0, none, values)
+
+
+def _grouped(problem: Problem, candidates: Numbers) -> Tensor:
     width = candidates.shape[1]
     progress = Progress(int((candidates >= 0).sum()), problem.progress)
     places, values = [], []

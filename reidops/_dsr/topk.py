@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .._common.arguments import check_count
 from .._common.precision import without_autocast
+from .._common.registration import is_transformed
 from .._ops.sparse_reconstruct_gram import MAX_ITERATIONS, TOLERANCE
 from .dictionaries import Dictionaries
 from .distance import dsr_distance
@@ -89,19 +90,19 @@ def dsr_topk(
     if k > sides.dictionaries:
         raise ValueError(f"{OP}: k must be at most the number of gallery items, {sides.dictionaries}, got {k}")
     solving = Solving(solver, tolerance, max_iterations, gradient, return_gap=False, precision=precision)
-    problem = parse_problem(OP, sides, solving, memory_budget, progress)
+    problem = parse_problem(OP, sides.constant(), solving, memory_budget, progress)
     if problem is None:
-        like = sides.probes.sample if sides.probes.sample is not None else torch.empty(0)
-        return TopDistances(like.new_empty(0, k), torch.empty(0, k, dtype=torch.int64, device=like.device))
+        indices = torch.empty(0, k, dtype=torch.int64)
+        return TopDistances(dsr_distance(probe, gallery, candidates=indices), indices)
     assert problem.probes.sample is not None
     best: dict[int, TopDistances] = {}
-    with torch.no_grad(), without_autocast(problem.probes.sample):
+    with without_autocast(problem.probes.sample):
         for band in bands(problem):
             found = _numbered(band.values[0], band.numbers)
             start = band.probes.start
             best[start] = _smallest([best[start], found] if start in best else [found], k)
     distances, indices = (torch.cat(values) for values in zip(*best.values(), strict=True))
-    if torch.is_grad_enabled() and _wants_gradients(probe, gallery, probe_weight):
+    if torch.is_grad_enabled() and _may_want_gradients(probe, gallery, probe_weight):
         distances = dsr_distance(
             probe,
             gallery,
@@ -135,6 +136,7 @@ def _smallest(parts: list[TopDistances], k: int) -> TopDistances:
     return TopDistances(distances.gather(1, order), indices.gather(1, order))
 
 
-def _wants_gradients(*sides: object) -> bool:
-    tensors = [one for side in sides for one in (side if isinstance(side, Sequence) else [side])]
-    return any(isinstance(one, Tensor) and one.requires_grad for one in tensors)
+def _may_want_gradients(*sides: object) -> bool:
+    """What a transform has wrapped does not tell."""
+    given = [one for side in sides for one in (side if isinstance(side, Sequence) else [side])]
+    return any(isinstance(one, Tensor) and (one.requires_grad or is_transformed(one)) for one in given)

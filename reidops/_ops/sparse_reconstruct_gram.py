@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import reference
-from .._common.registration import float32_under_autocast
+from .._common.registration import float32_under_autocast, is_transformed
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
 IN_TORCH = ("fista",)  # for comparison
@@ -77,9 +77,11 @@ def sparse_reconstruct_gram(
 
 
 def _takes_index(gram: Tensor, correlation: Tensor, energy: Tensor, solver: int) -> bool:
-    """The CPU kernel takes an index where no gradient goes through it."""
-    recording = torch.is_grad_enabled() and any(value.requires_grad for value in (gram, correlation, energy))
-    return correlation.device.type == "cpu" and solver < len(SOLVERS) and not recording
+    """The CPU kernel takes an index where no gradient and no transform goes through it."""
+    given = gram, correlation, energy
+    recording = torch.is_grad_enabled() and any(value.requires_grad for value in given)
+    transformed = any(is_transformed(value) for value in given)
+    return correlation.device.type == "cpu" and solver < len(SOLVERS) and not recording and not transformed
 
 
 def _operator(solver: int) -> Any:

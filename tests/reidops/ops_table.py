@@ -144,6 +144,11 @@ def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
     )
 
 
+def _candidates(probe: Tensor, gallery: Tensor) -> Tensor:
+    chosen = torch.tensor([[1, 0], [0, 0]], device=probe.device) if len(gallery) else torch.empty(0, 2).long()
+    return reidops.dsr_distance(probe, gallery, candidates=chosen[: len(probe)])
+
+
 OPS = (
     _affine_sample("zeros"),
     _affine_sample("border", padding_mode="border"),
@@ -170,6 +175,13 @@ OPS = (
     _dsr_distance("ridge", scales=(1, 2), method="ridge"),
     replace(_dsr_distance("gap", scales=(1, 2), return_gap=True), differentiable=lambda result: result[0]),
     replace(_dsr_distance("ridge_gap", method="ridge", return_gap=True), differentiable=lambda result: result[0]),
+    replace(_dsr_distance("candidates"), function=_candidates, empty=(((0, 4, 3, 2), (2, 4, 3, 2)),)),
+    replace(
+        _dsr_distance("nearest"),
+        name="dsr_topk",
+        function=lambda probe, gallery: reidops.dsr_topk(probe, gallery, 2).distances,
+        empty=(((0, 4, 3, 2), (2, 4, 3, 2)),),
+    ),
     replace(_dsr_distance("weighted_groups"), function=_weighted_groups, empty=(((0, 4, 4, 3), (2, 4, 3, 2)),)),
 )
 
