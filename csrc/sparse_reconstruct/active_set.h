@@ -59,16 +59,21 @@ class ActiveSet {
     return true;
   }
 
-  // Whether the certificate has reached the tolerance; what the inverse has drifted is taken out if need be.
+  // Whether the certificate has reached the tolerance.  If need be, what the inverse has drifted is taken out, and atoms
+  // that violate their condition by less join, too.
   bool certified() {
-    if (certify() <= tolerance_) return true;
+    if (certify(residual_.largest()) <= tolerance_) return true;
     polish();
     refresh();
-    return certify() <= tolerance_;
+    if (certify(exactly_largest()) <= tolerance_) return true;
+    bound_ = column_.t * (1 + tolerance_ / 8);
+    while (advance()) {
+    }
+    return certify(exactly_largest()) <= tolerance_;
   }
 
   const Column<T>& column() const { return column_; }
-  const Sums<T>& sums() const { return sums_; }
+  const Sums<double>& sums() const { return sums_; }
   int size() const { return size_; }
   int index(int p) const { return index_[p]; }
   T weight(int p) const { return weight_[p]; }
@@ -235,16 +240,18 @@ class ActiveSet {
     }
   }
 
-  T certify() {
+  T exactly_largest() const { return residual_.exactly_largest(column_.atoms); }
+
+  double certify(T r_max) {
     sums_ = {};
-    sums_.r_max = residual_.largest();
+    sums_.r_max = r_max;
     for (int p = 0; p < size_; ++p) {
-      const T w = weight_[p];
-      sums_.wc += w * column_.correlation[index_[p]];
-      sums_.wr += w * residual_[index_[p]];
+      const double w = weight_[p];
+      sums_.wc += w * double(column_.correlation[index_[p]]);
+      sums_.wr += w * double(residual_[index_[p]]);
       sums_.l1 += w < 0 ? -w : w;
     }
-    return sparse_reconstruct::certify(expanded_error(column_.energy, sums_), sums_, column_.t).gap;
+    return certify_gram_form(column_, sums_).gap;
   }
 
   Residual<T> residual_;
@@ -254,7 +261,7 @@ class ActiveSet {
   T *weight_ = nullptr, *sign_ = nullptr, *update_ = nullptr, *target_ = nullptr, *kept_ = nullptr;
   int32_t* index_ = nullptr;
   Column<T> column_{};
-  Sums<T> sums_;
+  Sums<double> sums_;
   T tolerance_ = 0, bound_ = 0;
   int64_t worst_ = 0;
   int capacity_ = 0, size_ = 0, iterations_left_ = 0, rebuilds_left_ = 0;

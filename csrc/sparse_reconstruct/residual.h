@@ -17,9 +17,18 @@ struct Column {
   int64_t atoms;
   T energy;
   T t;
+  double largest = 0;   // energy of the largest atom
+  double rounding = 0;  // relative, as in rounding_of_gram_form
 
   const T* row(int64_t j) const { return gram + j * stride; }
 };
+
+// The certificate of a Gram form, its rounding reckoned with.  In double: sums in float32 would add roundings of their own.
+template <class T>
+Certificate<double> certify_gram_form(const Column<T>& column, const Sums<double>& sums) {
+  const Rounding rounding = rounding_of_gram_form(column.energy, column.largest, sums.l1, column.rounding);
+  return certify(expanded_error(double(column.energy), sums), sums, double(column.t), rounding);
+}
 
 template <class T>
 class Residual {
@@ -40,6 +49,13 @@ class Residual {
 
   // A bound on |r|_inf from above, as tight as the place below leaves it.
   T largest() const { return largest_; }
+
+  // |r|_inf itself.
+  T exactly_largest(int64_t atoms) const {
+    Vector<T> best{};
+    for (int64_t j = 0; j < atoms; j += kLanes) best = larger(best, magnitude<T>(load(r_ + j)));
+    return atoms > 0 ? REIDOPS_ISA::largest<T>(best) : T(0);
+  }
 
   // r = c - sum_p w_p G_p from scratch, over the `size` atoms `index` of the active set; returns the atom with the
   // largest |r_j|.
