@@ -86,14 +86,67 @@ REIDOPS_INLINE void gather_pairs(const S* from, const int32_t* offset, Run<T>& l
   low = take<kRun<T>>(lows), high = take<kRun<T>>(highs);
 }
 
-// Elements `offset` and `offset` + 1 of two runs side by side, each offset in [0, 2 runs - 2].
-template <class T>
+// Elements `offset` and `offset` + 1 of two runs side by side, each offset in [0, 2 runs - 2]; a shuffle of two whole
+// registers is an instruction of AVX-512 alone.
 constexpr bool kPicksFromWindows = REIDOPS_VECTOR_BYTES == 64;
-template <class T>
-REIDOPS_INLINE void pick_pairs(const T* from, typename Several<T, kRun<T>>::Index offset, Run<T>& low, Run<T>& high) {
-  const Run<T> first = take<kRun<T>>(from), second = take<kRun<T>>(from + kRun<T>);
+template <class T, class S>
+REIDOPS_INLINE void pick_pairs(const S* from, typename Several<T, kRun<T>>::Index offset, Run<T>& low, Run<T>& high) {
+  const Run<T> first = read<T>(from, 1, kRun<T>), second = read<T>(from + kRun<T>, 1, kRun<T>);
   low = __builtin_shuffle(first, second, offset);
   high = __builtin_shuffle(first, second, offset + 1);
+}
+
+// A register holds a group of pixels of four channels.
+template <class T>
+constexpr int kGroup = kRun<T> / 4;
+// The pixels at from[scale offset[i]]: four numbers are read of each.
+template <class T>
+REIDOPS_INLINE Run<T> take_group(const T* from, const int32_t* offset, int64_t scale) {
+  const T *const p0 = from + scale * offset[0];
+#if REIDOPS_VECTOR_BYTES == 64  // intrinsics, as g++ goes through memory where vectors are joined
+  if constexpr (sizeof(T) == 4) {
+    const T *const p1 = from + scale * offset[1], *const p2 = from + scale * offset[2];
+    const __m512 v = _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(p0)), _mm_loadu_ps(p1), 1);
+    const __m512 w = _mm512_insertf32x4(v, _mm_loadu_ps(p2), 2);
+    return __builtin_bit_cast(Run<T>, _mm512_insertf32x4(w, _mm_loadu_ps(from + scale * offset[3]), 3));
+  } else {
+    const __m512d v = _mm512_castpd256_pd512(_mm256_loadu_pd(p0));
+    return __builtin_bit_cast(Run<T>, _mm512_insertf64x4(v, _mm256_loadu_pd(from + scale * offset[1]), 1));
+  }
+#elif REIDOPS_VECTOR_BYTES == 32
+  if constexpr (sizeof(T) == 4) {
+    const __m256 v = _mm256_castps128_ps256(_mm_loadu_ps(p0));
+    return __builtin_bit_cast(Run<T>, _mm256_insertf128_ps(v, _mm_loadu_ps(from + scale * offset[1]), 1));
+  }
+#endif
+  if constexpr (kGroup<T> == 1) return take<4>(p0);
+}
+// A number for each pixel of the group, for each of its channels.
+template <class T>
+REIDOPS_INLINE Run<T> for_each_channel(const T* numbers) {
+#if REIDOPS_VECTOR_BYTES == 64
+  if constexpr (sizeof(T) == 4) {
+    const __m512i each = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    const __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(numbers));
+    return __builtin_bit_cast(Run<T>, _mm512_permutexvar_ps(each, v));
+  } else {
+    const __m512d v = _mm512_castpd128_pd512(_mm_loadu_pd(numbers));
+    return __builtin_bit_cast(Run<T>, _mm512_permutexvar_pd(_mm512_setr_epi64(0, 0, 0, 0, 1, 1, 1, 1), v));
+  }
+#elif REIDOPS_VECTOR_BYTES == 32
+  if constexpr (sizeof(T) == 4)
+    return __builtin_bit_cast(
+        Run<T>, _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(numbers[0])), _mm_set1_ps(numbers[1]), 1));
+#endif
+  if constexpr (kGroup<T> == 1) return Run<T>{} + numbers[0];
+}
+// The first three channels of each pixel of the group, side by side at the front.
+template <class T>
+REIDOPS_INLINE Run<T> three_channels(Run<T> v) {
+  if constexpr (kGroup<T> == 4)
+    return __builtin_shufflevector(v, v, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15);
+  else if constexpr (kGroup<T> == 2) return __builtin_shufflevector(v, v, 0, 1, 2, 4, 5, 6, 7, 7);
+  else return v;
 }
 
 // The first `count` of up to kLanes numbers, the rest zero; and back.

@@ -30,6 +30,21 @@ using RunIndex = typename Several<T, kRun<T>>::Index;
 template <class T>
 using RunInt = typename Several<int32_t, kRun<T>>::Vector;
 
+// Whether all of a run of comparisons came out true: -1 each.
+template <class T>
+REIDOPS_INLINE bool every(RunIndex<T> truths) {
+#if REIDOPS_VECTOR_BYTES == 64
+  if constexpr (sizeof(T) == 4) return _mm512_movepi32_mask(__builtin_bit_cast(__m512i, truths)) == 0xffff;
+  else return _mm512_movepi64_mask(__builtin_bit_cast(__m512i, truths)) == 0xff;
+#elif REIDOPS_VECTOR_BYTES == 32
+  return _mm256_movemask_epi8(__builtin_bit_cast(__m256i, truths)) == -1;
+#else
+  bool all = true;
+  for (int i = 0; i < kRun<T>; ++i) all &= truths[i] != 0;
+  return all;
+#endif
+}
+
 // Where the pixels of a region lie: pixel (y, x) of it at y * row + x * column, and what has no pixel there at
 // `nothing`.  All of them fit 31 bits: a layout of our own has fewer than 2^30 pixels, and the image itself is only
 // numbered so where `reached_directly` (problem.h) says that it may be.
@@ -51,11 +66,16 @@ struct Taps {
   alignas(64) T weight[4][kRoom];
   alignas(64) T fraction_x[kRoom], fraction_y[kRoom];
   bool square[kRoom];
-  // Of a run of squares whose pixels all lie in two runs of one row: the number of the first of these two runs'
-  // pixels, else kNoWindow.  At the place of the run's first sample.
-  int32_t window[kRoom];
   // d position / d theta = slope times x_j, y_i and 1, for both rows of theta.
   alignas(64) T slope[2][kRoom], base_x[kRoom], base_y[kRoom];
+};
+
+// One row of a box: samples of it lie between rows `first` and `first` + 1 of the image, if both are there.
+template <class T>
+struct RowOfBox {
+  int64_t first;
+  T fraction;
+  bool there;
 };
 
 // Positions of the samples of one problem.
@@ -76,7 +96,7 @@ class Positions {
 
   void set_theta(const S* theta) {
     theta_ = affine_sample::read_theta<T>(theta);
-    found_begin_ = found_end_ = 0;
+    found_begin_ = found_end_ = windows_begin_ = windows_end_ = 0;
   }
   // Whether X depends on the column alone and Y on the row alone, as for every box.
   bool separable() const { return theta_.xy == 0 && theta_.yx == 0; }
@@ -87,6 +107,27 @@ class Positions {
     const T top = base_y(tile.row), bottom = base_y(tile.row + tile.rows - 1);
     return reach(Span<T>::between(base_[tile.column], base_[tile.column + tile.columns - 1]),
                  Span<T>::between(top, bottom));
+  }
+
+  // Of a separable theta: row i of the output; and columns from j on, each between low_x and low_x + 1 of the image.  A
+  // run of them has a window (see `window_of`) or kNoWindow.  `find_windows` comes first.
+  RowOfBox<T> row_of_box(int64_t i) const {
+    const Cell cy = affine_sample::cell(theta_.to_y(take<kRun<T>>(base_), base_y(i)), y_, p_.padding);
+    return {cy.low[0], cy.fraction[0], cy.low[0] >= 0 && cy.low[0] < p_.H - 1};
+  }
+  const T* fraction_x(int64_t j) const { return fraction_x_ + j; }
+  const Int* low_x(int64_t j) const { return low_x_ + j; }
+  const int32_t* window(int64_t j) const { return window_ + j; }
+  void find_windows(int64_t j, int64_t n) {
+    if (j == windows_begin_ && j + n == windows_end_) return;
+    if (j < found_begin_ || j + n > found_end_) find_columns(j, n);
+    window_ = window_memory_.reserve(p_.w + kRun<T>);
+    for (int64_t k = 0; k < n; k += kRun<T>) {
+      const I low_x = take<kRun<T>>(low_x_ + j + k);
+      const bool there = every<T>(affine_sample::inside(low_x, I{} + Int(p_.W - 1)));
+      window_[j + k] = there ? window_of(low_x) : kNoWindow;
+    }
+    windows_begin_ = j, windows_end_ = j + n;
   }
 
   // Output pixels [begin, begin + count), count of up to kStretch; `derivatives`: what a gradient needs as well.
@@ -181,12 +222,10 @@ class Positions {
       keep(taps.base_y + at, V{} + y);
     }
     const I there = inside(low_y, rows - 1) & inside(low_x, columns - 1);  // low and low + 1, of both axes
-    const bool square = all(there);
-    for (int k = 0; k < kRun<T>; ++k) taps.square[at + k] = square;
-    taps.window[at] = kNoWindow;
+    const bool square = every<T>(there);
+    std::memset(taps.square + at, square, kRun<T>);
     if (square) {
       keep(taps.pixel[0] + at, low_y * Int(numbering.row) + low_x * Int(numbering.column));
-      if (theta_.yx == 0) taps.window[at] = window(low_y, low_x, numbering);
       return;
     }
     keep(taps.pixel[0] + at, number(low_y, low_x));
@@ -195,22 +234,15 @@ class Positions {
     keep(taps.pixel[3] + at, number(low_y + 1, low_x + 1));
   }
 
-  // Columns [start, start + 2 runs) of the region hold low_x and low_x + 1 of every sample of a run of squares in one
-  // row of the region: start is in [0, columns - 2 runs], and each low_x in [start, start + 2 runs - 2].
-  REIDOPS_INLINE int32_t window(I low_y, I low_x, const Numbering& numbering) const {
+  // Columns [start, start + 2 runs) of the image hold low_x and low_x + 1 of every sample of a run, all of them inside:
+  // start is in [0, W - 2 runs], and each low_x in [start, start + 2 runs - 2].
+  int32_t window_of(I low_x) const {
     constexpr Int kLast = kRun<T> - 1, kWidth = 2 * kRun<T>;
-    const Int columns = Int(numbering.region.columns), least = low_x[0] < low_x[kLast] ? low_x[0] : low_x[kLast];
-    const Int start = least < columns - kWidth ? least : columns - kWidth;
+    const Int least = low_x[0] < low_x[kLast] ? low_x[0] : low_x[kLast];
+    const Int start = least < Int(p_.W) - kWidth ? least : Int(p_.W) - kWidth;
     if (start < 0) return kNoWindow;
     const I from = low_x - start;
-    if (!all((from >= 0) & (from <= kWidth - 2) & (low_y == low_y[0]))) return kNoWindow;
-    return int32_t(low_y[0] * Int(numbering.row) + start * Int(numbering.column));
-  }
-
-  static REIDOPS_INLINE bool all(I truths) {  // -1 where true
-    const auto both = [](auto a, auto b) { return a & b; };
-    if constexpr (kRun<T> == 2) return both(truths[0], truths[1]) != 0;
-    else return reduce<Int>(truths, both, std::make_integer_sequence<int, kRun<T> / 2>()) != 0;
+    return every<T>((from >= 0) & (from <= kWidth - 2)) ? int32_t(start) : kNoWindow;
   }
 
   const affine_sample::Problem<S>& p_;
@@ -219,7 +251,10 @@ class Positions {
   Buffer<Int> low_memory_;
   T *base_, *fraction_x_ = nullptr, *slope_x_ = nullptr;
   Int* low_x_ = nullptr;
-  int64_t found_begin_ = 0, found_end_ = 0;  // columns of the box whose cells are kept
+  Buffer<int32_t> window_memory_;
+  int32_t* window_ = nullptr;
+  int64_t found_begin_ = 0, found_end_ = 0;      // columns of the box whose cells are kept
+  int64_t windows_begin_ = 0, windows_end_ = 0;  // and whose runs have windows
   affine_sample::Theta<T> theta_{};
 };
 
