@@ -1,4 +1,5 @@
 // affine_sample_cpu.cpp - the CPU operators: the kernel of this machine's instruction set, on all threads.
+#include <algorithm>
 #include <tuple>
 
 #include "../common/isa.h"
@@ -29,9 +30,13 @@ struct Kernels {
   }
 };
 
+// A thread gets at least as many tasks as take several times as long as it takes to wake it up.
 template <class S>
 void run(void (*kernel)(const Problem<S>&, int64_t, int64_t), const Problem<S>& problem, int64_t tasks) {
-  share_out(affine_sample::kOp, tasks, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
+  constexpr int64_t kNumbers = 1 << 14;
+  const int64_t numbers = times(problem.images.size * problem.repeats.size, times(problem.C, problem.pixels()));
+  const int64_t grain = tasks > 0 ? std::max<int64_t>(1, kNumbers / std::max<int64_t>(1, numbers / tasks)) : 1;
+  share_out(affine_sample::kOp, tasks, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); }, grain);
 }
 
 Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, int64_t mode, int64_t padding,

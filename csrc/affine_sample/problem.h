@@ -78,9 +78,49 @@ REIDOPS_HOST_DEVICE int64_t parts(const Problem<S>& p) {
   return wanted < p.repeats.size ? wanted : (p.repeats.size > 0 ? p.repeats.size : 1);
 }
 
+// A rectangle of the output.
+struct Tile {
+  int64_t row, column, rows, columns;
+};
+
+// Forward cuts every sample into tiles, which share its work out, and whose pixels of the image lie close together.
+struct Tiles {
+  int64_t h, w, rows, columns, down, across;
+
+  Tiles(int64_t h, int64_t w) : h(h), w(w) {
+    constexpr int64_t kPixels = 4096, kColumns = 128, kMultiple = 16;
+    const int64_t wanted = (w + kColumns - 1) / kColumns, even = (w + wanted - 1) / wanted;
+    columns = wanted == 1 ? w : (even + kMultiple - 1) / kMultiple * kMultiple;
+    rows = columns < kPixels ? kPixels / columns : 1;
+    down = (h + rows - 1) / rows;
+    across = (w + columns - 1) / columns;
+  }
+  int64_t count() const { return down * across; }
+  Tile at(int64_t index) const {
+    const int64_t row = index / across * rows, column = index % across * columns;
+    return {row, column, h - row < rows ? h - row : rows, w - column < columns ? w - column : columns};
+  }
+};
+
+// Whether pixels of an image can be numbered in 31 bits by how far they lie from its first.
 template <class S>
-REIDOPS_HOST_DEVICE int64_t forward_tasks(const Problem<S>& p) {
-  return p.images.size * Blocks<S>(p).count * p.repeats.size;
+bool reached_directly(const Problem<S>& p) {
+  constexpr int64_t kMost = (int64_t(1) << 31) - 1;
+  return times(p.H, p.row_stride) < kMost / 2 && times(p.W, p.column_stride) < kMost / 2;
+}
+// Where pixels of channels side by side are read from where they are, a task has all channels.
+template <class S>
+bool reads_pixels(const Problem<S>& p) {
+  return sizeof(S) == sizeof(typename Problem<S>::T) && p.channels_last && reached_directly(p);
+}
+
+template <class S>
+int64_t forward_blocks(const Problem<S>& p) {
+  return reads_pixels(p) && p.C > 0 ? 1 : Blocks<S>(p).count;
+}
+template <class S>
+int64_t forward_tasks(const Problem<S>& p) {
+  return p.images.size * forward_blocks(p) * p.repeats.size * Tiles(p.h, p.w).count();
 }
 template <class S>
 REIDOPS_HOST_DEVICE int64_t backward_tasks(const Problem<S>& p) {

@@ -57,12 +57,12 @@ inline std::string shape_string(torch::headeronly::IntHeaderOnlyArrayRef sizes) 
   return out.str();
 }
 
-// Shares `tasks` out among torch's threads.  A thread that gets no memory to lay its operands out is an error that
+// Shares `tasks` out among torch's threads, `grain` of them at least to each.  A thread that gets no memory to lay its operands out is an error that
 // names the operator; as an exception it would come out of torch's C interface without a word.
 template <class Body>
-void share_out(const char* op, int64_t tasks, Body&& body) {
+void share_out(const char* op, int64_t tasks, Body&& body, int64_t grain = 1) {
   std::atomic<bool> out_of_memory{false};
-  torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
+  torch::stable::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
     try {
       body(begin, end);
     } catch (const std::bad_alloc&) {
