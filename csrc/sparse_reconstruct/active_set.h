@@ -66,11 +66,18 @@ class ActiveSet {
     polish();
     refresh();
     if (certify(exactly_largest()) <= tolerance_) return true;
-    bound_ = column_.t * (1 + tolerance_ / 8);
+    const T noise = T(2 * rounding(column_, sums_).largest), tighter = column_.t * tolerance_ / 8;
+    const T bound = column_.t + (noise > tighter ? noise : tighter);
+    if (full() || !(bound < bound_)) return false;
+    bound_ = bound;
+    rebuilds_left_ = 0;
     while (advance()) {
     }
     return certify(exactly_largest()) <= tolerance_;
   }
+
+  // Whether there is no room for the atom that should join.
+  bool full() const { return size_ == capacity_; }
 
   const Column<T>& column() const { return column_; }
   const Sums<double>& sums() const { return sums_; }

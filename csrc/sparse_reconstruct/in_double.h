@@ -15,6 +15,7 @@ namespace reidops::REIDOPS_ISA {
 template <class T>
 class InDouble {
   static constexpr int64_t kCapacity = 1024;
+  static constexpr int64_t kDense = 64;
   static constexpr int kRefinements = 8;
   static constexpr int kIdle = 8;  // moves without progress after which rounding is to blame
   static constexpr int64_t kLanes = 8;
@@ -45,7 +46,7 @@ class InDouble {
     data_ = data;
     settings_ = settings;
     t_ = double(column.t);
-    if (dictionary != dictionary_ || !data.column) describe(dictionary, gram_is_finite);
+    if (dictionary != dictionary_) describe(dictionary, gram_is_finite);
     for (int64_t j = 0; j < data_.M; ++j) best_[j] = weight_[j];
     look();
     remember();
@@ -62,20 +63,24 @@ class InDouble {
  private:
   bool certified() const { return best_certificate_.gap <= settings_.tolerance; }
 
-  // The Gram in double, and the energy of the largest atom.
+  // The atoms' lengths, and the Gram in double.
   void describe(int64_t dictionary, bool gram_is_finite) {
     dictionary_ = dictionary;
-    largest_ = given_->largest;
-    if (!gram_is_finite) {
-      double* atom = atom_.reserve(data_.d);
-      largest_ = 0;
-      for (int64_t j = 0; j < data_.M; ++j) {
+    largest_ = 0;
+    length_ = lengths_.reserve(data_.M);
+    double* atom = atom_.reserve(data_.d);
+    for (int64_t j = 0; j < data_.M; ++j) {
+      double energy;
+      if (gram_is_finite) {
+        energy = double(given_->row(j)[j]);
+      } else {
         data_.load_atom(j, atom);
-        const double energy = dot(atom, atom, data_.d);
-        largest_ = energy > largest_ ? energy : largest_;
+        energy = dot(atom, atom, data_.d);
       }
-      return;
+      largest_ = energy > largest_ ? energy : largest_;
+      length_[j] = std::sqrt(energy);
     }
+    if (!gram_is_finite) return;
     if constexpr (sizeof(T) == sizeof(double)) return;
     double* rows = gram_.reserve(atoms_ * atoms_);
     for (int64_t j = 0; j < data_.M; ++j)
@@ -91,21 +96,26 @@ class InDouble {
   // r, error and certificate of weight_.
   void look() {
     sums_ = {};
-    int64_t members = 0;
+    members_ = 0;
+    double reach = 0;
     for (int64_t j = 0; j < data_.M; ++j) {
-      sums_.l1 += weight_[j] < 0 ? -weight_[j] : weight_[j];
-      members += weight_[j] != 0;
+      const double size = weight_[j] < 0 ? -weight_[j] : weight_[j];
+      if (size == 0) continue;
+      ++members_;
+      sums_.l1 += size;
+      reach += size * length_[j];
     }
     const double energy = double(given_->energy);
-    Rounding rounding = rounding_of_gram_form(energy, largest_, sums_.l1, relative_rounding<double>(0));
+    Rounding rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(0));
     if (data_.column) {
       // Once the digits of double where that is plenty.
-      const bool twice = !(double(members + 4) * rounding.largest < settings_.tolerance * t_ / 1024);
+      const bool twice = !(double(members_ + 4) * rounding.largest < settings_.tolerance * t_ / 1024);
       look_at_data(twice);
-      const double scale = twice ? kTwiceTheDigits : 1;
-      rounding.largest *= double(members + 4) * scale;  // a bound, whatever the order
-      rounding.largest += double(data_.d / 8 + 10) * unit_roundoff<double>() * std::sqrt(largest_ * error_);
-      rounding.mean = rounding.largest;
+      // Bounds, whatever the order of the sums: of rho, and of its products with the atoms.
+      const double of_rho = double(members_ + 4) * unit_roundoff<double>() * (twice ? kTwiceTheDigits : 1);
+      const double of_products = double(data_.d / 8 + 10) * unit_roundoff<double>() * std::sqrt(error_);
+      const double bound = of_rho * (std::sqrt(energy) + reach) + of_products;
+      rounding = {bound * std::sqrt(largest_), bound * reach};
     } else {
       look_at_gram_form();
     }
@@ -178,13 +188,21 @@ class InDouble {
     set_.reserve(atoms_, int(data_.M < kCapacity ? data_.M : kCapacity));
     for (int k = 0; k < kRefinements && !certified(); ++k) {
       const double objective = best_objective_, gap = best_certificate_.gap;
-      set_.start(about_best(), settings_.tolerance / 4, settings_.max_iterations, settings_.feature_sign);
-      while (set_.advance()) {
+      const Column<double> column = about_best();
+      descent_.reserve(atoms_);
+      // As in Kernel::solve_dense.
+      if (members_ >= kDense &&
+          descent_.solve(column, settings_.tolerance / 4, settings_.max_iterations, best_, /*trial=*/true)) {
+        for (int64_t j = 0; j < data_.M; ++j) weight_[j] = descent_.weight(j);
+      } else {
+        set_.start(column, settings_.tolerance / 4, settings_.max_iterations, settings_.feature_sign);
+        while (set_.advance()) {
+        }
+        set_.certified();  // takes the drift of its inverse out
+        for (int64_t j = 0; j < data_.M; ++j) weight_[j] = 0;
+        for (int p = 0; p < set_.size(); ++p)
+          if (set_.index(p) < data_.M) weight_[set_.index(p)] = set_.weight(p);
       }
-      set_.certified();  // takes the drift of its inverse out
-      for (int64_t j = 0; j < data_.M; ++j) weight_[j] = 0;
-      for (int p = 0; p < set_.size(); ++p)
-        if (set_.index(p) < data_.M) weight_[set_.index(p)] = set_.weight(p);
       look();
       if (!keep()) return;
       const bool progress = gap > 2 * best_certificate_.gap || objective > best_objective_ * (1 + settings_.tolerance);
@@ -234,12 +252,13 @@ class InDouble {
   OrthogonalSet<T> orthogonal_;
   ActiveSet<double> set_;
   CoordinateDescent<double> descent_;
-  Buffer<double> weights_, gram_, atom_;
-  double *weight_ = nullptr, *best_ = nullptr, *r_ = nullptr, *best_r_ = nullptr, *correlation_ = nullptr;
+  Buffer<double> weights_, gram_, atom_, lengths_;
+  double *weight_ = nullptr, *best_ = nullptr, *r_ = nullptr, *best_r_ = nullptr, *correlation_ = nullptr,
+         *length_ = nullptr;
   Sums<double> sums_;
   Certificate<double> certificate_{}, best_certificate_{};
   double error_ = 0, best_error_ = 0, objective_ = 0, best_objective_ = 0, largest_ = 0, t_ = 0;
-  int64_t atoms_ = 0, dictionary_ = -1;
+  int64_t atoms_ = 0, dictionary_ = -1, members_ = 0;  // the last: weights that are not zero, of the point looked at last
 };
 
 }  // namespace reidops::REIDOPS_ISA

@@ -23,11 +23,15 @@ struct Column {
   const T* row(int64_t j) const { return gram + j * stride; }
 };
 
+template <class T>
+Rounding rounding(const Column<T>& column, const Sums<double>& sums) {
+  return rounding_of_gram_form(column.energy, column.largest, std::sqrt(column.largest) * sums.l1, column.rounding);
+}
+
 // The certificate of a Gram form, its rounding reckoned with.  In double: sums in float32 would add roundings of their own.
 template <class T>
 Certificate<double> certify_gram_form(const Column<T>& column, const Sums<double>& sums) {
-  const Rounding rounding = rounding_of_gram_form(column.energy, column.largest, sums.l1, column.rounding);
-  return certify(expanded_error(double(column.energy), sums), sums, double(column.t), rounding);
+  return certify(expanded_error(double(column.energy), sums), sums, double(column.t), rounding(column, sums));
 }
 
 template <class T>

@@ -20,6 +20,7 @@ template <class T>
 class Kernel {
   static constexpr int kLanes = Lanes<T>::kCount;
   static constexpr int kCapacity = 64;
+  static constexpr int kLargeCapacity = 1024;
   static constexpr int kTurns = 2;  // columns that take turns, so that one's work fills the other's waits
 
   struct Turn {
@@ -78,8 +79,9 @@ class Kernel {
     while (busy > 0) {
       for (Turn& turn : turns_) {
         if (!turn.busy || turn.set.advance()) continue;
-        turn.set.certified();
-        finish(turn.set, turn.set.size(), turn.r, turn.set.column());
+        const bool certified = turn.set.certified();
+        if (!certified && turn.set.full()) solve_dense(turn.set, turn.r);
+        else finish(turn.set, turn.set.size(), turn.r, turn.set.column());
         turn.busy = next(turn, r, end);
         busy -= !turn.busy;
       }
@@ -104,6 +106,26 @@ class Kernel {
     descent_.reserve(atoms_);
     descent_.solve(column, p_.tolerance, p_.max_iterations);
     finish(descent_, p_.M, r, column);
+  }
+
+  // A dense column.  Where atoms are unlike, sweeps over them cost less than to keep the inverse of so many; they are
+  // tried for a while.  Where atoms are alike, there is no way round a larger set.
+  void solve_dense(const ActiveSet<T>& set, int64_t r) {
+    const Column<T>& column = set.column();
+    if (rounding(column, set.sums()).largest > double(p_.tolerance) * double(column.t) / 4)
+      return finish(set, set.size(), r, column);  // of no use: to be certified, it will have to go on in double
+    T* start = start_.reserve(atoms_);
+    for (int64_t j = 0; j < atoms_; ++j) start[j] = 0;
+    for (int p = 0; p < set.size(); ++p) start[set.index(p)] = set.weight(p);
+    descent_.reserve(atoms_);
+    if (descent_.solve(column, p_.tolerance, p_.max_iterations, start, /*trial=*/true))
+      return finish(descent_, p_.M, r, column);
+    large_.reserve(atoms_, int(p_.M < kLargeCapacity ? p_.M : kLargeCapacity));
+    large_.start(column, p_.tolerance, p_.max_iterations, p_.solver == Solver::kFeatureSign);
+    while (large_.advance()) {
+    }
+    large_.certified();
+    finish(large_, large_.size(), r, column);
   }
 
   // Column r with what rounding there is in it.
@@ -158,9 +180,8 @@ class Kernel {
     double error = expanded_error(double(column.energy), sums);
     if (rows_.at_hand() && expansion_lost_digits(T(error), column.energy, p_.tolerance))
       error = error_from_data(result, count, r);
-    const Rounding rounding = rounding_of_gram_form(column.energy, column.largest, sums.l1, column.rounding);
     const double t = double(column.t), tolerance = double(p_.tolerance), primal = error + 2 * t * sums.l1;
-    const Certificate<double> certificate = certify(error, sums, t, rounding);
+    const Certificate<double> certificate = certify(error, sums, t, rounding(column, sums));
     if (!(certificate.gap <= tolerance) ||
         !certificate_is_sharp<T>(certificate.gap, certify(error, sums, t).gap, column.energy, primal, tolerance)) {
       double* start = in_double_.start(p_.M);
@@ -230,9 +251,10 @@ class Kernel {
   const Problem<T>& p_;
   Rows<T> rows_;
   Turn turns_[kTurns];
+  ActiveSet<T> large_;
   CoordinateDescent<T> descent_;
   InDouble<T> in_double_;
-  Buffer<T> padded_gram_;
+  Buffer<T> padded_gram_, start_;
   Buffer<double> rest_;
   const T* gram_ = nullptr;
   T largest_ = 0;  // energy of the dictionary's largest atom

@@ -12,6 +12,7 @@ from .._common.precision import computing_dtype, result_dtype, without_autocast
 from .._common.registration import reverse_mode_only
 from . import implicit, ridge
 from .sparse_reconstruct_gram import IN_TORCH, MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
+from .working_set import pays, sparse_reconstruct_working_set
 
 METHODS = ("lasso", "ridge")
 
@@ -142,6 +143,20 @@ def _lasso(
     x = x.permute(*s, *q, *p, dims, dims + 1).reshape(size_s, size_p, d, n)
     y = y.permute(*s, *q, *p, dims, dims + 1).reshape(size_s, size_q, d, m)
     rows, dictionaries = size_p * n, size_s * size_q
+
+    def restore(value: Tensor) -> Tensor:
+        """(R, G, ...) -> (*B, ..., N)"""
+        value = value.reshape([batch[i] for i in p] + [n] + [batch[i] for i in s + q] + list(value.shape[2:]))
+        places = [*p, dims, *s, *q]  # where each dimension of `value` belongs; N comes after the batch
+        order = [places.index(i) for i in range(dims)] + list(range(dims + 1, value.dim())) + [places.index(dims)]
+        return value.permute(order)
+
+    if solver in SOLVERS and gradient == "constant" and beta > 0 and size_q == 1 and pays(rows, m, d):
+        error, gap, coefficients = sparse_reconstruct_working_set(
+            x.transpose(1, 2).flatten(2), y[:, 0], beta, tolerance, max_iterations, SOLVERS.index(solver)
+        )
+        return SparseReconstruction(restore(coefficients.permute(2, 0, 1)), restore(error.mT), restore(gap.mT))
+
     correlation = torch.einsum("spdn,sqdm->pnsqm", x, y).reshape(rows, dictionaries, m)
     gram = (y.mT @ y).reshape(dictionaries, m, m)
     energy = x.square().sum(2).permute(1, 2, 0)[..., None].expand(-1, -1, -1, size_q).reshape(rows, dictionaries)
@@ -160,13 +175,6 @@ def _lasso(
     )
     if gradient == "implicit":
         error = implicit.of_lasso(error, gram, correlation, coefficients, beta)
-
-    def restore(value: Tensor) -> Tensor:
-        """(R, G, ...) -> (*B, ..., N)"""
-        value = value.reshape([batch[i] for i in p] + [n] + [batch[i] for i in s + q] + list(value.shape[2:]))
-        places = [*p, dims, *s, *q]  # where each dimension of `value` belongs; N comes after the batch
-        order = [places.index(i) for i in range(dims)] + list(range(dims + 1, value.dim())) + [places.index(dims)]
-        return value.permute(order)
 
     return SparseReconstruction(restore(coefficients), restore(error), restore(gap))
 

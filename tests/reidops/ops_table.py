@@ -43,6 +43,11 @@ def _gram_inputs(*, data: bool, coefficients: bool, solver: int = 0) -> tuple[An
     return gram, correlation, energy, *given, 0.4, 1e-6, 1000, solver, coefficients
 
 
+def _working_set_inputs() -> tuple[Any, ...]:
+    x, y = relu_maps(2, 12, 1, 3).squeeze(2), relu_maps(2, 12, 1, 20, seed=1).squeeze(2)
+    return x.requires_grad_(), y.requires_grad_(), 0.2, 1e-8, 1000, 0
+
+
 def _adjoint_inputs() -> tuple[Any, ...]:
     gram, correlation, *_ = _gram_inputs(data=False, coefficients=False)
     return gram.detach(), (correlation.detach() - 0.4).relu(), 0.4
@@ -196,5 +201,6 @@ OPERATORS = (
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=True, coefficients=True)),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=False, coefficients=False)),
     Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),
+    Operator("sparse_reconstruct_working_set", _working_set_inputs),
     Operator("lasso_adjoint", _adjoint_inputs),
 )
