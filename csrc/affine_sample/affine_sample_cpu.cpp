@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "../common/isa.h"
+#include "../common/large_pages.h"
 #include "operands.h"
 
 namespace reidops {
@@ -49,6 +50,7 @@ Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, i
     using S = decltype(zero);
     auto problem = affine_sample::problem_of<S>(input, theta, batch, h, w, mode, padding, align_corners);
     problem.output = static_cast<S*>(output.mutable_data_ptr());
+    prefer_large_pages(problem.output, size_t(output.numel()) * sizeof(S));
     run(Kernels<S>().forward, problem, forward_tasks(problem));
   });
   return output;
@@ -60,6 +62,7 @@ std::tuple<Tensor, Tensor> backward(const Tensor& grad, const Tensor& input, con
   dispatch_storage(input.scalar_type(), affine_sample::kOp, "input", [&](auto zero) {
     using S = decltype(zero);
     auto problem = operands.problem<S>(align_corners);
+    if (problem.grad_input) prefer_large_pages(problem.grad_input, size_t(operands.grad_input.numel()) * sizeof(S));
     const Kernels<S> kernels;
     const affine_sample::Strips<S> strips(problem);
     const int64_t blocks = affine_sample::Blocks<S>(problem).count, owners = problem.images.size * blocks;

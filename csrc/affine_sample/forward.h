@@ -60,7 +60,7 @@ class Forward : Sampler<S, kLanes> {
     const double samples = double(last - first) / double(tiles);
     const bool whole = bytes <= kRegionBytes;
     if (p_.column_stride == 1 && !p_.channels_last && affine_sample::reached_directly(p_)) {
-      const bool picked = kPicksFromWindows && positions_.separable();
+      const bool picked = kPicksFromWindows && positions_.separable() && positions_.step() < 1.9;
       const double vectors = double(vectors_), channels = double(p_.C - channel_ < vectors_ * kLanes ? p_.C - channel_ : vectors_ * kLanes);
       const double planes = outputs * channels * (picked ? kPicked : kGathered);
       const double laid_out = double(region.pixels()) * (whole ? 1 : samples);
@@ -76,7 +76,7 @@ class Forward : Sampler<S, kLanes> {
     positions_.set_theta(p_.theta + place.theta);
     if (way == Way::kLaidOutByTile) this->lay_out(positions_.reach(tile));
     // Rows of a tile as wide as the output follow one another; a window lies in one row.
-    const bool boxes = kPicksFromWindows && way == Way::kPlanes && positions_.separable() && !nearest_;
+    const bool boxes = way == Way::kPlanes && positions_.separable() && !nearest_;
     if (boxes) positions_.find_windows(tile.column, tile.columns);
     const bool rows = tile.columns == p_.w && way != Way::kPlanes;
     const int64_t lines = rows ? 1 : tile.rows, length = rows ? tile.rows * p_.w : tile.columns;
@@ -158,7 +158,7 @@ class Forward : Sampler<S, kLanes> {
     return affine_sample::interpolate(value, weight);
   }
 
-  // Samples of a row of a box from planes: a run of them is picked from a window of two rows.
+  // Samples of a row of a box from planes: a run of them is picked from a window of two rows, or gathered.
   void read_box(const affine_sample::Place& place, int64_t i, int64_t j, int64_t n) {
     const RowOfBox<T> row = positions_.row_of_box(i);
     const int64_t begin = i * p_.w + j, pixels = p_.pixels();
@@ -172,23 +172,35 @@ class Forward : Sampler<S, kLanes> {
     const Run<T> fraction_y = Run<T>{} + row.fraction;
     for (int64_t q = 0; q < n; q += kRun<T>) {
       const int64_t window = windows[q];
-      if (!row.there || window == kNoWindow) {
-        int64_t end = q;  // of the runs that have none
-        while (end < n && end < q + kStretch && (!row.there || windows[end] == kNoWindow)) end += kRun<T>;
+      if (!row.there || window == kOutside) {
+        int64_t end = q;  // of the runs that reach outside
+        while (end < n && end < q + kStretch && (!row.there || windows[end] == kOutside)) end += kRun<T>;
         read_planes(place, begin + q, (end < n ? end : n) - q);
         q = end - kRun<T>;
         continue;
       }
       const int64_t count = n - q < kRun<T> ? n - q : kRun<T>;
-      const RunIndex<T> at = take<kRun<T>>(low_x + q) - typename Lanes<T>::Bits(window);
+      const RunIndex<T> low = take<kRun<T>>(low_x + q);
       const Run<T> fraction = take<kRun<T>>(fraction_x + q);
       Run<T> value[4], weight[4];
       for (int k = 0; k < 4; ++k) weight[k] = affine_sample::bilinear_weight(fraction, fraction_y, k);
-      for (int64_t c = 0; c < channels; ++c) {
-        const S* const from = corner + c * channel_stride + window;
-        pick_pairs<T>(from, at, value[0], value[1]);
-        pick_pairs<T>(from + row_stride, at, value[2], value[3]);
-        write<T>(affine_sample::interpolate(value, weight), to + c * pixels + q, count);
+      if (window == kFarApart) {
+        int32_t offset[kRun<T>];
+        put<kRun<T>>(offset, __builtin_convertvector(low, RunInt<T>));
+        for (int64_t c = 0; c < channels; ++c) {
+          const S* const from = corner + c * channel_stride;
+          gather_pairs<T>(from, offset, value[0], value[1]);
+          gather_pairs<T>(from + row_stride, offset, value[2], value[3]);
+          write<T>(affine_sample::interpolate(value, weight), to + c * pixels + q, count);
+        }
+      } else {
+        const RunIndex<T> at = low - typename Lanes<T>::Bits(window);
+        for (int64_t c = 0; c < channels; ++c) {
+          const S* const from = corner + c * channel_stride + window;
+          pick_pairs<T>(from, at, value[0], value[1]);
+          pick_pairs<T>(from + row_stride, at, value[2], value[3]);
+          write<T>(affine_sample::interpolate(value, weight), to + c * pixels + q, count);
+        }
       }
     }
   }
