@@ -3,6 +3,7 @@
 
 #include "backward.h"
 #include "forward.h"
+#include "strips.h"
 
 namespace reidops::REIDOPS_ISA::affine_sample_kernels {
 
@@ -11,10 +12,12 @@ namespace reidops::REIDOPS_ISA::affine_sample_kernels {
     if (p.C <= affine_sample::kFewChannels) Kernel<S, affine_sample::kFewChannels>(p).run(begin, end);     \
     else Kernel<S, affine_sample::kManyChannels>(p).run(begin, end);                                       \
   }
-#define REIDOPS_DEFINE_STORAGE(S)                \
-  REIDOPS_DEFINE(S, forward, Forward, run)       \
-  REIDOPS_DEFINE(S, backward, Backward, run)     \
-  REIDOPS_DEFINE(S, add_parts, Backward, add_parts)
+#define REIDOPS_DEFINE_STORAGE(S)                       \
+  REIDOPS_DEFINE(S, forward, Forward, run)              \
+  REIDOPS_DEFINE(S, backward, Backward, run)            \
+  REIDOPS_DEFINE(S, add_parts, Backward, add_parts)     \
+  REIDOPS_DEFINE(S, spread, BackwardInStrips, spread)   \
+  REIDOPS_DEFINE(S, slopes, BackwardInStrips, slopes)
 REIDOPS_DEFINE_STORAGE(float)
 REIDOPS_DEFINE_STORAGE(double)
 REIDOPS_DEFINE_STORAGE(Half)

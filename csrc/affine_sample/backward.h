@@ -55,7 +55,7 @@ class Backward : Sampler<S, kLanes> {
       }
       region_ = {first, 0, last - first, p_.W};
       for (int64_t v = 0; v < vectors_; ++v)
-        write_region(total + v * whole_plane() + first * p_.W * kLanes, v);
+        this->write_region(total + v * whole_plane() + first * p_.W * kLanes, v);
     }
   }
 
@@ -73,7 +73,7 @@ class Backward : Sampler<S, kLanes> {
       for (int64_t v = 0; v < vectors_; ++v) {
         gather_pixels<T, kLanes>(samples(p_.grad_output, place, v, begin), stride_of_channels(),
                                  p_.channels_last ? p_.C : 1, channels(v), n, stretch_);
-        if (gradient) spread(gradient + v * plane(), n);
+        if (gradient) this->spread(gradient + v * plane(), n);
         if (by_theta) add_slopes(pixels_ + v * plane(), n, v == 0);
       }
       if (by_theta) add_by_theta(n, sums);
@@ -82,26 +82,6 @@ class Backward : Sampler<S, kLanes> {
     T* out = p_.grad_theta + (place.sample * blocks_.count + block_) * 6;
     for (int i = 0; i < 6; ++i) out[i] = T(sums[i]);
   }
-  // Neighbours on a row add to the same pixels, one waiting for the other: places of the stretch take turns.
-  void spread(T* plane, int64_t n) {
-    constexpr int64_t kTurns = 4;
-    const int64_t length = (n + kTurns - 1) / kTurns, row = region_.columns * kLanes;
-    for (int64_t i = 0; i < length; ++i) {
-      for (int64_t q = i; q < n; q += length) {
-        const V g = take<kLanes>(stretch_ + q * kLanes);
-        T* at = plane + taps_.pixel[0][q] * int64_t(kLanes);
-        if (nearest_) {
-          add(at, g);
-        } else if (taps_.square[q]) {
-          for (int k = 0; k < 4; ++k) add(at + k / 2 * row + k % 2 * kLanes, g * taps_.weight[k][q]);
-        } else {
-          for (int k = 0; k < 4; ++k) add(plane + taps_.pixel[k][q] * int64_t(kLanes), g * taps_.weight[k][q]);
-        }
-      }
-    }
-  }
-  static REIDOPS_INLINE void add(T* to, V value) { put<kLanes>(to, take<kLanes>(to) + value); }
-
   // d loss / d X and d Y of every pixel of the stretch, its channels still apart.
   void add_slopes(const T* plane, int64_t n, bool first) {
     for (int64_t q = 0; q < n; ++q) {
@@ -140,27 +120,14 @@ class Backward : Sampler<S, kLanes> {
   // Pixels of the region to where they belong in grad_input, and zeros around them.
   void write_gradient(const T* gradient) {
     for (int64_t v = 0; v < vectors_; ++v) {
-      if (region_.pixels() < p_.H * p_.W) clear(gradient_of(v), v);
-      write_region(gradient + v * plane(), v);
+      if (region_.pixels() < p_.H * p_.W) clear(this->gradient_of(v), v);
+      this->write_region(gradient + v * plane(), v);
     }
   }
-  void write_region(const T* from, int64_t v) {
-    const bool run = region_.columns == p_.W;  // the rows follow one another
-    const int64_t rows = run ? region_.rows > 0 : region_.rows, columns = run ? region_.pixels() : region_.columns;
-    S* to = gradient_of(v) + (region_.y * p_.W + region_.x) * pixel_step();
-    for (int64_t y = 0; y < rows; ++y)
-      scatter_pixels<T, kLanes>(from + y * columns * kLanes, channels(v), columns, to + y * p_.W * pixel_step(),
-                                channel_step(), pixel_step());
-  }
-  S* gradient_of(int64_t v) const {
-    return p_.grad_input + image_.number * p_.C * p_.H * p_.W + (channel_ + v * kLanes) * channel_step();
-  }
-  int64_t pixel_step() const { return p_.channels_last ? p_.C : 1; }
-  int64_t channel_step() const { return p_.channels_last ? 1 : p_.H * p_.W; }
   void clear(S* to, int64_t v) const {
     const bool by_pixels = p_.channels_last;  // a pixel's channels lie together, else a channel's pixels
     const int64_t pieces = by_pixels ? p_.H * p_.W : channels(v), length = by_pixels ? channels(v) : p_.H * p_.W;
-    const int64_t step = by_pixels ? pixel_step() : channel_step();
+    const int64_t step = by_pixels ? this->pixel_step() : this->channel_step();
     for (int64_t i = 0; i < pieces; ++i) std::memset(to + i * step, 0, size_t(length) * sizeof(S));
   }
 

@@ -25,8 +25,7 @@ class Forward : Sampler<S, kLanes> {
 
  public:
   explicit Forward(const Problem& p)
-      : Base(p), tiles_(p.h, p.w), reads_pixels_(affine_sample::reads_pixels(p)),
-        image_numbering_{{0, 0, p.H, p.W}, p.row_stride, p.column_stride, -1} {
+      : Base(p), tiles_(p.h, p.w), reads_pixels_(affine_sample::reads_pixels(p)) {
     if (reads_pixels_) blocks_.count = 1, blocks_.vectors = (p.C + kLanes - 1) / kLanes;
   }
 
@@ -61,7 +60,7 @@ class Forward : Sampler<S, kLanes> {
     const double samples = double(last - first) / double(tiles);
     const bool whole = bytes <= kRegionBytes;
     if (p_.column_stride == 1 && !p_.channels_last && affine_sample::reached_directly(p_)) {
-      const bool picked = kPicksFromWindows && positions_.separable();
+      const bool picked = kPicksFromWindows && positions_.separable() && positions_.step() < 1.9;
       const double vectors = double(vectors_), channels = double(p_.C - channel_ < vectors_ * kLanes ? p_.C - channel_ : vectors_ * kLanes);
       const double planes = outputs * channels * (picked ? kPicked : kGathered);
       const double laid_out = double(region.pixels()) * (whole ? 1 : samples);
@@ -77,7 +76,7 @@ class Forward : Sampler<S, kLanes> {
     positions_.set_theta(p_.theta + place.theta);
     if (way == Way::kLaidOutByTile) this->lay_out(positions_.reach(tile));
     // Rows of a tile as wide as the output follow one another; a window lies in one row.
-    const bool boxes = kPicksFromWindows && way == Way::kPlanes && positions_.separable() && !nearest_;
+    const bool boxes = way == Way::kPlanes && positions_.separable() && !nearest_;
     if (boxes) positions_.find_windows(tile.column, tile.columns);
     const bool rows = tile.columns == p_.w && way != Way::kPlanes;
     const int64_t lines = rows ? 1 : tile.rows, length = rows ? tile.rows * p_.w : tile.columns;
@@ -141,7 +140,7 @@ class Forward : Sampler<S, kLanes> {
 
   // Samples from planes.
   void read_planes(const affine_sample::Place& place, int64_t begin, int64_t n) {
-    positions_.find(begin, n, image_numbering_, false, taps_);
+    positions_.find(begin, n, this->image_numbering(), false, taps_);
     const int64_t last = channel_ + vectors_ * kLanes < p_.C ? channel_ + vectors_ * kLanes : p_.C;
     for (int64_t c = channel_; c < last; ++c) {
       const S* from = p_.input + image_.image + c * p_.channel_stride;
@@ -152,20 +151,14 @@ class Forward : Sampler<S, kLanes> {
       }
     }
   }
-  // A square's pixels are all in the image, so what follows one in its row, and what follows a row below it, is there.
   REIDOPS_INLINE Run<T> interpolated_run(const S* from, int64_t q) const {
     Run<T> value[4], weight[4];
-    if (taps_.square[q]) {
-      gather_pairs<T>(from, taps_.pixel[0] + q, value[0], value[1]);
-      gather_pairs<T>(from + p_.row_stride, taps_.pixel[0] + q, value[2], value[3]);
-    } else {
-      for (int k = 0; k < 4; ++k) value[k] = gather<T>(from, taps_.pixel[k] + q);
-    }
+    this->corners_of_run(from, q, value);
     for (int k = 0; k < 4; ++k) weight[k] = take<kRun<T>>(taps_.weight[k] + q);
     return affine_sample::interpolate(value, weight);
   }
 
-  // Samples of a row of a box from planes: a run of them is picked from a window of two rows.
+  // Samples of a row of a box from planes: a run of them is picked from a window of two rows, or gathered.
   void read_box(const affine_sample::Place& place, int64_t i, int64_t j, int64_t n) {
     const RowOfBox<T> row = positions_.row_of_box(i);
     const int64_t begin = i * p_.w + j, pixels = p_.pixels();
@@ -178,20 +171,36 @@ class Forward : Sampler<S, kLanes> {
     const int32_t* const windows = positions_.window(j);
     const Run<T> fraction_y = Run<T>{} + row.fraction;
     for (int64_t q = 0; q < n; q += kRun<T>) {
-      const int64_t count = n - q < kRun<T> ? n - q : kRun<T>, window = windows[q];
-      if (!row.there || window == kNoWindow) {
-        read_planes(place, begin + q, count);
+      const int64_t window = windows[q];
+      if (!row.there || window == kOutside) {
+        int64_t end = q;  // of the runs that reach outside
+        while (end < n && end < q + kStretch && (!row.there || windows[end] == kOutside)) end += kRun<T>;
+        read_planes(place, begin + q, (end < n ? end : n) - q);
+        q = end - kRun<T>;
         continue;
       }
-      const RunIndex<T> at = take<kRun<T>>(low_x + q) - typename Lanes<T>::Bits(window);
+      const int64_t count = n - q < kRun<T> ? n - q : kRun<T>;
+      const RunIndex<T> low = take<kRun<T>>(low_x + q);
       const Run<T> fraction = take<kRun<T>>(fraction_x + q);
       Run<T> value[4], weight[4];
       for (int k = 0; k < 4; ++k) weight[k] = affine_sample::bilinear_weight(fraction, fraction_y, k);
-      for (int64_t c = 0; c < channels; ++c) {
-        const S* const from = corner + c * channel_stride + window;
-        pick_pairs<T>(from, at, value[0], value[1]);
-        pick_pairs<T>(from + row_stride, at, value[2], value[3]);
-        write<T>(affine_sample::interpolate(value, weight), to + c * pixels + q, count);
+      if (window == kFarApart) {
+        int32_t offset[kRun<T>];
+        put<kRun<T>>(offset, __builtin_convertvector(low, RunInt<T>));
+        for (int64_t c = 0; c < channels; ++c) {
+          const S* const from = corner + c * channel_stride;
+          gather_pairs<T>(from, offset, value[0], value[1]);
+          gather_pairs<T>(from + row_stride, offset, value[2], value[3]);
+          write<T>(affine_sample::interpolate(value, weight), to + c * pixels + q, count);
+        }
+      } else {
+        const RunIndex<T> at = low - typename Lanes<T>::Bits(window);
+        for (int64_t c = 0; c < channels; ++c) {
+          const S* const from = corner + c * channel_stride + window;
+          pick_pairs<T>(from, at, value[0], value[1]);
+          pick_pairs<T>(from + row_stride, at, value[2], value[3]);
+          write<T>(affine_sample::interpolate(value, weight), to + c * pixels + q, count);
+        }
       }
     }
   }
@@ -200,7 +209,7 @@ class Forward : Sampler<S, kLanes> {
   void read_pixels(const affine_sample::Place& place, int64_t begin, int64_t n) {
     if constexpr (sizeof(S) == sizeof(T)) {
       constexpr int kWide = kLanes < kRun<T> ? kLanes : kRun<T>;  // no wider than a register
-      positions_.find(begin, n, image_numbering_, false, taps_);
+      positions_.find(begin, n, this->image_numbering(), false, taps_);
       const S* from = p_.input + image_.image;
       S* to = samples(p_.output, place, 0, begin);
       const int64_t whole = p_.C / kWide * kWide, rest = p_.C - whole, C = p_.C;
@@ -215,7 +224,7 @@ class Forward : Sampler<S, kLanes> {
           }
         S* const at_sample = to + q * C;
         const S* tap[4];
-        const bool there = find_taps(from, q, tap);
+        const bool there = this->find_taps(from, q, tap);
         const T weight[4] = {taps_.weight[0][q], taps_.weight[1][q], taps_.weight[2][q], taps_.weight[3][q]};
         for (int64_t c = 0; c < whole; c += kWide)
           put<kWide>(at_sample + c, blend<kWide>(tap, weight, there, [&](const S* at) { return take<kWide>(at + c); }));
@@ -235,19 +244,6 @@ class Forward : Sampler<S, kLanes> {
     for (int i = 0; i < kGroup<T>; ++i) within &= taps_.pixel[0][q + i] <= most;
     return within;
   }
-  // The pixels of a sample, null where there is none; whether all are there.
-  REIDOPS_INLINE bool find_taps(const S* from, int64_t q, const S* (&tap)[4]) const {
-    const S* const first = taps_.pixel[0][q] < 0 ? nullptr : from + taps_.pixel[0][q];
-    tap[0] = first, tap[1] = tap[2] = tap[3] = nullptr;
-    if (nearest_) return false;
-    if (taps_.square[q]) {
-      tap[1] = first + p_.column_stride, tap[2] = first + p_.row_stride, tap[3] = tap[2] + p_.column_stride;
-      return true;
-    }
-    for (int k = 1; k < 4; ++k)
-      if (taps_.pixel[k][q] >= 0) tap[k] = from + taps_.pixel[k][q];
-    return false;
-  }
   template <int kWide, class Take>
   REIDOPS_INLINE auto blend(const S* const (&tap)[4], const T (&weight)[4], bool there, Take take_at) const {
     using W = typename Several<T, kWide>::Vector;
@@ -264,7 +260,6 @@ class Forward : Sampler<S, kLanes> {
 
   const affine_sample::Tiles tiles_;
   const bool reads_pixels_;
-  const Numbering image_numbering_;
 };
 
 }  // namespace reidops::REIDOPS_ISA

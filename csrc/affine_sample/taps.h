@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../common/pixels.h"
+#include "gather.h"
 #include "problem.h"
 #include "region.h"
 
@@ -55,7 +56,8 @@ struct Numbering {
 
 constexpr int kStretch = 64;            // output pixels at a time
 constexpr int kRoom = kStretch + 16;    // their last run may reach beyond
-constexpr int32_t kNoWindow = -1;
+// What a run of a box's columns has instead of a window: some outside the image; or all inside, but too far apart.
+constexpr int32_t kOutside = -1, kFarApart = -2;
 
 template <class T>
 struct Taps {
@@ -100,6 +102,8 @@ class Positions {
   }
   // Whether X depends on the column alone and Y on the row alone, as for every box.
   bool separable() const { return theta_.xy == 0 && theta_.yx == 0; }
+  // Pixels from one column's X to the next.
+  double step() const { return std::fabs(double(theta_.xx)) * double(p_.W) / double(p_.w); }
 
   // What this theta's samples of the whole output may touch, or those of one tile.
   Region reach() const { return reach({0, 1}, {0, 1}); }
@@ -110,7 +114,7 @@ class Positions {
   }
 
   // Of a separable theta: row i of the output; and columns from j on, each between low_x and low_x + 1 of the image.  A
-  // run of them has a window (see `window_of`) or kNoWindow.  `find_windows` comes first.
+  // run of them has a window (see `window_of`), or none.  `find_windows` comes first.
   RowOfBox<T> row_of_box(int64_t i) const {
     const Cell cy = affine_sample::cell(theta_.to_y(take<kRun<T>>(base_), base_y(i)), y_, p_.padding);
     return {cy.low[0], cy.fraction[0], cy.low[0] >= 0 && cy.low[0] < p_.H - 1};
@@ -125,7 +129,7 @@ class Positions {
     for (int64_t k = 0; k < n; k += kRun<T>) {
       const I low_x = take<kRun<T>>(low_x_ + j + k);
       const bool there = every<T>(affine_sample::inside(low_x, I{} + Int(p_.W - 1)));
-      window_[j + k] = there ? window_of(low_x) : kNoWindow;
+      window_[j + k] = there ? window_of(low_x) : kOutside;
     }
     windows_begin_ = j, windows_end_ = j + n;
   }
@@ -240,9 +244,9 @@ class Positions {
     constexpr Int kLast = kRun<T> - 1, kWidth = 2 * kRun<T>;
     const Int least = low_x[0] < low_x[kLast] ? low_x[0] : low_x[kLast];
     const Int start = least < Int(p_.W) - kWidth ? least : Int(p_.W) - kWidth;
-    if (start < 0) return kNoWindow;
+    if (!kPicksFromWindows || start < 0) return kFarApart;
     const I from = low_x - start;
-    return every<T>((from >= 0) & (from <= kWidth - 2)) ? int32_t(start) : kNoWindow;
+    return every<T>((from >= 0) & (from <= kWidth - 2)) ? int32_t(start) : kFarApart;
   }
 
   const affine_sample::Problem<S>& p_;

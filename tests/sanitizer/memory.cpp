@@ -54,6 +54,7 @@ struct Setting {
   as::Mode mode;
   as::Padding padding;
   bool align_corners, channels_last;
+  int64_t step = 1, gap = 0;  // numbers from a pixel of a plane to the next; pixels that are skipped after a row
 };
 
 void complain(const char* what, const Setting& s, const double* theta, double got) {
@@ -73,16 +74,21 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   using T = typename as::Problem<S>::T;
   ++calls;
   const int64_t maps = int64_t(thetas.size()) / 6, pixels = s.H * s.W, samples = s.h * s.w;
-  Exact<S> input(s.C * pixels), theta(maps * 6), output(maps * s.C * samples), grad(maps * s.C * samples, 1);
-  for (int64_t i = 0; i < input.size(); ++i) input.set(i, 1 + double(i % 17) / 17);
-  for (int64_t i = 0; i < theta.size(); ++i) theta.set(i, thetas[i]);
   as::Problem<S> p{};
+  p.column_stride = s.channels_last ? s.C : s.step;
+  p.row_stride = (s.W + s.gap) * p.column_stride;
+  p.channel_stride = s.channels_last ? 1 : s.H * p.row_stride;
+  // No longer than up to the last number of the last pixel; what lies between pixels is NaN.
+  Exact<S> input((s.C - 1) * p.channel_stride + (s.H - 1) * p.row_stride + (s.W - 1) * p.column_stride + 1, NAN);
+  for (int64_t c = 0, i = 0; c < s.C; ++c)
+    for (int64_t y = 0; y < s.H; ++y)
+      for (int64_t x = 0; x < s.W; ++x, ++i)
+        input.set(c * p.channel_stride + y * p.row_stride + x * p.column_stride, 1 + double(i % 17) / 17);
+  Exact<S> theta(maps * 6), output(maps * s.C * samples), grad(maps * s.C * samples, 1);
+  for (int64_t i = 0; i < theta.size(); ++i) theta.set(i, thetas[i]);
   p.input = input.get(), p.theta = theta.get(), p.output = output.get();
   p.repeats.add(maps, {.image = 0, .theta = 6, .sample = 1, .number = 0});
   p.C = s.C, p.H = s.H, p.W = s.W, p.h = s.h, p.w = s.w;
-  p.channel_stride = s.channels_last ? 1 : pixels;
-  p.row_stride = s.channels_last ? s.W * s.C : s.W;
-  p.column_stride = s.channels_last ? s.C : 1;
   p.channels_last = s.channels_last, p.align_corners = s.align_corners, p.mode = s.mode, p.padding = s.padding;
   tested::affine_sample_kernels::forward(p, 0, as::forward_tasks(p));
 
@@ -107,12 +113,20 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   }
 
   Exact<S> grad_input(s.C * pixels, 7);
-  Exact<T> grad_theta(maps * as::Blocks<S>(p).count * 6);
-  Exact<T> parts(as::parts(p) > 1 ? as::backward_tasks(p) * part_size(p) : 0);
+  const as::Strips<S> strips(p);
+  const int64_t blocks = as::Blocks<S>(p).count;
+  const bool in_parts = strips.count == 0 && as::parts(p) > 1;
+  Exact<T> grad_theta(maps * blocks * std::max<int64_t>(1, strips.bands) * 6);
+  Exact<T> parts(in_parts ? as::backward_tasks(p) * part_size(p) : 0);
   p.grad_output = grad.get(), p.grad_input = grad_input.get();
   p.grad_theta = grad_theta.get(), p.grad_parts = parts.get();
-  tested::affine_sample_kernels::backward(p, 0, as::backward_tasks(p));
-  if (as::parts(p) > 1) tested::affine_sample_kernels::add_parts(p, 0, as::backward_tasks(p));
+  if (strips.count > 0) {
+    tested::affine_sample_kernels::spread(p, 0, blocks * strips.count);
+    if (s.mode == as::Mode::kBilinear) tested::affine_sample_kernels::slopes(p, 0, maps * blocks * strips.bands);
+  } else {
+    tested::affine_sample_kernels::backward(p, 0, as::backward_tasks(p));
+    if (in_parts) tested::affine_sample_kernels::add_parts(p, 0, as::backward_tasks(p));
+  }
   if (!every) return;
   double sum = 0;
   for (int64_t i = 0; i < grad_input.size(); ++i) {
@@ -126,6 +140,7 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   if (s.padding != as::Padding::kZeros && sum < most - rounding) complain("a sum of gradients", s, thetas.data(), sum);
 }
 
+// Far or not, in about every third case a box.
 std::vector<double> far_theta(std::mt19937& random, int64_t W) {
   const auto number = [&] { return std::normal_distribution<double>()(random); };
   const auto pick = [&](std::initializer_list<double> from) { return from.begin()[random() % from.size()]; };
@@ -155,6 +170,7 @@ std::vector<double> far_theta(std::mt19937& random, int64_t W) {
           t[i] = random() % 2 ? number() : pick({NAN, INFINITY, -INFINITY, 3e38, -3e38, 1e-45, 0});
     }
   }
+  if (random() % 3 == 0) theta[1] = theta[3] = 0;
   return theta;
 }
 
@@ -172,9 +188,39 @@ void sample_anywhere(int rounds, unsigned seed) {
     s.mode = random() % 3 ? as::Mode::kBilinear : as::Mode::kNearest;
     s.padding = as::Padding(random() % 3);
     s.align_corners = random() % 2, s.channels_last = s.C > 1 && random() % 2;
+    s.step = random() % 4 ? 1 : 2, s.gap = random() % 2 ? 0 : int64_t(random() % 20);
     std::vector<double> thetas;
     for (int64_t maps = pick({1, 1, 2, 3}); maps > 0; --maps) {
       const auto theta = far_theta(random, std::max(s.H, s.W));
+      thetas.insert(thetas.end(), theta.begin(), theta.end());
+    }
+    sample<S>(s, thetas);
+  }
+}
+
+// Pictures that are large beside what is sampled, under boxes and maps that stay near: forward is from windows, planes
+// and groups of pixels, backward in strips.
+template <class S>
+void sample_large(int rounds, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto pick = [&](std::initializer_list<int64_t> from) { return from.begin()[random() % from.size()]; };
+  for (int i = 0; i < rounds; ++i) {
+    Setting s{};
+    s.C = pick({1, 2, 3, 3, 4, 5, 20});
+    s.H = pick({1, 33, 160, 40000}), s.W = s.H == 40000 ? pick({1, 2}) : (32768 + s.H) / s.H + int64_t(random() % 9);
+    s.h = pick({1, 9, 40, 150}), s.w = pick({1, 17, 64, 150});
+    s.mode = random() % 4 ? as::Mode::kBilinear : as::Mode::kNearest;
+    s.padding = as::Padding(random() % 3);
+    s.align_corners = random() % 2, s.channels_last = s.C > 1 && random() % 2, s.gap = random() % 2 ? 0 : 5;
+    std::normal_distribution<double> normal;
+    std::vector<double> thetas;
+    for (int64_t maps = pick({1, 2}); maps > 0; --maps) {
+      std::vector<double> theta = far_theta(random, std::max(s.H, s.W));
+      if (random() % 4) {  // one that lies in the picture, or reaches over an edge of it
+        const double zoom = double(pick({1, 5, 10, 12})) / 10;
+        theta = {zoom, 0.2 * normal(random), (1 - zoom) * normal(random), 0.2 * normal(random), zoom, 0};
+        if (random() % 2) theta[1] = theta[3] = 0;
+      }
       thetas.insert(thetas.end(), theta.begin(), theta.end());
     }
     sample<S>(s, thetas);
@@ -195,7 +241,8 @@ void sample_cancelling() {
         for (const auto padding : {as::Padding::kZeros, as::Padding::kBorder}) {
           const double step = double(std::numeric_limits<float>::epsilon()) * c.a / 2;
           const Setting s{.C = 16, .H = c.H, .W = c.W, .h = 2, .w = 2, .mode = as::Mode(place % 2 != 0),
-                          .padding = padding, .align_corners = true, .channels_last = false};
+                          .padding = padding, .align_corners = true, .channels_last = false,
+                          .step = 1 + turn % 2};  // pixels apart are laid out, and side by side they are not
           sample<S>(s, {c.a + turn * step, c.a + step, 2 * c.a - 1 + 2 * place * step, 0, 0, 0});
         }
 }
@@ -375,6 +422,9 @@ int main() {
   sample_anywhere<double>(400, 2);
   sample_anywhere<Half>(200, 3);
   sample_anywhere<BFloat16>(200, 4);
+  sample_large<float>(120, 11);
+  sample_large<double>(60, 12);
+  sample_large<Half>(20, 13);
   correlate_anything<float>(150, 5);
   correlate_anything<double>(80, 6);
   correlate_anything<Half>(40, 7);
