@@ -112,7 +112,11 @@ WINDOW = (
     "const Int start = least < Int(p_.W) - kWidth ? least : Int(p_.W) - kWidth;",
     "const Int start = least;",
 )
-FOURS = ("affine_sample/forward.h", "(p_.W - 2) * p_.column_stride + p_.C - 4;", "(p_.W - 2) * p_.column_stride + p_.C;")
+FOURS = (
+    "affine_sample/forward.h",
+    "(p_.W - 2) * p_.column_stride + p_.C - 4;",
+    "(p_.W - 2) * p_.column_stride + p_.C;",
+)
 WHOLE_STRIPS = (
     "affine_sample/strips.h",
     "const Numbering numbering{{first, 0, last - first, p_.W}",
