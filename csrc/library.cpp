@@ -49,12 +49,12 @@ STABLE_TORCH_LIBRARY(reidops, m) {
   // Of every map with itself: (G, C, M) -> (G, M, M), symmetric, the bits of channel_product.
   m.def("channel_gram(Tensor maps) -> Tensor");
 
-  // The CPU instruction set in use: baseline, avx2 or avx512.
+  // The CPU instruction set in use: baseline, avx2, avx512 or amx.
   m.def("cpu_isa() -> str");
 }
 
 namespace {
-std::string cpu_isa_name() { return reidops::name(reidops::cpu_isa()); }
+std::string cpu_isa_name() { return reidops::cpu_isa_name(); }
 }  // namespace
 
 STABLE_TORCH_LIBRARY_IMPL(reidops, CompositeExplicitAutograd, m) { m.impl("cpu_isa", TORCH_BOX(&cpu_isa_name)); }

@@ -1,4 +1,6 @@
 // channel_product_cpu.cpp - the CPU operators: checks, who meets whom, and the kernel of this machine's instruction set.
+#include <type_traits>
+
 #include "../common/isa.h"
 #include "../common/maps.h"
 #include "problem.h"
@@ -14,20 +16,22 @@ template <class S>
 struct Kernel {
   using Range = void (*)(const Problem<S>&, int64_t, int64_t);
   using Count = int64_t (*)(const Problem<S>&);
-  bool (*reads_in_place)(const Problem<S>&);
-  Count strips, tasks;
+  Count bytes_laid_out, strips, tasks;
   Range lay_out, multiply, mirror;
 };
 
 template <class S>
 Kernel<S> kernel() {
-#define REIDOPS_KERNEL(isa)                                                                                   \
-  Kernel<S> {                                                                                                 \
-    isa::channel_product_kernels::reads_in_place, isa::channel_product_kernels::strips,                       \
-        isa::channel_product_kernels::tasks, isa::channel_product_kernels::lay_out,                           \
-        isa::channel_product_kernels::multiply, isa::channel_product_kernels::mirror                          \
+#define REIDOPS_KERNEL(isa)                                                                           \
+  Kernel<S> {                                                                                         \
+    isa::channel_product_kernels::bytes_laid_out, isa::channel_product_kernels::strips,               \
+        isa::channel_product_kernels::tasks, isa::channel_product_kernels::lay_out,                   \
+        isa::channel_product_kernels::multiply, isa::channel_product_kernels::mirror                  \
   }
 #ifdef REIDOPS_X86
+  if constexpr (std::is_same_v<S, BFloat16>) {
+    if (cpu_has_matrix_unit()) return REIDOPS_KERNEL(avx512_amx);
+  }
   if (cpu_isa() == Isa::kAvx512) return REIDOPS_KERNEL(avx512);
   if (cpu_isa() == Isa::kAvx2) return REIDOPS_KERNEL(avx2);
 #endif
@@ -47,6 +51,11 @@ Side<S> side_of(const Tensor& maps) {
 void check_maps(const char* op, const char* argument, const char* shape, const Tensor& maps) {
   STD_TORCH_CHECK(maps.dim() == 3, op, ": ", argument, ": expected shape ", shape, ", got ",
                   shape_string(maps.sizes()));
+}
+
+// Tiles of the matrix unit have 16 locations and 32 channels, and maps are filled up to whole strips of two.
+void check_laid_out(const char* op, const char* argument, const Tensor& maps) {
+  check_product(op, argument, "elements laid out", {maps.size(0), maps.size(1) + 32, maps.size(2) + 32});
 }
 
 // The partners of every right map, as Pairs has them: entry k of row p of the index is map index[p, k].
@@ -80,10 +89,10 @@ void multiply(const char* op, const Tensor& left, const Tensor& right, const Par
                        .laid_out = nullptr,
                        .out = static_cast<T*>(out.mutable_data_ptr()),
                        .gram = gram};
-    Tensor rows = out;
-    if (!kernels.reads_in_place(problem)) {
-      rows = torch::stable::new_empty(out, {left.size(0), left.size(2), left.size(1)});
-      problem.laid_out = static_cast<T*>(rows.mutable_data_ptr());
+    Tensor laid_out = out;
+    if (const int64_t bytes = kernels.bytes_laid_out(problem); bytes > 0) {
+      laid_out = torch::stable::new_empty(out, {bytes}, ScalarType::Byte);
+      problem.laid_out = laid_out.mutable_data_ptr();
       share_out(op, kernels.strips(problem), [&](int64_t a, int64_t b) { kernels.lay_out(problem, a, b); });
     }
     share_out(op, kernels.tasks(problem), [&](int64_t a, int64_t b) { kernels.multiply(problem, a, b); });
@@ -113,7 +122,7 @@ Tensor channel_product_cpu(const Tensor& left, const Tensor& right, const std::o
     partners = torch::stable::contiguous(*index);
   }
   check_product(kOp, "left, right", "elements of the result", {P, N, K, M});
-  check_product(kOp, "left", "elements laid out", {P, C, N});
+  check_laid_out(kOp, "left", left);
   check_product(kOp, "right", "elements", {G, C, M});
   const Tensor out = torch::stable::new_empty(left, {P, N, K, M}, result_type(left));
   const Partners pairs(kOp, P, G, data_or_null<int64_t>(partners), K);
@@ -126,7 +135,7 @@ Tensor channel_gram_cpu(const Tensor& maps) {
   check_maps(kOp, "maps", "(G, C, M)", maps);
   const int64_t G = maps.size(0), M = maps.size(2);
   check_product(kOp, "maps", "elements of the result", {G, M, M});
-  check_product(kOp, "maps", "elements laid out", {G, maps.size(1), M});
+  check_laid_out(kOp, "maps", maps);
   const Tensor out = torch::stable::new_empty(maps, {G, M, M}, result_type(maps));
   std::vector<int64_t> itself(G);
   for (int64_t g = 0; g < G; ++g) itself[g] = g;

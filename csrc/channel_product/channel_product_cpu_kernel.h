@@ -6,9 +6,8 @@
 // lies in many places of memory, which no processor foresees.
 #pragma once
 
-#include <algorithm>
-
 #include "panel.h"
+#include "tasks.h"
 
 namespace reidops::REIDOPS_ISA {
 
@@ -16,135 +15,101 @@ template <class S>
 class Multiplier {
   using Problem = channel_product::Problem<S>;
   using T = typename Problem::T;
+  static constexpr int64_t kBlock = channel_product::kBlock;
   static constexpr int64_t kPanel = kTileVectors * Lanes<T>::kCount;  // columns of a tile
-  static constexpr int64_t kPanels = 16;                              // in a block of columns
+  static constexpr int64_t kColumns = 16 * kPanel;                    // that are multiplied one after another
   static constexpr int64_t kTile = kTileRows * kPanel;                // values of a tile
   static constexpr int64_t kTiles = 256;                              // whose sums are held at once
   static constexpr bool kAsStored = sizeof(S) == sizeof(T);
 
  public:
-  explicit Multiplier(const Problem& p)
-      : p_(p), strips_((p.left.size + kTileRows - 1) / kTileRows),
-        blocks_((p.right.size + kPanel * kPanels - 1) / (kPanel * kPanels)) {}
+  explicit Multiplier(const Problem& p) : p_(p), tasks_(p, kTileRows, kColumns) {}
 
-  bool reads_in_place() const { return kAsStored && p_.left.location == 1; }
-  int64_t strips() const { return p_.left.count * strips_; }
-  int64_t tasks() const { return p_.pairs.first[p_.right.count] * blocks_ * strips_; }
+  int64_t bytes_laid_out() const {
+    const bool in_place = kAsStored && p_.left.location == 1;
+    return in_place ? 0 : p_.left.count * p_.left.size * p_.C * int64_t(sizeof(T));
+  }
+  int64_t strips() const { return p_.left.count * tasks_.strips.count; }
+  int64_t tasks() const { return tasks_.count(); }
 
   void lay_out(int64_t begin, int64_t end) const {
     for (int64_t i = begin; i < end; ++i) {
-      const Strip strip = strip_of(i % strips_);
-      const S* const from = p_.left.data + i / strips_ * p_.left.map + strip.begin * p_.left.location;
-      lay_out_locations<T, false>(p_.left, from, p_.C, strip.rows, laid_out(i / strips_, strip), strip.rows);
+      const int64_t map = i / tasks_.strips.count;
+      const Strip strip = tasks_.strips[i % tasks_.strips.count];
+      const S* const from = p_.left.data + map * p_.left.map + strip.begin * p_.left.location;
+      lay_out_locations<T, false>(p_.left, from, p_.C, strip.rows, laid_out(map, strip), strip.rows);
     }
   }
 
-  // Tasks are ordered (right map, block of columns, pair, strip), so that those that share columns follow one another.
   void multiply(int64_t begin, int64_t end) {
-    panels_ = panel_memory_.reserve(kPanels * kPanel * std::min(p_.C, channel_product::kBlock));
-    if (p_.C > channel_product::kBlock) sums_ = sum_memory_.reserve(kTiles * kTile);
-    const int64_t of_pair = blocks_ * strips_;
-    const int64_t* const first = p_.pairs.first;
-    int64_t g = std::upper_bound(first, first + p_.right.count + 1, begin / of_pair) - first - 1;
-    while (begin < end) {
-      while (first[g + 1] * of_pair <= begin) ++g;
-      const int64_t of_block = (first[g + 1] - first[g]) * strips_, rest = begin - first[g] * of_pair;
-      const int64_t from = rest % of_block, to = std::min(of_block, from + end - begin);
-      const int64_t column = rest / of_block * kPanels * kPanel;
-      multiply_columns({g, column, std::min(kPanels * kPanel, p_.right.size - column)}, from, to);
-      begin += to - from;
-    }
+    panels_ = panel_memory_.reserve(kColumns * std::min(p_.C, kBlock));
+    if (p_.C > kBlock) sums_ = sum_memory_.reserve(kTiles * kTile);
+    tasks_.each_block(begin, end, [&](const Columns& columns, int64_t from, int64_t to) {
+      multiply_columns(columns, from, to);
+    });
   }
 
-  void mirror(int64_t begin, int64_t end) const {
-    const int64_t M = p_.right.size;
-    for (int64_t i = begin; i < end; ++i) {
-      const Strip strip = strip_of(i % strips_);
-      T* const gram = p_.out + i / strips_ * M * M;
-      for (int64_t n = strip.begin; n < strip.begin + strip.rows; ++n)
-        for (int64_t m = 0; m < left_out(strip); ++m) gram[n * M + m] = gram[m * M + n];
-    }
-  }
+  void mirror(int64_t begin, int64_t end) const { tasks_.mirror(begin, end, kPanel); }
 
  private:
-  // Rows of a map that are multiplied together: all about alike many, at most kTileRows.
-  struct Strip {
-    int64_t begin, rows;
-  };
-  Strip strip_of(int64_t i) const {
-    const int64_t begin = i * p_.left.size / strips_, end = (i + 1) * p_.left.size / strips_;
-    return {begin, end - begin};
-  }
-  T* laid_out(int64_t map, const Strip& strip) const {
-    return p_.laid_out + (map * p_.left.size + strip.begin) * p_.C;
-  }
-  // Columns of a Gram matrix in panels that end where the strip begins, or before.  A strip that begins at m of these
-  // has begun before each of the strip's rows, so `mirror` finds value (m, n) made.
-  int64_t left_out(const Strip& strip) const { return p_.gram ? strip.begin / kPanel * kPanel : 0; }
-
-  // Columns of one right map that are multiplied one after another.
-  struct Columns {
-    int64_t map, begin, count;
-  };
-  // A block of channels of them, and where it is to be found next.
+  // A block of channels of some columns, and where they are to be found next; null where there is no next.
   struct Block {
     int64_t channel, channels;
     const S *right, *next_right;
     int64_t tiles;  // made so far
   };
-  // A strip of rows for them.
+  // Rows for them.
   struct Rows {
     int64_t pair;
     Strip strip;
   };
-  Rows rows_of(const Columns& columns, int64_t unit) const {
-    return {p_.pairs.place[p_.pairs.first[columns.map] + unit / strips_], strip_of(unit % strips_)};
+  Rows rows_of(const Columns& columns, int64_t i) const {
+    return {tasks_.pair(columns.map, i), tasks_.strips[i % tasks_.strips.count]};
   }
 
-  // Strips [from, to) of the partners of a map, counted over all of them.  Some at a time, so that what all channels
-  // so far have come to stays in the second cache, one tile after another.
+  // Some strips at a time, so that what all channels so far have come to stays in the second cache.
   void multiply_columns(const Columns& columns, int64_t from, int64_t to) {
     const int64_t panels = (columns.count + kPanel - 1) / kPanel, at_once = kTiles / panels;
     for (int64_t some = from; some < to; some += at_once)
-      for (int64_t c = 0; c == 0 || c < p_.C; c += channel_product::kBlock) {
-        const int64_t end = std::min(some + at_once, to), next = c + channel_product::kBlock;
-        const bool last = next >= p_.C;
-        Block block{c, std::min(channel_product::kBlock, p_.C - c), right_of(columns, c), nullptr, 0};
-        if (!last || end < to) block.next_right = right_of(columns, last ? 0 : next);
-        lay_out_columns(block, columns);
-        for (int64_t unit = some; unit < end; ++unit) {
-          const bool stays = unit + 1 < end;
-          const Rows after = rows_of(columns, stays ? unit + 1 : some);
-          const T* const next_left = left_of(after, stays || last ? c : next) + after.strip.rows - 1;
-          multiply_strip(columns, block, rows_of(columns, unit), next_left, sums_ + (unit - some) * panels * kTile);
+      for (int64_t c = 0; c == 0 || c < p_.C; c += kBlock) {
+        const int64_t end = std::min(some + at_once, to);
+        const bool last = c + kBlock >= p_.C;
+        Block block{c, std::min(kBlock, p_.C - c), right_of(columns, c), nullptr, 0};
+        if (!last || end < to) block.next_right = right_of(columns, last ? 0 : c + kBlock);
+        lay_out_columns(columns, block);
+        for (int64_t i = some; i < end; ++i) {
+          const bool stays = i + 1 < end;
+          const Rows after = rows_of(columns, stays ? i + 1 : some);
+          const T* const next_left = left_of(after, stays || last ? c : c + kBlock) + after.strip.rows - 1;
+          multiply_strip(columns, block, rows_of(columns, i), next_left, sums_ + (i - some) * panels * kTile);
         }
       }
   }
 
   void multiply_strip(const Columns& columns, Block& block, const Rows& rows, const T* next_left, T* sums) const {
-    const int64_t K = p_.pairs.partners, M = p_.right.size, row = rows.pair / K * p_.left.size + rows.strip.begin;
-    T* const out = p_.out + (row * K + rows.pair % K) * M + columns.begin;
+    T* const out = tasks_.out(rows.pair, rows.strip, columns.begin);
     const bool first = block.channel == 0, last = block.channel + block.channels == p_.C;
     Operands<T> given{left_of(rows, block.channel), nullptr, next_left, nullptr, left_step(rows), 0, block.channels};
-    for (int64_t m = std::max<int64_t>(0, left_out(rows.strip) - columns.begin); m < columns.count; m += kPanel) {
+    for (int64_t m = std::max<int64_t>(0, tasks_.left_out(rows.strip, kPanel) - columns.begin); m < columns.count;
+         m += kPanel) {
       const int64_t count = std::min(kPanel, columns.count - m);
       set_columns(block, m, count, given);
       T* const tile = sums + m / kPanel * kTile;
       const T* const before = first ? nullptr : tile;
-      multiply_rows(rows.strip.rows, count, given, last ? Target<T>{out + m, K * M, count, before}
+      multiply_rows(rows.strip.rows, count, given, last ? Target<T>{out + m, tasks_.row_step(), count, before}
                                                         : Target<T>{tile, kPanel, kPanel, before});
       given.next_left = given.left;  // one tile has asked for all
     }
   }
 
-  // A column block's first element, of a channel.
   const S* right_of(const Columns& columns, int64_t channel) const {
     return p_.right.data + columns.map * p_.right.map + channel * p_.right.channel +
            columns.begin * p_.right.location;
   }
   bool in_place(int64_t count) const { return kAsStored && p_.right.location == 1 && count == kPanel; }
+
   // The panels that cannot be read in place.
-  void lay_out_columns(const Block& block, const Columns& columns) const {
+  void lay_out_columns(const Columns& columns, const Block& block) const {
     for (int64_t m = 0; m < columns.count; m += kPanel) {
       const int64_t count = std::min(kPanel, columns.count - m);
       if (!in_place(count))
@@ -152,25 +117,21 @@ class Multiplier {
                                    panels_ + m * block.channels, kPanel);
     }
   }
-  // Panel m.  Each tile asks for a register of the next block's columns, until there are no more.
+  // Panel m.  Each tile asks for one register of the next block's columns, until there are no more.
   void set_columns(Block& block, int64_t m, int64_t count, Operands<T>& given) const {
-    given.right = panels_ + m * block.channels;
+    given.right = given.next_right = panels_ + m * block.channels;
     given.right_step = kPanel;
     if constexpr (kAsStored) {
-      if (in_place(count)) {
-        given.right = block.right + m;
-        given.right_step = p_.right.channel;
-      }
-    }
-    given.next_right = given.right;
-    if constexpr (kAsStored) {
+      if (!in_place(count)) return;
       const int64_t ahead = block.tiles++ * Lanes<T>::kCount;
-      if (in_place(count) && block.next_right != nullptr && ahead < p_.right.size) given.next_right = block.next_right + ahead;
+      given.right = given.next_right = block.right + m;
+      given.right_step = p_.right.channel;
+      if (block.next_right != nullptr && ahead < p_.right.size) given.next_right = block.next_right + ahead;
     }
   }
 
   const T* left_of(const Rows& rows, int64_t channel) const {
-    const int64_t map = rows.pair / p_.pairs.partners;
+    const int64_t map = tasks_.left_map(rows.pair);
     if constexpr (kAsStored) {
       if (p_.laid_out == nullptr)
         return p_.left.data + map * p_.left.map + channel * p_.left.channel + rows.strip.begin;
@@ -178,28 +139,19 @@ class Multiplier {
     return laid_out(map, rows.strip) + channel * rows.strip.rows;
   }
   int64_t left_step(const Rows& rows) const { return p_.laid_out == nullptr ? p_.left.channel : rows.strip.rows; }
+  T* laid_out(int64_t map, const Strip& strip) const {
+    return static_cast<T*>(p_.laid_out) + (map * p_.left.size + strip.begin) * p_.C;
+  }
 
   const Problem& p_;
-  const int64_t strips_, blocks_;
+  const Tasks<S> tasks_;
   Buffer<T> panel_memory_, sum_memory_;
   T *panels_ = nullptr, *sums_ = nullptr;
 };
 
 namespace channel_product_kernels {
 
-#define REIDOPS_DEFINE_STORAGE(S)                                                                              \
-  bool reads_in_place(const channel_product::Problem<S>& p) { return Multiplier<S>(p).reads_in_place(); }      \
-  int64_t strips(const channel_product::Problem<S>& p) { return Multiplier<S>(p).strips(); }                   \
-  int64_t tasks(const channel_product::Problem<S>& p) { return Multiplier<S>(p).tasks(); }                     \
-  void lay_out(const channel_product::Problem<S>& p, int64_t begin, int64_t end) {                             \
-    Multiplier<S>(p).lay_out(begin, end);                                                                      \
-  }                                                                                                            \
-  void multiply(const channel_product::Problem<S>& p, int64_t begin, int64_t end) {                            \
-    Multiplier<S>(p).multiply(begin, end);                                                                     \
-  }                                                                                                            \
-  void mirror(const channel_product::Problem<S>& p, int64_t begin, int64_t end) {                              \
-    Multiplier<S>(p).mirror(begin, end);                                                                       \
-  }
+#define REIDOPS_DEFINE_STORAGE(S) REIDOPS_DEFINE_CHANNEL_PRODUCT(S, Multiplier<S>)
 REIDOPS_DEFINE_STORAGE(float)
 REIDOPS_DEFINE_STORAGE(double)
 REIDOPS_DEFINE_STORAGE(Half)

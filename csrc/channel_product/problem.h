@@ -42,22 +42,22 @@ struct Problem {
   Side<S> left, right;
   int64_t C;
   Pairs pairs;
-  T* laid_out;  // the left side as lay_out makes it; null where it is read as it lies
-  T* out;       // (P, N, K, M)
-  bool gram;    // left is right, and every map meets itself alone: values below the diagonal are left to `mirror`
+  void* laid_out;  // the left side as `lay_out` makes it; null where it is read as it lies
+  T* out;          // (P, N, K, M)
+  bool gram;       // left is right, and every map meets itself alone: values below the diagonal are left to `mirror`
 };
 
 }  // namespace reidops::channel_product
 
 // For every instruction set, compiled from channel_product_cpu_kernel.h.
 //
-//   reads_in_place   whether `multiply` reads the left side where it lies; if not, `lay_out` comes first
+//   bytes_laid_out   of the left side, by `lay_out`, which comes first; 0 where `multiply` reads it as it lies
 //   strips           of rows of the left side: tasks of `lay_out`, and of `mirror`
 //   lay_out          makes strips [begin, end) of `laid_out`
 //   tasks, multiply  runs tasks [begin, end)
 //   mirror           fills what `multiply` left out of strips [begin, end) of Gram matrices
 #define REIDOPS_DECLARE_STORAGE(S)                                                       \
-  bool reads_in_place(const channel_product::Problem<S>& problem);                       \
+  int64_t bytes_laid_out(const channel_product::Problem<S>& problem);                    \
   int64_t strips(const channel_product::Problem<S>& problem);                            \
   void lay_out(const channel_product::Problem<S>& problem, int64_t begin, int64_t end);  \
   int64_t tasks(const channel_product::Problem<S>& problem);                             \
@@ -74,4 +74,8 @@ REIDOPS_DECLARE_CHANNEL_PRODUCT(baseline)
 REIDOPS_DECLARE_CHANNEL_PRODUCT(avx2)
 REIDOPS_DECLARE_CHANNEL_PRODUCT(avx512)
 #undef REIDOPS_DECLARE_CHANNEL_PRODUCT
+// From channel_product_cpu_amx_kernel.h, for the matrix unit.
+namespace reidops::avx512_amx::channel_product_kernels {
+REIDOPS_DECLARE_STORAGE(BFloat16)
+}
 #undef REIDOPS_DECLARE_STORAGE
