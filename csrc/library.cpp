@@ -21,7 +21,7 @@ STABLE_TORCH_LIBRARY(reidops, m) {
   // One-to-many affine sampling (STNReID, eq. 1): input (*B, C, H, W), theta (*B, 2, 3) -> (*B, C, h, w), the batch
   // dimensions broadcast.  mode, padding_mode: indices into MODES and PADDING_MODES of reidops/_ops/affine_sample.py.
   m.def(
-      "affine_sample(Tensor input, Tensor theta, int h, int w, int mode, int padding_mode, bool align_corners) "
+      "affine_sample(Tensor input, Tensor theta, SymInt h, SymInt w, int mode, int padding_mode, bool align_corners) "
       "-> Tensor");
   // Its gradients: of input, and of theta for each sample, (*B, 2, 3); (0,) where not wanted.
   m.def(
@@ -32,15 +32,15 @@ STABLE_TORCH_LIBRARY(reidops, m) {
   // batch dimensions broadcast and are summed down to `batch`; the template is turned by 180 degrees where `turned`.
   // Output pixel (y, x) has the template's first element over pixel (y - top, x - left).
   m.def(
-      "depthwise_xcorr(Tensor search, Tensor template, int top, int left, int h, int w, bool turned, int[] batch) "
-      "-> Tensor");
+      "depthwise_xcorr(Tensor search, Tensor template, SymInt top, SymInt left, SymInt h, SymInt w, bool turned, "
+      "SymInt[] batch) -> Tensor");
 
   // The same, pooled and projected, which is a 1x1 convolution: search (*B, C, H, W), template (*B, T, C, kh, kw), weight
   // (O, T, C) -> (*batch, O, h, w), or half as high and wide, rounded up, where 2x2 max-pooling comes between.  `batch`
   // is the broadcast one.
   m.def(
-      "projected_xcorr(Tensor search, Tensor template, Tensor weight, int top, int left, int h, int w, bool pooled, "
-      "int[] batch) -> Tensor");
+      "projected_xcorr(Tensor search, Tensor template, Tensor weight, SymInt top, SymInt left, SymInt h, SymInt w, "
+      "bool pooled, SymInt[] batch) -> Tensor");
 
   // Products over channels, DSR's correlations: left (P, C, N), right (G, C, M) -> (P, N, G, M), or, where `index` (P, K)
   // names the partners of each left map, (P, N, K, M); float32 for float16 and bfloat16.  A value has the same bits

@@ -116,6 +116,7 @@ inline Operands check_operands(const Tensor& gram, const Tensor& correlation, co
   check_product(kOp, "correlation", "columns", {R, G});  // also where M is 0
   check_product(kOp, "columns", "elements", {R, G, d});
   check_product(kOp, "atoms", "elements", {D, M, d});
+  check_memory(kOp, "correlation", correlation);
   check_operand(kOp, "gram", gram, {D, M, M}, correlation);
   check_operand(kOp, "energy", energy, {R, G}, correlation);
   if (columns.has_value()) check_data("columns", *columns, {R, G, d}, correlation);

@@ -1,0 +1,72 @@
+"""Derivatives of operators in both modes, of any order and under torch.func: one registration for all of them.
+
+`torch.library.register_autograd` has no forward mode: it drops a tangent in silence.  It also refuses `torch.func.grad`
+and its kin.  So an operator registers here instead.  Its kernel for the dispatch key Autograd is a Function of a single
+level, which is what torch.func makes of any Function, once for each of its levels; what is below is the next level, or
+the operator itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C import _functorch as functorch
+from torch._functorch.autograd_function import enable_single_level_autograd_function
+from torch.autograd import forward_ad
+from torch.autograd.function import _SingleLevelFunction
+
+_registrations = torch.library.Library("reidops", "FRAGMENT")  # they last as long as this object does
+
+_REFUSED = "derivatives are reverse-mode only, got an input with a forward-mode tangent"
+
+
+def register_derivatives(
+    op: str,
+    setup_context: Callable[[Any, tuple[Any, ...], Any], None],
+    backward: Callable[..., Any],
+    jvp: Callable[..., Any] | None = None,
+) -> None:
+    """Tells torch the derivatives of the operator ``op``, "reidops::...".
+
+    The three functions are those of a `torch.autograd.Function`, for the operator's arguments.  Where ``jvp`` is None
+    an input with a tangent raises NotImplementedError.  Saved tensors are kept by :func:`keep`.
+    """
+    name = op.split("::")[1]
+    overload = getattr(torch.ops.reidops, name).default
+
+    def forward(*args: Any) -> Any:
+        # A Function switches both modes off, but the levels below have derivatives of their own to record.
+        with torch._C._AutoDispatchBelowAutograd(), torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):
+            return overload(*args)
+
+    def forward_mode(ctx: Any, *tangents: Tensor | None) -> Any:
+        if jvp is None:
+            raise NotImplementedError(f"{name}: {_REFUSED}")
+        # Torch switches forward mode off here, and with it that of the levels below.
+        kept = [value if value is None else forward_ad.unpack_dual(value).primal for value in ctx.saved_tensors]
+        with forward_ad._set_fwd_grad_enabled(True):
+            return jvp(ctx, kept, *tangents)
+
+    parts = {"forward": forward, "setup_context": setup_context, "backward": backward, "jvp": forward_mode}
+    level = type(name, (_SingleLevelFunction,), {key: staticmethod(part) for key, part in parts.items()})
+
+    def kernel(*args: Any) -> Any:
+        if torch._C._are_functorch_transforms_active():
+            with enable_single_level_autograd_function():
+                return level.apply(*args)
+        recorded = torch.is_grad_enabled() and torch._C._any_requires_grad(*args)
+        if recorded or forward_ad._current_level >= 0:
+            return level.apply(*args)
+        with torch._C._AutoDispatchBelowAutograd():
+            return overload(*args)
+
+    _registrations.impl(name, kernel, "Autograd")
+
+
+def keep(ctx: Any, *tensors: Tensor | None) -> None:
+    """Saves tensors for backward and for jvp."""
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
