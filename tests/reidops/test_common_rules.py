@@ -183,7 +183,7 @@ def test_results_have_the_inputs_dtype(op: Op, inputs: tuple[Tensor, ...], dtype
     if dtype in HALVES:  # summed in float32 and rounded once
         exact = parts(op.function(*(value.to(dtype).float() for value in inputs)))
         # Half maps have a product of their own, which sums in another order than that of float32: what is rounded once
-        # may then be the neighbour, and a gap, which is a difference, moves by float32's rounding of what is subtracted.
+        # may then be the neighbour. A gap is a difference: it moves by float32's rounding of what is subtracted.
         eps, atol = (
             (torch.finfo(dtype).eps, 4 * torch.finfo(torch.float32).eps) if op.name.startswith("dsr") else (0, 0)
         )
