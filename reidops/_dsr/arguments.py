@@ -41,13 +41,18 @@ class MapSet(NamedTuple):
 
     name: str  #: as the caller knows it: "probe" or "gallery"
     maps: Maps
-    shapes: list[Shape]  #: (h, w) of each map
+    sizes: list[Shape]  #: (h, w) of each map; one for all maps of a tensor
     sample: Tensor | None  #: has the dtype, the device and, as dimension -3, the channels; None for an empty sequence
 
     @property
     def length(self) -> int:
         """The number of maps."""
-        return len(self.shapes)
+        return self.maps.shape[0] if isinstance(self.maps, Tensor) else len(self.maps)
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """(h, w) of each map, one by one."""
+        return self.sizes * self.length if isinstance(self.maps, Tensor) else self.sizes
 
     @property
     def channels(self) -> int:
@@ -75,7 +80,7 @@ def parse_maps(op: str, name: str, maps: object) -> MapSet:
     """
     if isinstance(maps, Tensor):
         check_tensor(op, name, maps, "(images, C, h, w)", 4, 4)
-        return MapSet(name, maps, [(maps.shape[-2], maps.shape[-1])] * len(maps), maps)
+        return MapSet(name, maps, [(maps.shape[-2], maps.shape[-1])], maps)
     if not isinstance(maps, Sequence):
         raise TypeError(f"{op}: {name} must be a tensor (images, C, h, w) or a sequence of maps, got {describe(maps)}")
     for i, feature_map in enumerate(maps):
@@ -103,9 +108,7 @@ def check_same(op: str, name: str, feature_map: Tensor, other_name: str, other: 
 
 def check_fit(op: str, side: MapSet, scales: tuple[int, ...]) -> None:
     """Each map is as large as one of the scales."""
-    # All maps of a tensor have one size, and an empty tensor has it too.
-    shapes = [(side.maps.shape[-2], side.maps.shape[-1])] if isinstance(side.maps, Tensor) else side.shapes
-    for i, (height, width) in enumerate(shapes):
+    for i, (height, width) in enumerate(side.sizes):
         if not blocks.fitting(height, width, scales):
             raise ValueError(
                 f"{op}: {side.named(i)} must be at least as large as one of scales {scales}, got a map of "

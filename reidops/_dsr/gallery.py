@@ -20,9 +20,22 @@ class Gallery(Protocol):
 
     purpose: Purpose
     layouts: list[Layout]
-    numbers: list[Sequence[int]]  #: of the dictionaries of each layout, as the caller counts them
     channels: int
     in_memory: bool  #: whether `take` costs nothing for a slice
+
+    @property
+    def numbers(self) -> list[Sequence[int]]:
+        """Of the dictionaries of each layout, as the caller counts them."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """How many dictionaries there are."""
+        ...
+
+    def whole(self) -> Stack | None:
+        """All dictionaries, in the caller's order, where they have one layout."""
+        ...
 
     def take(self, run: int, rows: Sequence[int]) -> Stack:
         """Some of the dictionaries of one layout: rows of ``numbers[run]``."""
@@ -41,15 +54,31 @@ class GalleryOfMaps:
         self._members = groups
         self.channels = images.channels
         if groups is None and isinstance(images.maps, Tensor):  # one layout, known without looking at each
-            self.layouts: list[Layout] = [(images.shapes[0],)]
-            self.numbers: list[Sequence[int]] = [range(images.length)]
+            self.layouts: list[Layout] = [tuple(images.sizes)]
             return
         members = [[i] for i in range(images.length)] if groups is None else groups
+        shapes = images.shapes
         runs: dict[Layout, list[int]] = {}
         for number, own in enumerate(members):
-            runs.setdefault(tuple(images.shapes[i] for i in own), []).append(number)
+            runs.setdefault(tuple(shapes[i] for i in own), []).append(number)
         self.layouts = sorted(runs)
-        self.numbers = [runs[layout] for layout in self.layouts]
+        self._numbers: list[Sequence[int]] = [runs[layout] for layout in self.layouts]
+
+    @property
+    def numbers(self) -> list[Sequence[int]]:
+        if self._members is None and isinstance(self._images.maps, Tensor):
+            return [range(self._images.length)]
+        return self._numbers
+
+    @property
+    def length(self) -> int:
+        return self._images.length if self._members is None else len(self._members)
+
+    def whole(self) -> Stack | None:
+        maps = self._images.maps
+        if self._members is None and isinstance(maps, Tensor):
+            return stack([maps], self.layouts[0], self.purpose, self._storage)
+        return self.take(0, range(self.length)) if len(self.layouts) == 1 else None
 
     def take(self, run: int, rows: Sequence[int]) -> Stack:
         layout, maps = self.layouts[run], self._images.maps
@@ -72,7 +101,12 @@ class PreparedGallery:
         self.channels = dictionaries.channels
         self.layouts = [run.stack.layout for run in runs]
         self.numbers: list[Sequence[int]] = [run.numbers for run in runs]
+        self.length = len(dictionaries)
         self._stacks = [run.stack for run in runs]
+
+    def whole(self) -> Stack | None:
+        ordered = len(self._stacks) == 1 and list(self.numbers[0]) == list(range(self.length))
+        return self._stacks[0] if ordered else None
 
     def take(self, run: int, rows: Sequence[int]) -> Stack:
         whole = self._stacks[run]

@@ -30,12 +30,13 @@ def distances(problem: Problem, images: MapSet, groups: list[list[int]] | None) 
     members = [[i] for i in range(images.length)] if groups is None else groups
     together = [i for own in members for i in own]
     purpose = problem.purpose
-    whole = images._replace(maps=list(images.maps))
+    whole = images._replace(maps=list(images.maps), sizes=images.shapes)
     assert images.sample is not None
     chunk = Chunk.of(GalleryOfMaps(whole, [together], purpose, images.sample.dtype).take(0, [0]), problem)
 
     rows = problem.rows()
-    sizes = [atoms(tuple(images.shapes[i] for i in own), purpose) for own in members]
+    shapes = images.shapes
+    sizes = [atoms(tuple(shapes[i] for i in own), purpose) for own in members]
     block = problem.sums.itemsize * 2 * (problem.gallery.channels + 1)
     size = Bytes(4 * problem.sums.itemsize, block, block)
     limits = plan(sum(rows), sum(sizes), size, problem.probes.device, problem.memory_budget)

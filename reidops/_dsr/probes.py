@@ -15,7 +15,7 @@ from .arguments import Maps, Shape
 class Probes(NamedTuple):
     """P probes of R1 blocks of 1 x 1, and R blocks, together."""
 
-    shapes: list[Shape]  #: (h, w) of each
+    sizes: list[Shape]  #: (h, w) of each; only one where all have it
     scales: tuple[int, ...]
     cells: Tensor  #: (B, C, R1 / B), the 1 x 1 blocks: B is P where all have one size, else 1
     columns: Tensor  #: (R, C), the block sets, constant for gradients
@@ -24,19 +24,19 @@ class Probes(NamedTuple):
 
     @property
     def blocks(self) -> list[int]:
-        """Blocks of each probe."""
-        return [blocks.count(*shape, self.scales) for shape in self.shapes]
+        """Blocks of each size."""
+        return [blocks.count(*size, self.scales) for size in self.sizes]
 
     @property
     def alike(self) -> bool:
         """Whether all probes have one size."""
-        return alike(self.shapes)
+        return len(self.sizes) == 1
 
 
 def lay_out(
     maps: Maps,
     weights: Maps | None,
-    shapes: list[Shape],
+    sizes: list[Shape],
     scales: tuple[int, ...],
     product: torch.dtype,
     sums: torch.dtype,
@@ -46,14 +46,16 @@ def lay_out(
     Args:
         maps: of the probes.
         weights: ``(h, w)``, one weight per location, or None.
-        shapes: of the maps.
+        sizes: of the maps, or the one of all.
         scales: sizes of the blocks.
         product: the dtype in which maps are multiplied.
         sums: the dtype of the sums, float32 or float64.
     """
-    cells = _together(maps, shapes).to(product)
-    pooled = blocks.pooled(shapes, scales)
-    sets = _pool(cells.to(sums), shapes, scales) if pooled else cells  # averages are not rounded to a half type
+    if all(size == sizes[0] for size in sizes):
+        sizes = sizes[:1]
+    cells = _together(maps, len(sizes) == 1).to(product)
+    pooled = blocks.pooled(sizes, scales)
+    sets = _pool(cells.to(sums), sizes, scales) if pooled else cells  # averages are not rounded to a half type
     rows = sets.mT.flatten(0, 1).contiguous()
     energy = rows.to(sums).square().sum(1)  # along memory, so that it does not depend on what stands beside it
     columns = rows.detach()
@@ -61,23 +63,18 @@ def lay_out(
         columns = columns.to(sums)
     weight = None
     if weights is not None:  # a block weighs the average of its locations
-        one_channel = [weight_map[None] for weight_map in weights]
-        weight = _pool(_together(one_channel, shapes).to(sums), shapes, scales).flatten()
-    return Probes(shapes, scales, cells, columns, energy, weight)
-
-
-def alike(shapes: Sequence[Shape]) -> bool:
-    """Whether all maps have one size."""
-    return all(shape == shapes[0] for shape in shapes)
+        one_channel = weights[:, None] if isinstance(weights, Tensor) else [one[None] for one in weights]
+        weight = _pool(_together(one_channel, len(sizes) == 1).to(sums), sizes, scales).flatten()
+    return Probes(sizes, scales, cells, columns, energy, weight)
 
 
 def pool_rows(products: Tensor, probes: Probes) -> Tensor:
     """Products with the 1 x 1 blocks ``(B, R1 / B, ...)`` -> with the blocks ``(R, ...)``, in one row of memory."""
-    if not blocks.pooled(probes.shapes, probes.scales):
+    if not blocks.pooled(probes.sizes, probes.scales):
         return products.flatten(0, 1)
     if probes.alike:
-        return blocks.pool_rows(products, *probes.shapes[0], probes.scales).flatten(0, 1)
-    parts = zip(products.split([h * w for h, w in probes.shapes], dim=1), probes.shapes, strict=True)
+        return blocks.pool_rows(products, *probes.sizes[0], probes.scales).flatten(0, 1)
+    parts = zip(products.split([h * w for h, w in probes.sizes], dim=1), probes.sizes, strict=True)
     return torch.cat([blocks.pool_rows(part, *shape, probes.scales) for part, shape in parts], dim=1)[0]
 
 
@@ -99,15 +96,15 @@ def largest_gap(gap: Tensor, probes: Probes) -> Tensor:
 
 def _of_each(values, probes, reduce):  # type: ignore[no-untyped-def]
     if probes.alike:
-        return reduce(values.unflatten(0, (len(probes.shapes), -1)).mT.contiguous())
+        return reduce(values.unflatten(0, (-1, probes.blocks[0])).mT.contiguous())
     return torch.stack([reduce(one.mT.contiguous()) for one in values.split(probes.blocks)])
 
 
-def _together(maps: Maps, shapes: list[Shape]) -> Tensor:
+def _together(maps: Maps, alike: bool) -> Tensor:
     """``(P, C, hw)`` of maps of one size, without a copy of a tensor; else ``(1, C, R1)``, one map beside another."""
     if isinstance(maps, Tensor):
         return maps.flatten(2)
-    if alike(shapes):
+    if alike:
         return stack_maps(maps).flatten(2)
     return torch.cat([feature_map.flatten(1) for feature_map in maps], dim=1)[None]
 
@@ -120,8 +117,8 @@ def stack_maps(maps: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(maps)) if len(maps) > 1 else maps[0][None].contiguous()
 
 
-def _pool(cells: Tensor, shapes: list[Shape], scales: tuple[int, ...]) -> Tensor:
-    if alike(shapes):
-        return blocks.pool(cells, *shapes[0], scales)
-    sets = zip(cells.split([h * w for h, w in shapes], dim=2), shapes, strict=True)
+def _pool(cells: Tensor, sizes: list[Shape], scales: tuple[int, ...]) -> Tensor:
+    if len(sizes) == 1:
+        return blocks.pool(cells, *sizes[0], scales)
+    sets = zip(cells.split([h * w for h, w in sizes], dim=2), sizes, strict=True)
     return torch.cat([blocks.pool(one, *shape, scales) for one, shape in sets], dim=2)

@@ -77,9 +77,11 @@ class Problem(NamedTuple):
         return self.product.itemsize < self.probes.sample.dtype.itemsize
 
     def probes_in(self, chosen: Sequence[int]) -> tuple[Maps, Maps | None, list[Shape]]:
-        """Some of the probes: maps, weights if there are any, and shapes."""
-        shapes = [self.probes.shapes[i] for i in chosen]
-        return _some(self.probes.maps, chosen), None if self.weights is None else _some(self.weights, chosen), shapes
+        """Some of the probes: maps, weights if there are any, and sizes, or the one of all."""
+        sizes = self.probes.sizes
+        if not isinstance(self.probes.maps, Tensor):
+            sizes = [sizes[i] for i in chosen]
+        return _some(self.probes.maps, chosen), None if self.weights is None else _some(self.weights, chosen), sizes
 
     def rows(self) -> list[int]:
         """Blocks of each probe."""

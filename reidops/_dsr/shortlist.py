@@ -69,11 +69,12 @@ def _is_unseen(candidates: Tensor) -> bool:
 def _of_one_tile(problem: Problem, candidates: Tensor) -> Tensor:
     """A graph cannot depend on numbers: all pairs in one tile, and a stand-in where there is none."""
     probes, gallery = problem.probes, problem.gallery
-    if not isinstance(probes.maps, Tensor) or len(gallery.layouts) > 1:
+    stack = gallery.whole()
+    if not isinstance(probes.maps, Tensor) or stack is None:
         raise NotImplementedError("dsr_distance: candidates of maps of several sizes cannot be compiled")
-    side = lay_out(*problem.probes_in(range(probes.length)), problem.purpose.scales, problem.product, problem.sums)
-    chunk = Chunk.of(gallery.take(0, range(len(gallery.numbers[0]))), problem)
-    values = tile(side, chunk, problem, candidates.clamp(min=0))
+    scales, product, sums = problem.purpose.scales, problem.product, problem.sums
+    side = lay_out(probes.maps, problem.weights, probes.sizes, scales, product, sums)
+    values = tile(side, Chunk.of(stack, problem), problem, candidates.clamp(min=0))
     none = torch.tensor([torch.inf, 0], dtype=values.dtype, device=values.device)[: len(values), None, None]
     return torch.where(candidates < 0, none, values)
 

@@ -13,11 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from . import blocks
 from .gallery import atoms
 from .probes import Probes, lay_out
 from .problem import Problem
 from .tile import Chunk, tile
-from .tiles import Bytes, Plan, Progress, chunks, plan
+from .tiles import Bytes, Plan, Progress, chunks, fits, plan
 
 
 class Band(NamedTuple):
@@ -30,6 +31,9 @@ class Band(NamedTuple):
 
 def distances(problem: Problem) -> Tensor:
     """``(1, P, G)``, in the dtype of the sums, or ``(2, P, G)`` with the gaps."""
+    one = in_one_tile(problem)
+    if one is not None:
+        return one
     rows: dict[int, list[Tensor]] = {}
     order: dict[int, list[int]] = {}
     for band in bands(problem):
@@ -40,6 +44,22 @@ def distances(problem: Problem) -> Tensor:
     if numbers == list(range(len(numbers))):
         return table
     return table[:, :, torch.tensor(numbers, device=table.device).argsort()]
+
+
+def in_one_tile(problem: Problem) -> Tensor | None:
+    """The whole table, where both sides have maps of one size and it fits."""
+    probes, gallery = problem.probes, problem.gallery
+    if problem.progress or len(gallery.layouts) > 1 or not isinstance(probes.maps, Tensor):
+        return None
+    each = atoms(gallery.layouts[0], problem.purpose)
+    rows = probes.length * blocks.count(*probes.sizes[0], problem.purpose.scales)
+    if not fits(rows, gallery.length * each, _bytes(problem, each), probes.device, problem.memory_budget):
+        return None
+    stack = gallery.whole()
+    if stack is None:
+        return None
+    side = lay_out(probes.maps, problem.weights, probes.sizes, problem.purpose.scales, problem.product, problem.sums)
+    return tile(side, Chunk.of(stack, problem), problem)
 
 
 def bands(problem: Problem) -> Iterator[Band]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import torch
+
 # A tile's correlations are written by the product and read by the solver right after: on a CPU they should still be in
 # cache then.  A GPU wants many columns in flight.
 _TILE_BYTES = {"cpu": 8 << 20}
@@ -28,6 +30,15 @@ class Plan(NamedTuple):
     rows: int  #: rows of a tile
     columns: int  #: atoms of a tile
     held: int  #: atoms whose dictionaries are made and kept together
+
+
+def fits(rows: int, columns: int, size: Bytes, device: str, budget: int | None) -> bool:
+    """Whether a table is one tile. In a compiled graph, which is to serve other sizes too, only the budget counts."""
+    budget = budget or _BUDGET.get(device, _BUDGET_ELSEWHERE)
+    tile = budget / 4
+    if not torch.compiler.is_compiling():
+        tile = min(tile, _TILE_BYTES.get(device, _TILE_BYTES_ELSEWHERE))
+    return rows * columns * size.cell <= tile and columns * size.column <= budget / 4 and rows * size.row <= budget / 2
 
 
 def plan(rows: int, columns: int, size: Bytes, device: str, budget: int | None) -> Plan:

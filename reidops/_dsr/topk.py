@@ -14,8 +14,8 @@ from .._common.registration import is_transformed
 from .._ops.sparse_reconstruct_gram import MAX_ITERATIONS, TOLERANCE
 from .dictionaries import Dictionaries
 from .distance import dsr_distance
-from .problem import Options, Solving, parse_problem, parse_sides
-from .table import bands
+from .problem import Options, Problem, Solving, parse_problem, parse_sides
+from .table import bands, in_one_tile
 
 OP = "dsr_topk"
 
@@ -95,13 +95,8 @@ def dsr_topk(
         indices = torch.empty(0, k, dtype=torch.int64)
         return TopDistances(dsr_distance(probe, gallery, candidates=indices), indices)
     assert problem.probes.sample is not None
-    best: dict[int, TopDistances] = {}
     with without_autocast(problem.probes.sample):
-        for band in bands(problem):
-            found = _numbered(band.values[0], band.numbers)
-            start = band.probes.start
-            best[start] = _smallest([best[start], found] if start in best else [found], k)
-    distances, indices = (torch.cat(values) for values in zip(*best.values(), strict=True))
+        distances, indices = _search(problem, k)
     if torch.is_grad_enabled() and _may_want_gradients(probe, gallery, probe_weight):
         distances = dsr_distance(
             probe,
@@ -122,9 +117,21 @@ def dsr_topk(
     return TopDistances(distances.to(problem.answer), indices)
 
 
-def _numbered(values: Tensor, numbers: Sequence[int]) -> TopDistances:
-    indices = torch.as_tensor(numbers if isinstance(numbers, list) else list(numbers), device=values.device)
-    return TopDistances(values, indices.expand(len(values), -1))
+def _search(problem: Problem, k: int) -> TopDistances:
+    whole = in_one_tile(problem)
+    if whole is not None:
+        return _smallest([_numbered(whole[0], torch.arange(whole.shape[2]))], k)
+    best: dict[int, TopDistances] = {}
+    for band in bands(problem):
+        found = _numbered(band.values[0], torch.tensor(band.numbers))
+        start = band.probes.start
+        best[start] = _smallest([best[start], found] if start in best else [found], k)
+    distances, indices = (torch.cat(values) for values in zip(*best.values(), strict=True))
+    return TopDistances(distances, indices)
+
+
+def _numbered(values: Tensor, numbers: Tensor) -> TopDistances:
+    return TopDistances(values, numbers.to(values.device).expand(values.shape[0], -1))
 
 
 def _smallest(parts: list[TopDistances], k: int) -> TopDistances:
