@@ -104,7 +104,7 @@ class WideColumn {
     reach = warp_sum(reach);
     sums_.r_max = peak(r_).size;
     const double energy = double(p_.energy[row_ * p_.energy_stride[0] + g_ * p_.energy_stride[1]]);
-    Rounding rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(0));
+    Rounding<double> rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(0));
     if (p_.columns == nullptr) {
       error_ = expanded_error(energy, sums_);
     } else {  // of rho, and of its products with the atoms: a lane sums every 32nd channel
