@@ -41,7 +41,7 @@ struct Plan {
   T t;              // beta / 2
   int fours;        // M where every column's correlations can be read 16 bytes at a time, else 0
   int run;          // columns that a block solves against one dictionary
-  T rounding;       // relative, of c and G
+  T rounding;       // relative, of c and G; that of float64 is left out: some 1e-12 of a gap
 };
 
 inline constexpr int kLaneVectors = 3;
@@ -225,7 +225,8 @@ void launch_sparse_reconstruct(const Problem<T>& p, int64_t gram_stride, T* memo
   const bool aligned = reinterpret_cast<std::uintptr_t>(p.correlation) % 16 == 0 && p.M % 4 == 0 &&
                        p.correlation_stride[0] % 4 == 0 && p.correlation_stride[1] % 4 == 0;
   const int stride = static_cast<int>(gram_stride), fours = aligned ? static_cast<int>(p.M) : 0;
-  launch_first_pass<T>(p, {stride, memory, p.beta / 2, fours, 0, T(relative_rounding<T>(p.d))}, stream);
+  const T rounding = sizeof(T) == sizeof(double) ? T(0) : T(relative_rounding<T>(p.d));
+  launch_first_pass<T>(p, {stride, memory, p.beta / 2, fours, 0, rounding}, stream);
   launch_in_double(p, stride, reinterpret_cast<double*>(memory), stream);
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from benchopt import BaseSolver
+from benchopt.stopping_criterion import SufficientProgressCriterion
 
 import reidops
 
@@ -18,7 +19,8 @@ class Solver(BaseSolver):  # type: ignore[misc]
     """
 
     name = "reidops"
-    sampling_strategy = "tolerance"
+    # A call is often better than it was asked to be, and the next ones then bring nothing: so it takes patience.
+    stopping_criterion = SufficientProgressCriterion(patience=20, strategy="tolerance")
     requirements = ["pip::reidops"]
     parameters = {"solver": ["active_set", "feature_sign", "coordinate_descent"]}  # noqa: RUF012, benchopt's own way
 
