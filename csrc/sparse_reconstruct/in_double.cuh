@@ -104,14 +104,10 @@ class WideColumn {
     reach = warp_sum(reach);
     sums_.r_max = peak(r_).size;
     const double energy = double(p_.energy[row_ * p_.energy_stride[0] + g_ * p_.energy_stride[1]]);
-    Rounding rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(0));
-    if (p_.columns == nullptr) {
-      error_ = expanded_error(energy, sums_);
-    } else {  // of rho, and of its products with the atoms: a lane sums every 32nd channel
-      const double products = (double(p_.d) / kWarp + 8) * unit_roundoff<double>() * sqrt(error_);
-      rounding.largest += products * sqrt(largest_);
-      rounding.product += products * reach;
-    }
+    Rounding<double> rounding;
+    if (sizeof(Stored) < sizeof(double))
+      rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(p_.d));
+    if (p_.columns == nullptr) error_ = expanded_error(energy, sums_);
     gap_ = certify(error_, sums_, column_.t, rounding).gap;
     objective_ = error_ + 2 * column_.t * sums_.l1;
   }

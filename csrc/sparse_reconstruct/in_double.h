@@ -106,7 +106,7 @@ class InDouble {
       reach += size * length_[j];
     }
     const double energy = double(given_->energy);
-    Rounding rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(0));
+    Rounding<double> rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(0));
     if (data_.column) {
       // Once the digits of double where that is plenty.
       const bool twice = !(double(members_ + 4) * rounding.largest < settings_.tolerance * t_ / 1024);

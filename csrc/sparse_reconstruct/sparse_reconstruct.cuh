@@ -41,6 +41,7 @@ struct Plan {
   T t;              // beta / 2
   int fours;        // M where every column's correlations can be read 16 bytes at a time, else 0
   int run;          // columns that a block solves against one dictionary
+  T rounding;       // relative, of c and G; that of float64 is left out: some 1e-12 of a gap
 };
 
 inline constexpr int kLaneVectors = 3;
@@ -122,8 +123,8 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
   const int64_t out = scratch.row * p.G + scratch.g;
   const T largest = largest_energy(gram, static_cast<int>(p.M), column.stride());
   if (lane_index() == 0) {
-    const double reach = sqrt(double(largest)) * double(sums.l1);
-    const Rounding rounding = rounding_of_gram_form(*column.energy, largest, reach, relative_rounding<T>(p.d));
+    const T reach = std::sqrt(largest) * sums.l1;
+    const Rounding<T> rounding = rounding_of_gram_form(*column.energy, largest, reach, plan.rounding);
     const Certificate<T> certificate = certify(error, sums, column.t, rounding);
     p.error[out] = certificate.error;
     p.gap[out] = certificate.gap;
@@ -224,7 +225,8 @@ void launch_sparse_reconstruct(const Problem<T>& p, int64_t gram_stride, T* memo
   const bool aligned = reinterpret_cast<std::uintptr_t>(p.correlation) % 16 == 0 && p.M % 4 == 0 &&
                        p.correlation_stride[0] % 4 == 0 && p.correlation_stride[1] % 4 == 0;
   const int stride = static_cast<int>(gram_stride), fours = aligned ? static_cast<int>(p.M) : 0;
-  launch_first_pass<T>(p, {stride, memory, p.beta / 2, fours, 0}, stream);
+  const T rounding = sizeof(T) == sizeof(double) ? T(0) : T(relative_rounding<T>(p.d));
+  launch_first_pass<T>(p, {stride, memory, p.beta / 2, fours, 0, rounding}, stream);
   launch_in_double(p, stride, reinterpret_cast<double*>(memory), stream);
 }
 

@@ -69,17 +69,18 @@ REIDOPS_HOST_DEVICE T feasible_scale(T r_max, T t) {
 }
 
 // What r = c - Gw may be off by.
+template <class T>
 struct Rounding {
-  double largest = 0;  // any r_j
-  double product = 0;  // w . r
+  T largest = 0;  // any r_j
+  T product = 0;  // w . r
 };
 
 // The gap is that of the worst case: every |r_j| larger, and w . r smaller, by what rounding may have done to them.  It is
 // never above 1, for u = 0 is feasible, too.
 template <class T>
-REIDOPS_HOST_DEVICE Certificate<T> certify(T error, const Sums<T>& s, T t, const Rounding& rounding = {}) {
-  const T a = feasible_scale(s.r_max + T(rounding.largest), t);
-  const T slack = t * s.l1 - a * (s.wr - T(rounding.product));
+REIDOPS_HOST_DEVICE Certificate<T> certify(T error, const Sums<T>& s, T t, const Rounding<T>& rounding = {}) {
+  const T a = feasible_scale(s.r_max + rounding.largest, t);
+  const T slack = t * s.l1 - a * (s.wr - rounding.product);
   const T primal = error + 2 * t * s.l1;
   const T gap = (1 - a) * (1 - a) * error + 2 * (slack > T(0) ? slack : T(0));
   const T relative = primal > T(0) ? gap / primal : gap;
@@ -103,9 +104,9 @@ REIDOPS_HOST_DEVICE double relative_rounding(int64_t channels) {
 
 // Where only |w|_1 is known, `reach` is at most that times the length of the longest atom.  In w . r roundings of several
 // atoms cancel; over the same features it was off by at most 0.2 of relative * reach (||x|| + reach).
-REIDOPS_HOST_DEVICE Rounding rounding_of_gram_form(double energy, double largest_atom_energy, double reach,
-                                                   double relative) {
-  const double rounding = relative * (std::sqrt(energy) + reach);
+template <class T>
+REIDOPS_HOST_DEVICE Rounding<T> rounding_of_gram_form(T energy, T largest_atom_energy, T reach, T relative) {
+  const T rounding = relative * (std::sqrt(energy) + reach);
   return {rounding * std::sqrt(largest_atom_energy), rounding * reach / 3};
 }
 
