@@ -1,8 +1,8 @@
 // channel_product_cpu_kernel.h - the CPU kernel, compiled once for every instruction set.
 //
 // A block of channels of one right map stays in the nearer caches while all its partners' rows go by, a few at a time.
-// A map whose locations lie side by side is read as it is: the columns of a tile are registers of the right map, and
-// its rows numbers of the left one.  What comes next is asked for while a tile is made, since a strip of such a map
+// A map whose locations lie side by side can be read as it is: the columns of a tile are registers of the right map,
+// and its rows numbers of the left one.  What comes next is asked for while a tile is made, since a strip of such a map
 // lies in many places of memory, which no processor foresees.
 #pragma once
 
@@ -19,14 +19,15 @@ class Multiplier {
   static constexpr int64_t kPanel = kTileVectors * Lanes<T>::kCount;  // columns of a tile
   static constexpr int64_t kColumns = 16 * kPanel;                    // that are multiplied one after another
   static constexpr int64_t kTile = kTileRows * kPanel;                // values of a tile
-  static constexpr int64_t kTiles = 256;                              // whose sums are held at once
+  static constexpr int64_t kTiles = 128;                              // whose sums are held at once
+  static constexpr int64_t kPartners = 8;  // of a left map for which it is worth while to lay it out
   static constexpr bool kAsStored = sizeof(S) == sizeof(T);
 
  public:
   explicit Multiplier(const Problem& p) : p_(p), tasks_(p, kTileRows, kColumns) {}
 
   int64_t bytes_laid_out() const {
-    const bool in_place = kAsStored && p_.left.location == 1;
+    const bool in_place = kAsStored && p_.left.location == 1 && p_.pairs.partners < kPartners;
     return in_place ? 0 : p_.left.count * p_.left.size * p_.C * int64_t(sizeof(T));
   }
   int64_t strips() const { return p_.left.count * tasks_.strips.count; }

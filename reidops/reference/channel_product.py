@@ -9,7 +9,7 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 def channel_product(left: Tensor, right: Tensor, index: Tensor | None) -> Tensor:
-    """``left (P, C, N)``, ``right (G, C, M)`` -> ``(P, N, G, M)``, or ``(P, N, K, M)`` with an ``index (P, K)``."""
+    """``(P, N, G, M)`` of ``left (P, C, N)``, ``right (G, C, M)``; ``(P, N, K, M)`` with partners ``index (P, K)``."""
     if index is not None:
         rows = [channel_product(one[None], right[partners], None) for one, partners in zip(left, index, strict=True)]
         empty = left.new_empty(0, left.shape[2], index.shape[1], right.shape[2], dtype=_summing(left.dtype))

@@ -216,9 +216,10 @@ def test_opcheck(case: str) -> None:
     torch.library.opcheck(torch.ops.reidops.channel_gram, (sides[0],))
 
 
-@pytest.mark.parametrize(
-    "mapped", [(0, None, None), (None, 1, None), (2, 0, None), (0, None, 0), (None, 3, 1)], ids=str
-)
+MAPPED = ((0, None, None), (None, 1, None), (2, 0, None), (0, None, 0), (None, 3, 1))
+
+
+@pytest.mark.parametrize("mapped", MAPPED, ids=str)
 @pytest.mark.parametrize("with_index", [False, True])
 def test_vmap(mapped: tuple[int | None, ...], with_index: bool) -> None:
     if not with_index and mapped[2] is not None:

@@ -73,7 +73,9 @@ def _object(kernels: Path, isa: str, source: Path) -> Path:
 
 def run_program(kernels: Path, isa: str, folder: Path) -> subprocess.CompletedProcess[str]:
     OBJECTS.mkdir(parents=True, exist_ok=True)
-    sources = [*sorted(kernels.glob(f"*/*_cpu_{isa}.cpp")), HERE / "memory.cpp"]
+    matrix_unit = sorted(kernels.glob("*/*_cpu_avx512_amx.cpp"))  # run beside any other, where there is one
+    of_isa = sorted(kernels.glob(f"*/*_cpu_{isa}.cpp"))
+    sources = [*of_isa, *matrix_unit, kernels / "common" / "isa.cpp", HERE / "memory.cpp"]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
         objects = list(threads.map(lambda source: _object(kernels, isa, source), sources))
     program = folder / f"memory-{isa}"
