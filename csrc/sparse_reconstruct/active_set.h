@@ -60,8 +60,8 @@ class ActiveSet {
     return true;
   }
 
-  // Whether the certificate has reached the tolerance.  If need be, what the inverse has drifted is taken out, and atoms
-  // that violate their condition by less join, too.
+  // Whether the certificate has reached the tolerance.  If need be, what the inverse has drifted is taken out, and
+  // atoms that violate their condition by less join, too.
   bool certified() {
     if (certify(residual_.largest()) <= tolerance_) return true;
     polish();
@@ -87,8 +87,8 @@ class ActiveSet {
   T weight(int p) const { return weight_[p]; }
 
  private:
-  // A second atom whose violation was at least half of the worst, if it still is one after that has joined, joins in the
-  // same step: so r of all atoms is computed less often.
+  // A second atom whose violation was at least half of the worst, if it still is one after that has joined, joins in
+  // the same step: so r of all atoms is computed less often.
   void join_second() {
     const T worst = residual_.largest() - column_.t, second = residual_.second_largest() - column_.t;
     const int64_t j = residual_.second();

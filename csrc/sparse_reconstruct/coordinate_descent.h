@@ -21,8 +21,8 @@ class CoordinateDescent {
     weight_ = weights_.reserve(atoms);  // null, as the residual is, where there are no atoms
   }
 
-  // Starts from the weights `start`, or from zero.  Of a `trial` it gives up where the gap falls too slowly to be done in
-  // kTrialChecks.
+  // Starts from the weights `start`, or from zero.  Of a `trial` it gives up where the gap falls too slowly to be done
+  // in kTrialChecks.
   bool solve(const Column<T>& column, T tolerance, int max_iterations, const T* start = nullptr, bool trial = false) {
     const size_t bytes = size_t(column.atoms) * sizeof(T);
     if (bytes > 0) start ? std::memcpy(weight_, start, bytes) : std::memset(weight_, 0, bytes);

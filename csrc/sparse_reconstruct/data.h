@@ -1,6 +1,7 @@
 // data.h - one column and its dictionary as they were given, for the few columns whose Gram form is not precise enough.
 //
-// The products c = Y'x and G = Y'Y carry roundings of ||x|| ||y||, and a small residual is their difference.  From the data
+// The products c = Y'x and G = Y'Y carry roundings of ||x|| ||y||, and a small residual is their difference.  From the
+// data
 //
 //     rho = x - Yw  (summed with twice the digits of double),   r = Y'rho
 //
@@ -33,7 +34,8 @@ struct Data {
   }
 };
 
-// Sums of d products, in the same order on each call.  Eight partial sums: at most d / 8 + 10 roundings of each product.
+// Sums of d products, in the same order on each call.  Eight partial sums: at most d / 8 + 10 roundings of each
+// product.
 inline double dot(const double* a, const double* b, int64_t d) {
   double sums[8] = {};
   int64_t i = 0;

@@ -3,14 +3,15 @@
 // Few columns need it.  So a warp looks at 32 of them at a time, one a lane, and solves those that the first pass left
 // above the tolerance, or whose certificate was made of c and G too coarse for it.  All others keep their bits.
 //
-// The solvers are the first pass's, with T = double.  The Gram stays as it is; what its rounding changes is made good by
-// iterative refinement.  At the w that was found, first w = 0,
+// The solvers are the first pass's, with T = double.  The Gram stays as it is; what its rounding changes is made good
+// by iterative refinement.  At the w that was found, first w = 0,
 //
 //     rho = x - Yw,    r = Y'rho                     summed in double from the data: they certify w;
 //     c = r + Gw,      e = ||rho||^2 + w . (c + r)   make a Gram form that has this r and this error at w,
 //
-// and to solve that one moves w on.  The best point so far is kept: each step starts from it, and it is what is written.
-// Without data, r = c - Gw and the error come from c, G and e as they are given, and the certificate is one for those.
+// and to solve that one moves w on.  The best point so far is kept: each step starts from it, and it is what is
+// written.  Without data, r = c - Gw and the error come from c, G and e as they are given, and the certificate is one
+// for those.
 //
 // A Gram that was rounded may not be positive any more, and coordinate descent would follow a negative direction for
 // ever.  It works with a raised diagonal, which the refinement takes out again.
@@ -112,8 +113,8 @@ class WideColumn {
     objective_ = error_ + 2 * column_.t * sums_.l1;
   }
 
-  // Keeps w where it is better than the best point, which w becomes otherwise: certified, or of a smaller objective, or,
-  // as far as that can be told, of a smaller gap.
+  // Keeps w where it is better than the best point, which w becomes otherwise: certified, or of a smaller objective,
+  // or, as far as that can be told, of a smaller gap.
   __device__ __forceinline__ void keep() {
     const double tolerance = double(p_.tolerance), noise = kNoise * best_objective_;
     bool better = gap_ <= tolerance;

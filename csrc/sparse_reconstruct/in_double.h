@@ -1,8 +1,9 @@
 // in_double.h - what happens to a column that the solver asked for has not certified.
 //
-// A point w is looked at in double, from the data where they are at hand: error, r = Y'(x - Yw), objective, certificate.
-// Three stages follow until one certifies: an active set in Gram form; one over the data; coordinate descent.  Each starts
-// from the best point so far, and the best point is what is written.  So nothing that a stage does can make it worse.
+// A point w is looked at in double, from the data where they are at hand: error, r = Y'(x - Yw), objective,
+// certificate.  Three stages follow until one certifies: an active set in Gram form; one over the data; coordinate
+// descent.  Each starts from the best point so far, and the best point is what is written.  So nothing that a stage
+// does can make it worse.
 #pragma once
 
 #include "active_set.h"
@@ -148,7 +149,8 @@ class InDouble {
     }
   }
 
-  // Keeps weight_ where it is better: certified, or of a smaller objective, or as far as that can be told of a smaller gap.
+  // Keeps weight_ where it is better: certified, or of a smaller objective, or as far as that can be told of a smaller
+  // gap.
   bool keep() {
     const bool sure = certificate_.gap <= settings_.tolerance;
     const double noise = 1e-14 * best_objective_;
@@ -258,7 +260,8 @@ class InDouble {
   Sums<double> sums_;
   Certificate<double> certificate_{}, best_certificate_{};
   double error_ = 0, best_error_ = 0, objective_ = 0, best_objective_ = 0, largest_ = 0, t_ = 0;
-  int64_t atoms_ = 0, dictionary_ = -1, members_ = 0;  // the last: weights that are not zero, of the point looked at last
+  int64_t atoms_ = 0, dictionary_ = -1;
+  int64_t members_ = 0;  // weights that are not zero, of the point looked at last
 };
 
 }  // namespace reidops::REIDOPS_ISA

@@ -1,4 +1,5 @@
-// orthogonal_set.h - an active set over the data themselves: Y_A = QR, for dictionaries whose Gram matrix has lost them.
+// orthogonal_set.h - an active set over the data themselves: Y_A = QR, for dictionaries whose Gram matrix has lost
+// them.
 //
 // G_AA = R'R has the square of R's condition.  With R the optimum of a set A with signs s is reached by corrections
 //
@@ -102,8 +103,8 @@ class OrthogonalSet {
   double* column(int64_t p) { return q_ + p * data_.d; }
   double* triangle(int64_t p) { return r_ + p * capacity_; }  // column p of R
 
-  // Atom j joins with its weight.  While it repeats others, weights move along (-u, 1), y_j = Y_A u, in the direction in
-  // which |w|_1 does not grow, until one of them is zero: so the objective does not grow either.
+  // Atom j joins with its weight.  While it repeats others, weights move along (-u, 1), y_j = Y_A u, in the direction
+  // in which |w|_1 does not grow, until one of them is zero: so the objective does not grow either.
   void take(int64_t j, double w) {
     const double own = w < 0 ? -1 : 1;
     while (!project(j)) {

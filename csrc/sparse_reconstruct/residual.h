@@ -25,10 +25,12 @@ struct Column {
 
 template <class T>
 Rounding<double> rounding(const Column<T>& column, const Sums<double>& sums) {
-  return rounding_of_gram_form<double>(column.energy, column.largest, std::sqrt(column.largest) * sums.l1, column.rounding);
+  const double reach = std::sqrt(column.largest) * sums.l1;
+  return rounding_of_gram_form<double>(column.energy, column.largest, reach, column.rounding);
 }
 
-// The certificate of a Gram form, its rounding reckoned with.  In double: sums in float32 would add roundings of their own.
+// The certificate of a Gram form, its rounding reckoned with.  In double: sums in float32 would add roundings of their
+// own.
 template <class T>
 Certificate<double> certify_gram_form(const Column<T>& column, const Sums<double>& sums) {
   return certify(expanded_error(double(column.energy), sums), sums, double(column.t), rounding(column, sums));

@@ -75,8 +75,8 @@ struct Rounding {
   T product = 0;  // w . r
 };
 
-// The gap is that of the worst case: every |r_j| larger, and w . r smaller, by what rounding may have done to them.  It is
-// never above 1, for u = 0 is feasible, too.
+// The gap is that of the worst case: every |r_j| larger, and w . r smaller, by what rounding may have done to them.  It
+// is never above 1, for u = 0 is feasible, too.
 template <class T>
 REIDOPS_HOST_DEVICE Certificate<T> certify(T error, const Sums<T>& s, T t, const Rounding<T>& rounding = {}) {
   const T a = feasible_scale(s.r_max + rounding.largest, t);
@@ -93,17 +93,17 @@ REIDOPS_HOST_DEVICE T unit_roundoff() {
   return sizeof(T) == 4 ? T(6e-8) : T(1.1e-16);
 }
 
-// Of r_j = c_j - sum_k w_k G_jk, where c and G are sums of `channels` products: relative to ||y_j|| (||x|| + reach), with
-// reach = sum_k |w_k| ||y_k||.  A bound for any order of the sums would be `channels` roundings, in float32 more than the
-// tolerance.  Independent roundings grow with the root of their number.  Over features of 64 to 65,536 channels, alike
-// and unlike, in float32, r_j was off by at most 0.75 of this number.
+// Of r_j = c_j - sum_k w_k G_jk, where c and G are sums of `channels` products: relative to ||y_j|| (||x|| + reach),
+// with reach = sum_k |w_k| ||y_k||.  A bound for any order of the sums would be `channels` roundings, in float32 more
+// than the tolerance.  Independent roundings grow with the root of their number.  Over features of 64 to 65,536
+// channels, alike and unlike, in float32, r_j was off by at most 0.75 of this number.
 template <class T>
 REIDOPS_HOST_DEVICE double relative_rounding(int64_t channels) {
   return (4 + std::sqrt(double(channels)) / 16) * double(unit_roundoff<T>());
 }
 
-// Where only |w|_1 is known, `reach` is at most that times the length of the longest atom.  In w . r roundings of several
-// atoms cancel; over the same features it was off by at most 0.2 of relative * reach (||x|| + reach).
+// Where only |w|_1 is known, `reach` is at most that times the length of the longest atom.  In w . r roundings of
+// several atoms cancel; over the same features it was off by at most 0.23 of relative * reach (||x|| + reach).
 template <class T>
 REIDOPS_HOST_DEVICE Rounding<T> rounding_of_gram_form(T energy, T largest_atom_energy, T reach, T relative) {
   const T rounding = relative * (std::sqrt(energy) + reach);

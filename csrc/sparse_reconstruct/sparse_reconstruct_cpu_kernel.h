@@ -14,8 +14,9 @@
 
 namespace reidops::REIDOPS_ISA {
 
-// Solves the columns of one dictionary after another, each by the solver that was asked for.  What that has not certified,
-// its own rounding reckoned with, goes on in double (in_double.h): tiny penalties, and one column in many thousands.
+// Solves the columns of one dictionary after another, each by the solver that was asked for.  What that has not
+// certified, its own rounding reckoned with, goes on in double (in_double.h): tiny penalties, and one column in many
+// thousands.
 template <class T>
 class Kernel {
   static constexpr int kLanes = Lanes<T>::kCount;
