@@ -211,6 +211,7 @@ class WideColumn {
 template <class Stored>
 __device__ __forceinline__ Stored largest_energy(const Stored* gram, int atoms, int64_t gram_stride) {
   Stored largest = 0;
+#pragma unroll 1
   for (int j = lane_index(); j < atoms; j += kWarp) {
     const Stored energy = gram[j * gram_stride + j];
     if (energy > largest) largest = energy;
