@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._common.derivatives import once_differentiable
 from .implicit import with_derivative
 
 
@@ -52,6 +53,7 @@ def errors(
         correlation: ``(R, G, M)``.
         energy: ``(R,)``.
     """
+    gram, correlation, energy = once_differentiable("dsr_distance", gram, correlation, energy)
     c = correlation.transpose(0, 1)
     with torch.no_grad():  # many columns a dictionary: the inverse, once, and products
         inverse = torch.cholesky_inverse(factor)
@@ -79,6 +81,7 @@ def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tenso
     zero exactly where Y'rho = beta w; it comes from the data, not from the factor.  No optimum is below zero, so that a
     relative gap is never more than 1.
     """
+    x, y = once_differentiable("sparse_reconstruct", x, y)
     wide = y.detach().double()
     factor = factorise(wide.mT @ wide, beta)
     w = weights(factor, wide.mT @ x.detach().double()).to(x.dtype)
