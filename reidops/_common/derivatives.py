@@ -17,6 +17,8 @@ from torch._functorch.autograd_function import enable_single_level_autograd_func
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 
+from .registration import reverse_mode_only
+
 _registrations = torch.library.Library("reidops", "FRAGMENT")  # they last as long as this object does
 
 _REFUSED = "derivatives are reverse-mode only, got an input with a forward-mode tangent"
@@ -69,3 +71,81 @@ def keep(ctx: Any, *tensors: Tensor | None) -> None:
     """Saves tensors for backward and for jvp."""
     ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
+
+
+def once_differentiable(op: str, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors, for a formula in torch that holds constant what it computes from them.
+
+    Its gradients by them are right; a tangent, or a gradient of a gradient, raises NotImplementedError.
+    """
+    reverse_mode_only(op, *tensors)
+    recorded = torch.is_grad_enabled() and any(value.requires_grad for value in tensors)
+    transformed = not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    if not recorded and not transformed:
+        return tensors
+    return tuple(torch.ops.reidops.once_differentiable(value, op) for value in tensors)
+
+
+def first_derivatives_only(op: str, grad: Tensor, source: Tensor) -> Tensor:
+    """``grad``, to be used in the backward of a formula that holds something constant which depends on ``source``.
+
+    A gradient of the result that would have to follow ``source`` raises NotImplementedError, instead of leaving that
+    part out.  One that follows ``grad`` alone is right.
+    """
+    if not (torch.is_grad_enabled() and source.requires_grad):
+        return grad
+    zero: Tensor = _Zero.apply(op, source)
+    return grad + zero
+
+
+class _Zero(torch.autograd.Function):
+    """A zero that depends on `source`, whose derivative is refused."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(op: str, source: Tensor) -> Tensor:
+        return source.new_zeros(())
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.op, _ = inputs
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> None:
+        raise NotImplementedError(f"{ctx.op}: the coefficients are held constant, so second derivatives are refused")
+
+    @staticmethod
+    def jvp(ctx: Any, *_: Any) -> None:
+        raise NotImplementedError(f"{ctx.op}: {_REFUSED}")
+
+
+_ONCE = "reidops::once_differentiable"
+torch.library.define(_ONCE, "(Tensor value, str op) -> Tensor")
+
+
+@torch.library.impl(_ONCE, "CompositeExplicitAutograd")
+def _once_differentiable(value: Tensor, op: str) -> Tensor:
+    return value.clone()
+
+
+@torch.library.register_fake(_ONCE)
+def _fake(value: Tensor, op: str) -> Tensor:
+    return torch.empty_like(value)
+
+
+@torch.library.register_vmap(_ONCE)
+def _vmap(info: Any, in_dims: tuple[int, None], value: Tensor, op: str) -> tuple[Tensor, int]:
+    return torch.ops.reidops.once_differentiable(value, op), in_dims[0]
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.op = inputs[1]
+    ctx.save_for_backward(output)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    return first_derivatives_only(ctx.op, grad, *ctx.saved_tensors), None
+
+
+register_derivatives(_ONCE, _setup_context, _backward)

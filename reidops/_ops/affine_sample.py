@@ -12,7 +12,7 @@ from .._common.arguments import check_alike, check_broadcast, check_choice, chec
 from .._common.derivatives import keep, register_derivatives
 from .._common.maps import batched, new_maps
 from .._common.precision import computing_dtype, result_dtype
-from .._common.registration import check_batch_dims, float32_under_autocast
+from .._common.registration import check_batch_dims, check_one_device, float32_under_autocast
 from .affine_slope import slope_along, slope_gradients
 
 __all__ = ["affine_sample", "boxes_to_theta"]
@@ -165,6 +165,7 @@ def boxes_to_theta(boxes: Tensor) -> Tensor:
 
 @torch.library.register_fake(_OP)
 def _fake(input: Tensor, theta: Tensor, h: int, w: int, mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+    check_one_device("affine_sample", input, theta)
     batch = torch.broadcast_shapes(input.shape[:-3], theta.shape[:-2])
     return new_maps(input, (*batch, input.shape[-3], h, w))
 
@@ -180,6 +181,7 @@ def _fake_backward(
     of_input: bool,
     of_theta: bool,
 ) -> tuple[Tensor, Tensor]:
+    check_one_device("affine_sample_backward", grad, input, theta)
     sums = torch.float64 if input.dtype == torch.float64 else torch.float32
     grad_input = new_maps(input, input.shape) if of_input else input.new_empty(0)
     return grad_input, input.new_empty((*grad.shape[:-3], 2, 3) if of_theta else (0,), dtype=sums)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import reference
+from .._common.derivatives import register_derivatives
 from .._common.precision import computing_dtype
 from .._common.registration import reverse_mode_only
 
@@ -146,8 +147,8 @@ def _vmap_of_gram(info: Any, in_dims: tuple[int | None, ...], maps: Tensor) -> t
     return gram.unflatten(0, (info.batch_size, -1)), 0
 
 
-torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
-torch.library.register_autograd(_GRAM, _backward_of_gram, setup_context=_setup_gram)
+register_derivatives(_OP, _setup_context, _backward)
+register_derivatives(_GRAM, _setup_gram, _backward_of_gram)
 torch.library.register_vmap(_OP, _vmap)
 torch.library.register_vmap(_GRAM, _vmap_of_gram)
 torch.library.register_kernel(_OP, "cuda", reference.channel_product)

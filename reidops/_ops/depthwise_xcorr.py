@@ -12,7 +12,7 @@ from .._common.arguments import check_alike, check_broadcast, check_tensor, desc
 from .._common.derivatives import keep, register_derivatives
 from .._common.maps import batched, new_maps
 from .._common.precision import computing_dtype, result_dtype
-from .._common.registration import check_batch_dims, float32_under_autocast
+from .._common.registration import check_batch_dims, check_one_device, float32_under_autocast
 
 __all__ = ["depthwise_xcorr"]
 
@@ -97,6 +97,7 @@ def resolve_padding(op: str, size: int, k: int, padding: object) -> tuple[int, i
 def _fake(
     search: Tensor, template: Tensor, top: int, left: int, h: int, w: int, turned: bool, batch: Sequence[int]
 ) -> Tensor:
+    check_one_device("depthwise_xcorr", search, template)
     return new_maps(search, (*batch, search.shape[-3], h, w))
 
 

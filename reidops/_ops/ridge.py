@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._common.derivatives import once_differentiable
 from .channel_product import channel_product
 from .implicit import with_derivative
 
@@ -59,6 +60,7 @@ def errors(
         correlation: ``(R, G, M)``.
         energy: ``(R,)``.
     """
+    gram, correlation, energy = once_differentiable("dsr_distance", gram, correlation, energy)
     c = correlation.transpose(0, 1)
     with torch.no_grad():
         w = _each_with_its_own(c, inverse)
@@ -91,6 +93,7 @@ def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tenso
     zero exactly where Y'rho = beta w; it comes from the data, not from the factor.  No optimum is below zero, so that a
     relative gap is never more than 1.
     """
+    x, y = once_differentiable("sparse_reconstruct", x, y)
     wide = y.detach().double()
     factor = factorise(wide.mT @ wide, beta)
     w = weights(factor, wide.mT @ x.detach().double()).to(x.dtype)

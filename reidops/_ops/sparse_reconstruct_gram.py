@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from .. import reference
-from .._common.registration import float32_under_autocast, is_transformed
+from .._common.derivatives import first_derivatives_only, register_derivatives
+from .._common.registration import check_one_device, float32_under_autocast, is_transformed
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
 IN_TORCH = ("fista",)  # for comparison
@@ -49,7 +50,7 @@ def sparse_reconstruct_gram(
     Returns:
         error ``(R, G)``, gap ``(R, G)``, and coefficients ``(R, G, M)``, or ``(0,)`` if they are not asked for.
         Backward needs the coefficients: they are kept if autograd is recording, otherwise backward solves again.
-        Callers refuse forward-mode tangents (`reverse_mode_only`).
+        A tangent of forward mode is refused.
     """
     wanted = return_coefficients or (
         torch.is_grad_enabled() and (gram.requires_grad or correlation.requires_grad or energy.requires_grad)
@@ -88,7 +89,14 @@ def _operator(solver: int) -> Any:
     return getattr(torch.ops.reidops, (_OP if solver < len(SOLVERS) else _FISTA).split("::")[1])
 
 
-@torch.library.custom_op(_FISTA, mutates_args=())
+torch.library.define(
+    _FISTA,
+    "(Tensor gram, Tensor correlation, Tensor energy, Tensor? columns, Tensor? atoms, float beta, float tolerance, "
+    "int max_iterations, int solver, bool return_coefficients) -> (Tensor, Tensor, Tensor)",
+)
+
+
+@torch.library.impl(_FISTA, "CompositeExplicitAutograd")
 def _fista(
     gram: Tensor,
     correlation: Tensor,
@@ -128,6 +136,9 @@ def _fake(
     return_coefficients: bool,
     index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    check_one_device(
+        "sparse_reconstruct_gram", gram, correlation, energy, *(one for one in (columns, atoms) if one is not None)
+    )
     error = correlation.new_empty(correlation.shape[:2])
     coefficients = correlation.new_empty(correlation.shape if return_coefficients else (0,))
     return error, torch.empty_like(error), coefficients
@@ -137,20 +148,23 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
     gram, correlation, energy, columns, atoms, *parameters, return_coefficients = inputs[:_INPUTS]
     if any(index is not None for index in inputs[_INPUTS:]):
         raise NotImplementedError(f"{_OP}: derivatives with an index; take the dictionaries out instead")
-    _, gap, coefficients = output
+    error, gap, coefficients = output
     ctx.mark_non_differentiable(gap, coefficients)
     ctx.parameters, ctx.stored = parameters, return_coefficients
-    ctx.save_for_backward(*([coefficients] if return_coefficients else [gram, correlation, energy, columns, atoms]))
+    given = [coefficients] if return_coefficients else [gram, correlation, energy, columns, atoms]
+    ctx.save_for_backward(error, *given)
 
 
 def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
     """Eq. 7 in Gram form: with w constant, error = e - 2 w'c + w'Gw, so de = 1, dc = -2w and dG = ww'."""
+    error, *given = ctx.saved_tensors
     if ctx.stored:
-        (w,) = ctx.saved_tensors
+        (w,) = given
     else:  # the gradient was not in sight, as within vmap
-        inputs = [value if value is None else value.detach() for value in ctx.saved_tensors]
+        inputs = [value if value is None else value.detach() for value in given]
         w = _operator(ctx.parameters[-1])(*inputs, *ctx.parameters, True)[2]
-    scaled = grad_error[..., None] * w
+    # A second derivative would have to follow w.
+    scaled = first_derivatives_only("sparse_reconstruct", grad_error, error)[..., None] * w
     grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) if ctx.needs_input_grad[0] else None
     return grad_gram, -2 * scaled, grad_error, *(None,) * (len(ctx.needs_input_grad) - 3)
 
@@ -190,6 +204,6 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, 
 
 
 for _name in (_OP, _FISTA):
-    torch.library.register_autograd(_name, _backward, setup_context=_setup_context)
+    register_derivatives(_name, _setup_context, _backward)
     torch.library.register_vmap(_name, _vmap)
     float32_under_autocast(_name)
