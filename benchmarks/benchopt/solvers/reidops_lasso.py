@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,26 +12,27 @@ from benchopt.stopping_criterion import SufficientProgressCriterion
 import reidops
 
 
-class Solver(BaseSolver):  # type: ignore[misc]
+class Solver(BaseSolver):
     """The lasso of one column, certified by its relative duality gap.
 
-    benchopt's objective ``1/2 ||y - Xb||^2 + lmbd |b|_1`` is half of ``||y - Xb||^2 + beta |b|_1`` with ``beta = 2 lmbd``.
+    benchopt's objective ``1/2 ||y - Xb||^2 + lmbd |b|_1`` is half of ``||y - Xb||^2 + beta |b|_1`` with
+    ``beta = 2 lmbd``.
     """
 
     name = "reidops"
     # A call is often better than it was asked to be, and the next ones then bring nothing: so it takes patience.
     stopping_criterion = SufficientProgressCriterion(patience=20, strategy="tolerance")
-    requirements = ["pip::reidops"]
-    parameters = {"solver": ["active_set", "feature_sign", "coordinate_descent"]}  # noqa: RUF012, benchopt's own way
+    requirements: ClassVar = ["pip::reidops"]
+    parameters: ClassVar = {"solver": ["active_set", "feature_sign", "coordinate_descent"]}
 
-    def skip(self, X: Any, y: Any, lmbd: float, fit_intercept: bool) -> tuple[bool, str | None]:  # noqa: N803
+    def skip(self, X: Any, y: Any, lmbd: float, fit_intercept: bool) -> tuple[bool, str | None]:
         if fit_intercept:
             return True, "reidops fits no intercept"
         if not isinstance(X, np.ndarray):
             return True, "reidops takes dense data"
         return False, None
 
-    def set_objective(self, X: Any, y: Any, lmbd: float, fit_intercept: bool) -> None:  # noqa: N803
+    def set_objective(self, X: Any, y: Any, lmbd: float, fit_intercept: bool) -> None:
         self.atoms, self.column = torch.from_numpy(np.ascontiguousarray(X)), torch.from_numpy(y)[:, None]
         self.beta = 2 * float(lmbd)
         self.run(1e-1)  # the first call of a process loads the library
