@@ -14,8 +14,9 @@ from ._ops.affine_sample import affine_sample, boxes_to_theta
 from ._ops.depthwise_xcorr import depthwise_xcorr
 from ._ops.projected_xcorr import projected_xcorr
 from ._ops.sparse_reconstruct import SparseReconstruction, sparse_reconstruct
-from ._common import flops as _flops  # last: the operators are there
 from ._version import __version__
+
+from ._common import flops as _flops  # isort: skip  # last: the operators are there
 
 __all__ = [
     "CertifiedDistance",

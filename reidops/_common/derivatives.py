@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._functorch.autograd_function import enable_single_level_autograd_function
+from torch._functorch.autograd_function import enable_single_level_autograd_function  # type: ignore[attr-defined]
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 
@@ -52,7 +52,8 @@ def register_derivatives(
             return jvp(ctx, kept, *tangents)
 
     parts = {"forward": forward, "setup_context": setup_context, "backward": backward, "jvp": forward_mode}
-    level = type(name, (_SingleLevelFunction,), {key: staticmethod(part) for key, part in parts.items()})
+    static: dict[str, Any] = {key: staticmethod(part) for key, part in parts.items()}  # type: ignore[arg-type]
+    level: Any = type(name, (_SingleLevelFunction,), static)
 
     def kernel(*args: Any) -> Any:
         if torch._C._are_functorch_transforms_active():

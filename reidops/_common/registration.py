@@ -32,7 +32,7 @@ def check_one_device(op: str, *tensors: Tensor) -> None:
 
 def is_transformed(tensor: Tensor) -> bool:
     """Whether a transform of ``torch.func`` has wrapped the tensor."""
-    return not torch.compiler.is_compiling() and functorch.is_functorch_wrapped_tensor(tensor)
+    return not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def check_batch_dims(op: str, names: str, batch: list[int], most: int = MOST_BATCH_DIMS) -> None:
