@@ -12,6 +12,7 @@ what is here, as often as is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ from .._common.precision import computing_dtype
 
 
 class Move(NamedTuple):
-    """How samples ``(*B, 1, h, w)`` move with a tangent of theta.  Corner k = 2 dy + dx is at (low y + dy, low x + dx)."""
+    """How samples ``(*B, 1, h, w)`` move with a tangent of theta.  Corner 2 dy + dx is at (low y + dy, low x + dx)."""
 
     places: list[Tensor]  #: of the four pixels along the image's rows, 0 where there is none
     there: list[Tensor]  #: whether there is one
@@ -33,7 +34,7 @@ class Move(NamedTuple):
 
     @staticmethod
     def of(
-        theta: Tensor, tangent: Tensor, size: tuple[int, int], image: tuple[int, int], padding: int, align_corners: bool
+        theta: Tensor, tangent: Tensor, size: Sequence[int], image: Sequence[int], padding: int, align_corners: bool
     ) -> Move:
         y_i, x_j = _base(size[0], align_corners, theta)[:, None], _base(size[1], align_corners, theta)
         (x, dx), (y, dy) = (
@@ -69,7 +70,7 @@ class Move(NamedTuple):
 
 
 def slope_along(
-    input: Tensor, theta: Tensor, tangent: Tensor, size: tuple[int, int], padding: int, align_corners: bool
+    input: Tensor, theta: Tensor, tangent: Tensor, size: Sequence[int], padding: int, align_corners: bool
 ) -> Tensor:
     """``(*B, C, h, w)``: how bilinear samples move along ``tangent (*B, 2, 3)``, in the dtype of ``input``."""
     dtype = computing_dtype(input.dtype)
