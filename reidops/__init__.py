@@ -16,7 +16,8 @@ from ._ops.projected_xcorr import projected_xcorr
 from ._ops.sparse_reconstruct import SparseReconstruction, sparse_reconstruct
 from ._version import __version__
 
-from ._common import flops as _flops  # isort: skip  # last: the operators are there
+# isort: split
+from ._common import flops as _flops  # noqa: F401  last, because it names the operators
 
 __all__ = [
     "CertifiedDistance",

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._functorch.autograd_function import enable_single_level_autograd_function  # type: ignore[attr-defined]
+from torch._functorch import autograd_function
 from torch.autograd import forward_ad
 from torch.autograd.function import _SingleLevelFunction
 
@@ -51,13 +51,17 @@ def register_derivatives(
         with forward_ad._set_fwd_grad_enabled(True):
             return jvp(ctx, kept, *tangents)
 
-    parts = {"forward": forward, "setup_context": setup_context, "backward": backward, "jvp": forward_mode}
-    static: dict[str, Any] = {key: staticmethod(part) for key, part in parts.items()}  # type: ignore[arg-type]
-    level: Any = type(name, (_SingleLevelFunction,), static)
+    parts: dict[str, Callable[..., Any]] = {
+        "forward": forward,
+        "setup_context": setup_context,
+        "backward": backward,
+        "jvp": forward_mode,
+    }
+    level: Any = type(name, (_SingleLevelFunction,), {key: staticmethod(part) for key, part in parts.items()})
 
     def kernel(*args: Any) -> Any:
         if torch._C._are_functorch_transforms_active():
-            with enable_single_level_autograd_function():
+            with autograd_function.enable_single_level_autograd_function():  # type: ignore[attr-defined]
                 return level.apply(*args)
         recorded = torch.is_grad_enabled() and torch._C._any_requires_grad(*args)
         if recorded or forward_ad._current_level >= 0:
@@ -84,7 +88,8 @@ def once_differentiable(op: str, *tensors: Tensor) -> tuple[Tensor, ...]:
     transformed = not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
     if not recorded and not transformed:
         return tensors
-    return tuple(torch.ops.reidops.once_differentiable(value, op) for value in tensors)
+    every = torch.stack([value.sum() for value in tensors]).sum()  # no value: a link to what any of them depends on
+    return tuple(torch.ops.reidops.once_differentiable(value, every, op) for value in tensors)
 
 
 def first_derivatives_only(op: str, grad: Tensor, source: Tensor) -> Tensor:
@@ -122,31 +127,31 @@ class _Zero(torch.autograd.Function):
 
 
 _ONCE = "reidops::once_differentiable"
-torch.library.define(_ONCE, "(Tensor value, str op) -> Tensor")
+torch.library.define(_ONCE, "(Tensor value, Tensor every, str op) -> Tensor")
 
 
 @torch.library.impl(_ONCE, "CompositeExplicitAutograd")
-def _once_differentiable(value: Tensor, op: str) -> Tensor:
+def _once_differentiable(value: Tensor, every: Tensor, op: str) -> Tensor:
     return value.clone()
 
 
 @torch.library.register_fake(_ONCE)
-def _fake(value: Tensor, op: str) -> Tensor:
+def _fake(value: Tensor, every: Tensor, op: str) -> Tensor:
     return torch.empty_like(value)
 
 
 @torch.library.register_vmap(_ONCE)
-def _vmap(info: Any, in_dims: tuple[int, None], value: Tensor, op: str) -> tuple[Tensor, int]:
-    return torch.ops.reidops.once_differentiable(value, op), in_dims[0]
+def _vmap(info: Any, in_dims: tuple[int | None, ...], value: Tensor, every: Tensor, op: str) -> tuple[Any, int | None]:
+    return torch.ops.reidops.once_differentiable(value, every, op), in_dims[0]
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.op = inputs[1]
-    ctx.save_for_backward(output)
+    _, every, ctx.op = inputs
+    ctx.save_for_backward(every)
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-    return first_derivatives_only(ctx.op, grad, *ctx.saved_tensors), None
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    return first_derivatives_only(ctx.op, grad, *ctx.saved_tensors), None, None
 
 
 register_derivatives(_ONCE, _setup_context, _backward)

@@ -73,12 +73,11 @@ def affine_sample(
         channels give an empty result.
 
         Gradients go to input and to theta; with ``mode="nearest"`` that of theta is zero. They are the same bits in
-        every run. They have no gradients themselves, and forward-mode derivatives are refused.
+        every run. Forward mode and second derivatives work too; those run in plain torch where theta moves.
 
     Raises:
         TypeError: an argument is not a floating-point tensor or the number it should be, or the two dtypes differ.
         ValueError: a shape, a device or a name does not fit, or there are more than 8 batch dimensions.
-        NotImplementedError: an input carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops

@@ -22,7 +22,7 @@ from .._common.precision import computing_dtype
 
 
 class Move(NamedTuple):
-    """How samples (*B, 1, h, w) move with a tangent of theta; corner k = 2 dy + dx is at (low_y + dy, low_x + dx)."""
+    """How samples ``(*B, 1, h, w)`` move with a tangent of theta.  Corner 2 dy + dx is at (low y + dy, low x + dx)."""
 
     places: list[Tensor]  #: of the four pixels along the image's rows, 0 where there is none
     there: list[Tensor]  #: whether there is one
@@ -70,7 +70,7 @@ class Move(NamedTuple):
 
 
 def slope_along(
-    input: Tensor, theta: Tensor, tangent: Tensor, size: tuple[int, int], padding: int, align_corners: bool
+    input: Tensor, theta: Tensor, tangent: Tensor, size: Sequence[int], padding: int, align_corners: bool
 ) -> Tensor:
     """``(*B, C, h, w)``: how bilinear samples move along ``tangent (*B, 2, 3)``, in the dtype of ``input``."""
     dtype = computing_dtype(input.dtype)

@@ -38,12 +38,11 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
         ``(*B, C, h, w)`` in the dtype of search. float16 and bfloat16 are summed in float32.
 
         Both inputs are differentiable to any order, because the gradients are correlations themselves. They are the
-        same bits in every run. Forward-mode derivatives are refused.
+        same bits in every run. Forward mode works too.
 
     Raises:
         TypeError: an argument is not a floating-point tensor, or the two dtypes differ.
         ValueError: a shape or a device does not fit, the template is larger than the padded map, or padding is unknown.
-        NotImplementedError: an input carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops

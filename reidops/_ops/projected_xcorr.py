@@ -42,13 +42,12 @@ def projected_xcorr(
     Returns:
         ``(*B, O, h, w)``, or ``(*B, O, ceil(h / 2), ceil(w / 2))`` with pooling, in the dtype of search.
 
-        All three inputs are differentiable to any order; backward makes the score maps again. Forward-mode derivatives
-        are refused.
+        All three inputs are differentiable to any order; backward makes the score maps again. Forward mode works too,
+        with the score maps in memory.
 
     Raises:
         TypeError: an argument is not a floating-point tensor, or the dtypes differ.
         ValueError: a shape or a device does not fit, the template is larger than the padded map, or padding is unknown.
-        NotImplementedError: an input carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops

@@ -24,6 +24,11 @@ class Op:
     empty: tuple[tuple[tuple[int, ...], ...], ...]  #: shapes of empty inputs
     operator: str | None  #: the operator that its graph must hold, in torch.ops.reidops; None: torch's own suffice
 
+    @property
+    def forward_mode(self) -> bool:
+        """Whether it has forward-mode and second derivatives; what holds coefficients constant refuses both."""
+        return self.name.split("-")[0] not in ("sparse_reconstruct", "dsr_distance")
+
 
 @dataclass(frozen=True)
 class Operator:
