@@ -5,9 +5,9 @@ The names in ``__all__`` are all that is public. ``reidops.reference`` has the s
 
 from . import _library as _library  # first: it loads the compiled operators that the others wrap
 from . import reference
-from ._common import flops as _flops  # noqa: F401  last: the operators are there
 from ._config import show_config
 from ._dsr.distance import CertifiedDistance, dsr_distance
+from ._ops import flops as _flops  # noqa: F401  torch counts by it
 from ._ops.affine_sample import affine_sample, boxes_to_theta
 from ._ops.depthwise_xcorr import depthwise_xcorr
 from ._ops.projected_xcorr import projected_xcorr

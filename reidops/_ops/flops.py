@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import register_flop_formula
 
+from . import implicit, sparse_reconstruct_gram  # noqa: F401  which define operators
+
 Shape = tuple[int, ...]
 _ops = torch.ops.reidops
 
@@ -49,7 +51,7 @@ def projected_xcorr(
 
 
 @register_flop_formula([_ops.sparse_reconstruct_gram, _ops.sparse_reconstruct_fista])
-def sparse_reconstruct_gram(gram: Shape, correlation: Shape, *options: Any, **_: Any) -> int:
+def gram_form(gram: Shape, correlation: Shape, *options: Any, **_: Any) -> int:
     """A lower bound, for the steps depend on the data: w'c of each column, as its error needs at least."""
     return 2 * prod(correlation)
 
