@@ -10,14 +10,12 @@ from ._dsr.dictionaries import Dictionaries, concatenate
 from ._dsr.distance import CertifiedDistance, dsr_distance
 from ._dsr.preparation import prepare_gallery
 from ._dsr.topk import TopDistances, dsr_topk
+from ._ops import flops as _flops  # noqa: F401  torch counts by it
 from ._ops.affine_sample import affine_sample, boxes_to_theta
 from ._ops.depthwise_xcorr import depthwise_xcorr
 from ._ops.projected_xcorr import projected_xcorr
 from ._ops.sparse_reconstruct import SparseReconstruction, sparse_reconstruct
 from ._version import __version__
-
-# isort: split
-from ._common import flops as _flops  # noqa: F401  last, because it names the operators
 
 __all__ = [
     "CertifiedDistance",

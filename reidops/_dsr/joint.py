@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._common.derivatives import once_differentiable
 from . import rounding
 from .arguments import MapSet
 from .gallery import GalleryOfMaps, atoms
@@ -58,10 +59,11 @@ def _errors(probes: Probes, chunk: Chunk, sizes: list[int], problem: Problem) ->
     if problem.rounds and problem.solving.return_gap:
         largest = gram.detach().diagonal().amax()[None, None]
         gap = rounding.widen(gap, whole.detach(), probes.energy, largest, problem)
+    gram, correlation, energy = once_differentiable("dsr_distance", gram, correlation, probes.energy)
     errors, start = [], 0
     for size in sizes:
         own = slice(start, start + size)
         weights, start = w[:, 0, own].detach(), start + size
         rebuilt = weights @ gram[own, own] - 2 * correlation[:, 0, own]
-        errors.append(probes.energy + (weights * rebuilt).sum(1))
+        errors.append(energy + (weights * rebuilt).sum(1))
     return torch.stack(errors, dim=1).clamp(min=0), gap.expand(-1, len(sizes))

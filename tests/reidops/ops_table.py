@@ -27,7 +27,7 @@ class Op:
     @property
     def forward_mode(self) -> bool:
         """Whether it has forward-mode and second derivatives; what holds coefficients constant refuses both."""
-        return self.name.split("-")[0] not in ("sparse_reconstruct", "dsr_distance")
+        return self.name.split("-")[0] not in ("sparse_reconstruct", "dsr_distance", "dsr_topk")
 
 
 @dataclass(frozen=True)

@@ -264,13 +264,6 @@ def test_more_than_2_to_31_samples() -> None:
     assert bool(output[-1].any())
 
 
-def test_derivatives_of_derivatives_are_refused() -> None:
-    input, theta = maps(3, 6, 5).requires_grad_(), thetas("zoomed").requires_grad_()
-    (first,) = torch.autograd.grad(affine_sample(input, theta, (4, 3)).sum(), input, create_graph=True)
-    with pytest.raises(NotImplementedError, match="gradients have no gradients"):
-        first.sum().backward()
-
-
 # --- boxes ----------------------------------------------------------------------------------------------------------
 
 

@@ -189,8 +189,6 @@ def test_second_derivatives_are_right_or_refused(op: Op, inputs: tuple[Tensor, .
         return sum((grad * one).sum() for grad, one in zip(grads, along, strict=True))  # type: ignore[return-value]
 
     leaves = tuple(value.clone().requires_grad_() for value in given)
-    if op.name == "dsr_distance-joint":
-        pytest.xfail("its formula in torch holds w constant and does not say so yet")
     if not op.forward_mode:
         with pytest.raises(NotImplementedError, match="second derivatives are refused"):
             slope(*leaves).backward()

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import register_flop_formula
 
+from . import channel_product as _channel_product  # noqa: F401  which define operators
+from . import implicit, sparse_reconstruct_gram  # noqa: F401
+
 Shape = tuple[int, ...]
 _ops = torch.ops.reidops
 
@@ -49,7 +52,7 @@ def projected_xcorr(
 
 
 @register_flop_formula([_ops.sparse_reconstruct_gram, _ops.sparse_reconstruct_fista])
-def sparse_reconstruct_gram(gram: Shape, correlation: Shape, *options: Any, **_: Any) -> int:
+def gram_form(gram: Shape, correlation: Shape, *options: Any, **_: Any) -> int:
     """A lower bound, for the steps depend on the data: w'c of each column, as its error needs at least."""
     return 2 * prod(correlation)
 
@@ -58,3 +61,15 @@ def sparse_reconstruct_gram(gram: Shape, correlation: Shape, *options: Any, **_:
 def lasso_adjoint(gram: Shape, coefficients: Shape, *options: Any, **_: Any) -> int:
     """A lower bound: a system of one active atom a column."""
     return 2 * prod(coefficients[:-1])
+
+
+@register_flop_formula(_ops.channel_product)
+def channel_product(left: Shape, right: Shape, *options: Any, out_shape: Shape, **_: Any) -> int:
+    """The product over the channels of each pair of locations."""
+    return 2 * left[1] * prod(out_shape)
+
+
+@register_flop_formula(_ops.channel_gram)
+def channel_gram(maps: Shape, *options: Any, **_: Any) -> int:
+    """The product over the channels of each two locations of a map, one of the two halves."""
+    return maps[0] * maps[1] * maps[2] * (maps[2] + 1)
