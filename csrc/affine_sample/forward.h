@@ -61,7 +61,8 @@ class Forward : Sampler<S, kLanes> {
     const bool whole = bytes <= kRegionBytes;
     if (p_.column_stride == 1 && !p_.channels_last && affine_sample::reached_directly(p_)) {
       const bool picked = kPicksFromWindows && positions_.separable() && positions_.step() < 1.9;
-      const double vectors = double(vectors_), channels = double(p_.C - channel_ < vectors_ * kLanes ? p_.C - channel_ : vectors_ * kLanes);
+      const int64_t most = vectors_ * kLanes, left = p_.C - channel_;
+      const double vectors = double(vectors_), channels = double(left < most ? left : most);
       const double planes = outputs * channels * (picked ? kPicked : kGathered);
       const double laid_out = double(region.pixels()) * (whole ? 1 : samples);
       if (planes < vectors * (laid_out * kPixelLaidOut + outputs * kSampled)) return Way::kPlanes;

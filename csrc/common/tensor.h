@@ -57,8 +57,9 @@ inline std::string shape_string(torch::headeronly::IntHeaderOnlyArrayRef sizes) 
   return out.str();
 }
 
-// Shares `tasks` out among torch's threads, `grain` of them at least to each.  A thread that gets no memory to lay its operands out is an error that
-// names the operator; as an exception it would come out of torch's C interface without a word.
+// Shares `tasks` out among torch's threads, `grain` of them at least to each.  A thread that gets no memory to lay its
+// operands out is an error that names the operator; as an exception it would come out of torch's C interface without a
+// word.
 template <class Body>
 void share_out(const char* op, int64_t tasks, Body&& body, int64_t grain = 1) {
   std::atomic<bool> out_of_memory{false};
