@@ -30,6 +30,16 @@ def check_one_device(op: str, *tensors: Tensor) -> None:
         raise ValueError(f"{op}: expected all tensors on one device, got {', '.join(sorted(map(str, devices)))}")
 
 
+def refuse_tracing(op: str) -> None:
+    """For an operator that is given sizes: ``torch.jit.trace`` would keep them as numbers, and be wrong at others.
+
+    Raises:
+        NotImplementedError: a trace is being made.
+    """
+    if torch.jit.is_tracing():  # type: ignore[attr-defined]
+        raise NotImplementedError(f"{op}: torch.jit.trace would keep the traced maps' sizes; use torch.export instead")
+
+
 def is_transformed(tensor: Tensor) -> bool:
     """Whether a transform of ``torch.func`` has wrapped the tensor."""
     return not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(tensor)

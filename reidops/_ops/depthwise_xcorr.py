@@ -12,7 +12,7 @@ from .._common.arguments import check_alike, check_broadcast, check_tensor, desc
 from .._common.derivatives import keep, register_derivatives
 from .._common.maps import batched, new_maps
 from .._common.precision import computing_dtype, result_dtype
-from .._common.registration import check_batch_dims, check_one_device, float32_under_autocast
+from .._common.registration import check_batch_dims, check_one_device, float32_under_autocast, refuse_tracing
 
 __all__ = ["depthwise_xcorr"]
 
@@ -60,6 +60,7 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
     for name, value in (("search", search), ("template", template)):
         if min(value.shape[-2:]) < 1:
             raise ValueError(f"{op}: {name} must have maps of at least one pixel, got {describe(value)}")
+    refuse_tracing(op)
     batch = check_broadcast(op, "template", template, template.shape[:-3], "search", search.shape[:-3])
     check_batch_dims(op, "search and template", batch)
     (top, h), (left, w) = (

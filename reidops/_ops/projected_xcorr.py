@@ -13,7 +13,13 @@ from .._common.arguments import check_alike, check_broadcast, check_tensor, desc
 from .._common.derivatives import keep, register_derivatives
 from .._common.maps import batched
 from .._common.precision import computing_dtype, result_dtype
-from .._common.registration import MOST_BATCH_DIMS, check_batch_dims, check_one_device, float32_under_autocast
+from .._common.registration import (
+    MOST_BATCH_DIMS,
+    check_batch_dims,
+    check_one_device,
+    float32_under_autocast,
+    refuse_tracing,
+)
 from .depthwise_xcorr import resolve_padding
 
 __all__ = ["projected_xcorr"]
@@ -73,6 +79,7 @@ def projected_xcorr(
         raise ValueError(
             f"{op}: weight must have shape (O, {', '.join(map(str, template.shape[-4:-2]))}), got {describe(weight)}"
         )
+    refuse_tracing(op)
     batch = check_broadcast(op, "template", template, template.shape[:-4], "search", search.shape[:-3])
     check_batch_dims(op, "search and template", batch, MOST_BATCH_DIMS - 1)  # T is one more
     (top, h), (left, w) = (
