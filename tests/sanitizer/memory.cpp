@@ -121,7 +121,8 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   p.grad_output = grad.get(), p.grad_input = grad_input.get();
   p.grad_theta = grad_theta.get(), p.grad_parts = parts.get();
   if (strips.count > 0) {
-    tested::affine_sample_kernels::spread(p, 0, blocks * strips.count);
+    // The last strip first: what an earlier one adds to a later one's rows is then not cleared again.
+    for (int64_t task = blocks * strips.count; task-- > 0;) tested::affine_sample_kernels::spread(p, task, task + 1);
     if (s.mode == as::Mode::kBilinear) tested::affine_sample_kernels::slopes(p, 0, maps * blocks * strips.bands);
   } else {
     tested::affine_sample_kernels::backward(p, 0, as::backward_tasks(p));

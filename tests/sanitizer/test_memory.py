@@ -112,7 +112,11 @@ WINDOW = (
     "const Int start = least < Int(p_.W) - kWidth ? least : Int(p_.W) - kWidth;",
     "const Int start = least;",
 )
-FOURS = ("affine_sample/forward.h", "(p_.W - 2) * p_.column_stride + p_.C - 4;", "(p_.W - 2) * p_.column_stride + p_.C;")
+FOURS = (
+    "affine_sample/forward.h",
+    "(p_.W - 2) * p_.column_stride + p_.C - 4;",
+    "(p_.W - 2) * p_.column_stride + p_.C;",
+)
 WHOLE_STRIPS = (
     "affine_sample/strips.h",
     "const Numbering numbering{{first, 0, last - first, p_.W}",
@@ -121,7 +125,7 @@ WHOLE_STRIPS = (
 SHORT_RESIDUAL = ("sparse_reconstruct/residual.h", "memory_.reserve(atoms)", "memory_.reserve(atoms / 2)")
 PLANTED = {  # the bug, and what is said of it
     "pixels of the image, not of the region": ([OF_THE_PICTURE, NO_SLACK], "AddressSanitizer"),
-    "a region without slack": ([NO_SLACK], "a value outside the image's"),
+    "a region without slack": ([NO_SLACK], "a sum of gradients"),  # forward lays no such region out
     "a window that begins anywhere": ([WINDOW], "AddressSanitizer"),
     "four numbers of the last pixel of three": ([FOURS], "AddressSanitizer"),
     "strips that overlap": ([WHOLE_STRIPS], "gradient"),
