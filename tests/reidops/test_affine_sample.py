@@ -240,8 +240,8 @@ def test_every_way_to_a_picture_gives_the_same_bits(kind: str, shape: tuple[int,
     pixels_apart = torch.stack([input, input], dim=-1)[..., 0]
     for one in theta:
         expected = affine_sample(input, one, size)
-        for given in (channels_last(input), pixels_apart):
-            assert torch.equal(affine_sample(given, one, size), expected)
+        for other in (channels_last(input), pixels_apart):
+            assert torch.equal(affine_sample(other, one, size), expected)
         assert torch.equal(affine_sample(input, one.expand(9, 2, 3), size)[4], expected)
 
 
