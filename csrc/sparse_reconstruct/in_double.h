@@ -48,8 +48,12 @@ class InDouble {
     settings_ = settings;
     t_ = double(column.t);
     if (dictionary != dictionary_) describe(dictionary, gram_is_finite);
-    for (int64_t j = 0; j < data_.M; ++j) best_[j] = weight_[j];
     look();
+    if (!(objective_ <= double(column.energy))) {  // worse than no weights at all, P(0) = ||x||^2, or not a number
+      for (int64_t j = 0; j < data_.M; ++j) weight_[j] = 0;
+      look();
+    }
+    for (int64_t j = 0; j < data_.M; ++j) best_[j] = weight_[j];
     remember();
     if (gram_is_finite) refine();
     if (data_.column) follow_data();
