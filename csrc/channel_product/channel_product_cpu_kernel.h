@@ -21,6 +21,9 @@ class Multiplier {
   static constexpr int64_t kTile = kTileRows * kPanel;                // values of a tile
   static constexpr int64_t kTiles = 128;                              // whose sums are held at once
   static constexpr int64_t kPartners = 8;  // of a left map for which it is worth while to lay it out
+  // Strips that a panel serves for which it is worth while to lay it out: rows of a map lie a power of two apart, so that
+  // few of a panel's fit into the nearest cache.
+  static constexpr int64_t kServed = 24;
   static constexpr bool kAsStored = sizeof(S) == sizeof(T);
 
  public:
@@ -71,6 +74,7 @@ class Multiplier {
   // Some strips at a time, so that what all channels so far have come to stays in the second cache.
   void multiply_columns(const Columns& columns, int64_t from, int64_t to) {
     const int64_t panels = (columns.count + kPanel - 1) / kPanel, at_once = kTiles / panels;
+    serves_many_ = to - from >= kServed;
     for (int64_t some = from; some < to; some += at_once)
       for (int64_t c = 0; c == 0 || c < p_.C; c += kBlock) {
         const int64_t end = std::min(some + at_once, to);
@@ -78,21 +82,26 @@ class Multiplier {
         Block block{c, std::min(kBlock, p_.C - c), right_of(columns, c), nullptr, 0};
         if (!last || end < to) block.next_right = right_of(columns, last ? 0 : c + kBlock);
         lay_out_columns(columns, block);
-        for (int64_t i = some; i < end; ++i) {
-          const bool stays = i + 1 < end;
-          const Rows after = rows_of(columns, stays ? i + 1 : some);
-          const T* const next_left = left_of(after, stays || last ? c : c + kBlock) + after.strip.rows - 1;
-          multiply_strip(columns, block, rows_of(columns, i), next_left, sums_ + (i - some) * panels * kTile);
-        }
+        // One panel for all strips, where it is laid out and stays in the nearest cache; else all panels for one strip.
+        const int64_t width = serves_many_ ? kPanel : columns.count;
+        for (int64_t m = 0; m < columns.count; m += width)
+          for (int64_t i = some; i < end; ++i) {
+            const bool stays = i + 1 < end;
+            const Rows after = rows_of(columns, stays ? i + 1 : some);
+            const T* const next_left = left_of(after, stays || last ? c : c + kBlock) + after.strip.rows - 1;
+            T* const sums = sums_ + (i - some) * panels * kTile;
+            multiply_strip(columns, block, rows_of(columns, i), next_left, sums, m, std::min(m + width, columns.count));
+          }
       }
   }
 
-  void multiply_strip(const Columns& columns, Block& block, const Rows& rows, const T* next_left, T* sums) const {
+  // Columns [begin, end).
+  void multiply_strip(const Columns& columns, Block& block, const Rows& rows, const T* next_left, T* sums,
+                      int64_t begin, int64_t end) const {
     T* const out = tasks_.out(rows.pair, rows.strip, columns.begin);
     const bool first = block.channel == 0, last = block.channel + block.channels == p_.C;
     Operands<T> given{left_of(rows, block.channel), nullptr, next_left, nullptr, left_step(rows), 0, block.channels};
-    for (int64_t m = std::max<int64_t>(0, tasks_.left_out(rows.strip, kPanel) - columns.begin); m < columns.count;
-         m += kPanel) {
+    for (int64_t m = std::max(begin, tasks_.left_out(rows.strip, kPanel) - columns.begin); m < end; m += kPanel) {
       const int64_t count = std::min(kPanel, columns.count - m);
       set_columns(block, m, count, given);
       T* const tile = sums + m / kPanel * kTile;
@@ -107,7 +116,9 @@ class Multiplier {
     return p_.right.data + columns.map * p_.right.map + channel * p_.right.channel +
            columns.begin * p_.right.location;
   }
-  bool in_place(int64_t count) const { return kAsStored && p_.right.location == 1 && count == kPanel; }
+  bool in_place(int64_t count) const {
+    return kAsStored && p_.right.location == 1 && count == kPanel && !serves_many_;
+  }
 
   // The panels that cannot be read in place.
   void lay_out_columns(const Columns& columns, const Block& block) const {
@@ -148,6 +159,7 @@ class Multiplier {
   const Tasks<S> tasks_;
   Buffer<T> panel_memory_, sum_memory_;
   T *panels_ = nullptr, *sums_ = nullptr;
+  bool serves_many_ = false;
 };
 
 namespace channel_product_kernels {
