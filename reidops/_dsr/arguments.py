@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from numbers import Integral
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_choice, check_tensor, describe
@@ -59,6 +61,14 @@ class MapSet(NamedTuple):
         """C of every map; the side is not empty."""
         assert self.sample is not None
         return self.sample.shape[-3]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that holds every map, for under autocast they may differ; the side is not empty."""
+        assert self.sample is not None
+        if isinstance(self.maps, Tensor):
+            return self.maps.dtype
+        return functools.reduce(torch.promote_types, (one.dtype for one in self.maps), self.sample.dtype)
 
     @property
     def device(self) -> str:

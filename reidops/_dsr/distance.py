@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, overload
 import torch
 from torch import Tensor
 
+from .._common.arguments import describe
 from .._common.precision import result_dtype, without_autocast
 from .._ops.sparse_reconstruct_gram import MAX_ITERATIONS, TOLERANCE
 from . import joint, shortlist, table
@@ -160,9 +161,10 @@ def dsr_distance(
     sides = parse_sides(OP, probe, gallery, Options(scales, method, beta, groups, probe_weight))
     if candidates is not None:
         shortlist.check_candidates(OP, candidates, sides.probes.length, sides.dictionaries)
-    if sides.purpose.method == "joint" and (gradient == "implicit" or candidates is not None):
-        wrong = "gradient must be 'constant'" if candidates is None else "candidates must be left out"
-        raise ValueError(f"{OP}: {wrong} for method 'joint', got {gradient!r}")
+    if sides.purpose.method == "joint" and candidates is not None:
+        raise ValueError(f"{OP}: candidates must be left out for method 'joint', got {describe(candidates)}")
+    if sides.purpose.method == "joint" and gradient == "implicit":
+        raise ValueError(f"{OP}: gradient must be 'constant' for method 'joint', got 'implicit'")
     problem = parse_problem(OP, sides, solving, memory_budget, progress)
     if problem is None:
         empty = _empty(sides, None if candidates is None else candidates.shape[1])

@@ -53,7 +53,9 @@ class GalleryOfMaps:
         self._images = images
         self._members = groups
         self.channels = images.channels
-        if groups is None and isinstance(images.maps, Tensor):  # one layout, known without looking at each
+        #: each map is a dictionary: one layout, known without looking at each, and no copy
+        self._tensor = images.maps if groups is None and isinstance(images.maps, Tensor) else None
+        if self._tensor is not None:
             self.layouts: list[Layout] = [tuple(images.sizes)]
             return
         members = [[i] for i in range(images.length)] if groups is None else groups
@@ -66,24 +68,22 @@ class GalleryOfMaps:
 
     @property
     def numbers(self) -> list[Sequence[int]]:
-        if self._members is None and isinstance(self._images.maps, Tensor):
-            return [range(self._images.length)]
-        return self._numbers
+        return self._numbers if self._tensor is None else [range(self._images.length)]
 
     @property
     def length(self) -> int:
         return self._images.length if self._members is None else len(self._members)
 
     def whole(self) -> Stack | None:
-        maps = self._images.maps
-        if self._members is None and isinstance(maps, Tensor):
-            return stack([maps], self.layouts[0], self.purpose, self._storage)
+        if self._tensor is not None:
+            return stack([self._tensor], self.layouts[0], self.purpose, self._storage)
         return self.take(0, range(self.length)) if len(self.layouts) == 1 else None
 
     def take(self, run: int, rows: Sequence[int]) -> Stack:
         layout, maps = self.layouts[run], self._images.maps
-        if self._members is None and isinstance(maps, Tensor):
-            return stack([maps[rows_of(rows, maps.device)]], layout, self.purpose, self._storage)
+        if self._tensor is not None:
+            some = self._tensor[rows_of(rows, self._tensor.device)]
+            return stack([some], layout, self.purpose, self._storage)
         numbers = [self.numbers[run][row] for row in rows]
         members = [[number] for number in numbers] if self._members is None else [self._members[i] for i in numbers]
         images = [stack_maps([maps[i] for i in of_one_place]) for of_one_place in zip(*members, strict=True)]

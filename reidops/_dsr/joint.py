@@ -17,7 +17,7 @@ from .._common.derivatives import once_differentiable
 from . import rounding
 from .arguments import MapSet
 from .gallery import GalleryOfMaps, atoms
-from .probes import Probes, lay_out
+from .probes import Probes
 from .problem import Problem
 from .tile import Chunk, correlate, lasso, wanted
 from .tiles import Bytes, Progress, chunks, plan
@@ -32,8 +32,7 @@ def distances(problem: Problem, images: MapSet, groups: list[list[int]] | None) 
     together = [i for own in members for i in own]
     purpose = problem.purpose
     whole = images._replace(maps=list(images.maps), sizes=images.shapes)
-    assert images.sample is not None
-    chunk = Chunk.of(GalleryOfMaps(whole, [together], purpose, images.sample.dtype).take(0, [0]), problem)
+    chunk = Chunk.of(GalleryOfMaps(whole, [together], purpose, problem.product).take(0, [0]), problem)
 
     rows = problem.rows()
     shapes = images.shapes
@@ -44,8 +43,7 @@ def distances(problem: Problem, images: MapSet, groups: list[list[int]] | None) 
     progress = Progress(len(rows) * len(sizes), problem.progress)
     bands = []
     for cut in chunks(rows, max(1, limits.rows * limits.columns // sum(sizes))):
-        given = problem.probes_in(range(cut.start, cut.stop))
-        side = lay_out(*given, purpose.scales, problem.product, problem.sums)
+        side = problem.side(range(cut.start, cut.stop))
         bands.append(wanted(*_errors(side, chunk, sizes, problem), side, problem))
         progress.update(bands[-1][0].numel())
     progress.close()

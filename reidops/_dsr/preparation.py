@@ -68,7 +68,7 @@ def prepare_gallery(
         raise TypeError(f"{OP}: storage must be float32, float64, float16 or bfloat16, got {describe(storage)}")
     if images.sample is None:
         return Dictionaries([], purpose, torch.empty(0, 0, dtype=storage or torch.float32))
-    kept = storage or images.sample.dtype
+    kept = storage or images.dtype
     like = torch.empty(0, images.channels, dtype=kept, device=images.sample.device)
     if not images.length:
         return Dictionaries([], purpose, like)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -94,7 +94,8 @@ def largest_gap(gap: Tensor, probes: Probes) -> Tensor:
     return _of_each(gap, probes, lambda one: one.amax(-1))
 
 
-def _of_each(values, probes, reduce):  # type: ignore[no-untyped-def]
+def _of_each(values: Tensor, probes: Probes, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+    """``(R, G)`` -> ``(P, G)``: each probe's blocks reduced, along memory."""
     if probes.alike:
         return reduce(values.unflatten(0, (-1, probes.blocks[0])).mT.contiguous())
     return torch.stack([reduce(one.mT.contiguous()) for one in values.split(probes.blocks)])

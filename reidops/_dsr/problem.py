@@ -17,7 +17,6 @@ from .arguments import (
     Maps,
     MapSet,
     Purpose,
-    Shape,
     check_fit,
     check_same,
     parse_groups,
@@ -27,6 +26,7 @@ from .arguments import (
 )
 from .dictionaries import Dictionaries
 from .gallery import Gallery, GalleryOfMaps, PreparedGallery
+from .probes import Probes, lay_out
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -61,6 +61,7 @@ class Problem(NamedTuple):
     solving: Solving
     product: torch.dtype  #: in which maps are multiplied
     sums: torch.dtype  #: of the sums, float32 or float64
+    rounds: bool  #: whether maps are rounded to be multiplied, which a certificate has to count
     answer: torch.dtype
     memory_budget: int | None
     progress: bool
@@ -70,18 +71,13 @@ class Problem(NamedTuple):
         """What to solve."""
         return self.gallery.purpose
 
-    @property
-    def rounds(self) -> bool:
-        """Whether maps are rounded to be multiplied, which a certificate has to count."""
-        assert self.probes.sample is not None
-        return self.product.itemsize < self.probes.sample.dtype.itemsize
-
-    def probes_in(self, chosen: Sequence[int]) -> tuple[Maps, Maps | None, list[Shape]]:
-        """Some of the probes: maps, weights if there are any, and sizes, or the one of all."""
-        sizes = self.probes.sizes
-        if not isinstance(self.probes.maps, Tensor):
-            sizes = [sizes[i] for i in chosen]
-        return _some(self.probes.maps, chosen), None if self.weights is None else _some(self.weights, chosen), sizes
+    def side(self, chosen: Sequence[int] | None = None) -> Probes:
+        """Some of the probes, or all, laid out."""
+        maps, weights, sizes = self.probes.maps, self.weights, self.probes.sizes
+        if chosen is not None:
+            sizes = sizes if isinstance(maps, Tensor) else [sizes[i] for i in chosen]
+            maps, weights = _some(maps, chosen), None if weights is None else _some(weights, chosen)
+        return lay_out(maps, weights, sizes, self.purpose.scales, self.product, self.sums)
 
     def rows(self) -> list[int]:
         """Blocks of each probe."""
@@ -105,6 +101,14 @@ class Sides(NamedTuple):
             return len(self.prepared)
         assert self.images is not None
         return self.images.length if self.groups is None else len(self.groups)
+
+    @property
+    def gallery_dtype(self) -> torch.dtype:
+        """The dtype that the gallery's maps come in; it is not empty."""
+        if self.prepared is not None:
+            return self.prepared.storage
+        assert self.images is not None
+        return self.images.dtype
 
     def constant(self) -> Sides:
         """The same without gradients."""
@@ -157,21 +161,22 @@ def parse_problem(op: str, sides: Sides, solving: Solving, memory_budget: int | 
     probe = sides.probes.sample
     if not sides.probes.length or not sides.dictionaries or probe is None:
         return None
+    answer = result_dtype(probe)
+    given = sides.probes.dtype, sides.gallery_dtype
+    product, sums = _dtypes(op, sides.purpose, solving, given, computing_dtype(answer))
     if sides.prepared is not None:
-        storage = sides.prepared.storage
         gallery: Gallery = PreparedGallery(sides.prepared)
     else:
         assert sides.images is not None
-        assert sides.images.sample is not None
-        storage = sides.images.sample.dtype
-        gallery = GalleryOfMaps(sides.images, sides.groups, sides.purpose, storage)
-    answer = result_dtype(probe)
-    product, sums = _dtypes(op, sides.purpose, solving, probe, storage, computing_dtype(answer))
-    return Problem(sides.probes, sides.weights, gallery, solving, product, sums, answer, memory_budget, progress)
+        gallery = GalleryOfMaps(sides.images, sides.groups, sides.purpose, product)
+    rounds = product.itemsize == 2 and given != (product, product)
+    return Problem(
+        sides.probes, sides.weights, gallery, solving, product, sums, rounds, answer, memory_budget, progress
+    )
 
 
 def _dtypes(
-    op: str, purpose: Purpose, solving: Solving, probe: Tensor, storage: torch.dtype, computing: torch.dtype
+    op: str, purpose: Purpose, solving: Solving, given: tuple[torch.dtype, torch.dtype], computing: torch.dtype
 ) -> tuple[torch.dtype, torch.dtype]:
     """In which dtype maps are multiplied, and in which their products are summed.
 
@@ -179,12 +184,12 @@ def _dtypes(
     cheaper than residuals, which are as long as the features.
     """
     narrow = PRECISIONS[solving.precision]
-    if narrow is not None and torch.float64 in (probe.dtype, storage):
+    if narrow is not None and torch.float64 in given:
         raise ValueError(f"{op}: precision must be 'float32' for float64 maps, got {solving.precision!r}")
     if purpose.method == "ridge":
         return torch.float64, torch.float64
-    if narrow is None and probe.dtype == storage and storage.itemsize == 2:
-        narrow = storage
+    if narrow is None and given[0] == given[1] and given[0].itemsize == 2:
+        narrow = given[0]
     return (computing if narrow is None else narrow), computing
 
 

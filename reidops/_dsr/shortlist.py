@@ -13,11 +13,10 @@ from torch import Tensor
 from .._common.arguments import describe
 from .._common.registration import is_transformed
 from .gallery import atoms
-from .probes import lay_out
 from .problem import Problem
 from .table import limits_of
 from .tile import Chunk, tile
-from .tiles import Progress
+from .tiles import Plan, Progress
 
 Numbers = npt.NDArray[np.int64]
 
@@ -72,21 +71,18 @@ def _of_one_tile(problem: Problem, candidates: Tensor) -> Tensor:
     stack = gallery.whole()
     if not isinstance(probes.maps, Tensor) or stack is None:
         raise NotImplementedError("dsr_distance: candidates of maps of several sizes cannot be compiled")
-    scales, product, sums = problem.purpose.scales, problem.product, problem.sums
-    side = lay_out(probes.maps, problem.weights, probes.sizes, scales, product, sums)
-    values = tile(side, Chunk.of(stack, problem), problem, candidates.clamp(min=0))
+    values = tile(problem.side(), Chunk.of(stack, problem), problem, candidates.clamp(min=0))
     none = torch.tensor([torch.inf, 0], dtype=values.dtype, device=values.device)[: len(values), None, None]
     return torch.where(candidates < 0, none, values)
 
 
 def _grouped(problem: Problem, candidates: Numbers) -> Tensor:
-    width = candidates.shape[1]
+    width, limits = candidates.shape[1], limits_of(problem)
     progress = Progress(int((candidates >= 0).sum()), problem.progress)
     places, values = [], []
-    for chunk, local in _chunks(problem, candidates):
-        for batch in _batches(problem, local, chunk.stack.gram.shape[1]):
-            probes = lay_out(*problem.probes_in(batch.probes), problem.purpose.scales, problem.product, problem.sums)
-            values.append(tile(probes, chunk, problem, torch.from_numpy(batch.rows)).flatten(1))
+    for chunk, local in _chunks(problem, candidates, limits):
+        for batch in _batches(problem, local, chunk.stack.gram.shape[1], limits):
+            values.append(tile(problem.side(batch.probes), chunk, problem, torch.from_numpy(batch.rows)).flatten(1))
             places.append((np.array(batch.probes)[:, None] * width + batch.places).ravel())
             progress.update(batch.rows.size)
     progress.close()
@@ -100,13 +96,13 @@ def _grouped(problem: Problem, candidates: Numbers) -> Tensor:
     return table.unflatten(1, candidates.shape)
 
 
-def _chunks(problem: Problem, candidates: Numbers) -> Iterator[tuple[Chunk, Numbers]]:
+def _chunks(problem: Problem, candidates: Numbers, limits: Plan) -> Iterator[tuple[Chunk, Numbers]]:
     """Dictionaries that some probe asks for, of one layout, and for each candidate its row among them, or -1.
 
     Where they are ready in memory all are one chunk; else they are made, as many as half of the budget holds.
     """
-    limits, gallery = limits_of(problem), problem.gallery
-    total = sum(len(numbers) for numbers in gallery.numbers)
+    gallery = problem.gallery
+    total = gallery.length
     asked = np.zeros(total + 1, dtype=bool)  # the last one stands for -1
     asked[candidates] = True
     for run, (layout, numbers) in enumerate(zip(gallery.layouts, gallery.numbers)):
@@ -127,9 +123,9 @@ def _is_ready(problem: Problem) -> bool:
     return stack.cells.dtype == problem.product and stack.averages is None and stack.cells.device.type == "cpu"
 
 
-def _batches(problem: Problem, local: Numbers, atoms: int) -> Iterator[Batch]:
+def _batches(problem: Problem, local: Numbers, atoms: int, limits: Plan) -> Iterator[Batch]:
     """Probes that can go together, as many as a tile holds; one probe's candidates, too, are cut to a tile."""
-    limits, rows, shapes = limits_of(problem), problem.rows(), problem.probes.shapes
+    rows, shapes = problem.rows(), problem.probes.shapes
     alike: dict[tuple[tuple[int, int], int], list[int]] = {}
     for p, count in enumerate((local >= 0).sum(1).tolist()):
         if count:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .._common.precision import computing_dtype
 from .._ops import ridge
 from .._ops.channel_product import channel_gram, channel_product
 from . import blocks
@@ -80,13 +81,18 @@ def stack(images: Sequence[Tensor], layout: Layout, purpose: Purpose, storage: t
     """
     flat = [maps.flatten(2).to(storage) for maps in images]
     cells = flat[0] if len(flat) == 1 else torch.cat(flat, dim=2)
-    gram = channel_gram(cells.double() if purpose.method == "ridge" else cells)
-    averages = averages_of(layout, purpose.gallery_scales, like=gram)
-    if averages is not None:  # A G A', where rows are averaged first
-        half = average(gram, averages)
-        gram = average(half.mT, averages)
+    exact = cells.double() if purpose.method == "ridge" else cells
+    like = exact.new_empty(0, dtype=computing_dtype(exact.dtype))
+    averages = averages_of(layout, purpose.gallery_scales, like=like)
+    gram = gram_of(exact, averages)
     inverse = ridge.inverse(gram, purpose.beta) if purpose.method == "ridge" else None
     return Stack(layout, cells, averages, gram, inverse)
+
+
+def gram_of(cells: Tensor, averages: Tensor | None) -> Tensor:
+    """``(D, M, M)``: the Gram matrices of 1 x 1 blocks ``(D, C, M1)``, or A G A' with a matrix of averages."""
+    gram = channel_gram(cells)
+    return gram if averages is None else average(average(gram, averages).mT, averages)
 
 
 def average(products: Tensor, averages: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from . import blocks
 from .gallery import atoms
-from .probes import Probes, lay_out
 from .problem import Problem
 from .tile import Chunk, tile
 from .tiles import Bytes, Plan, Progress, chunks, fits, plan
@@ -58,18 +57,17 @@ def in_one_tile(problem: Problem) -> Tensor | None:
     stack = gallery.whole()
     if stack is None:
         return None
-    side = lay_out(probes.maps, problem.weights, probes.sizes, problem.purpose.scales, problem.product, problem.sums)
-    return tile(side, Chunk.of(stack, problem), problem)
+    return tile(problem.side(), Chunk.of(stack, problem), problem)
 
 
 def bands(problem: Problem) -> Iterator[Band]:
     """The table, part by part: some probes, kept in memory while all dictionaries pass by, then the next."""
     limits = limits_of(problem)
     rows, gallery = problem.rows(), problem.gallery
-    progress = Progress(len(rows) * sum(len(numbers) for numbers in gallery.numbers), problem.progress)
+    progress = Progress(len(rows) * gallery.length, problem.progress)
     for group in chunks(rows, limits.group):
         cuts = [slice(group.start + cut.start, group.start + cut.stop) for cut in chunks(rows[group], limits.rows)]
-        sides = [_side(problem, range(cut.start, cut.stop)) for cut in cuts]
+        sides = [problem.side(range(cut.start, cut.stop)) for cut in cuts]
         for run, (layout, numbers) in enumerate(zip(gallery.layouts, gallery.numbers)):
             for cut in chunks([atoms(layout, problem.purpose)] * len(numbers), limits.columns):
                 chunk = Chunk.of(gallery.take(run, range(len(numbers))[cut]), problem)
@@ -86,10 +84,6 @@ def limits_of(problem: Problem) -> Plan:
     columns = sum(size * len(numbers) for size, numbers in zip(sizes, gallery.numbers))
     size = _bytes(problem, max(sizes))
     return plan(sum(problem.rows()), columns, size, problem.probes.device, problem.memory_budget)
-
-
-def _side(problem: Problem, chosen: Sequence[int]) -> Probes:
-    return lay_out(*problem.probes_in(chosen), problem.purpose.scales, problem.product, problem.sums)
 
 
 def _bytes(problem: Problem, most_atoms: int) -> Bytes:

@@ -13,21 +13,22 @@ from .._ops.sparse_reconstruct_gram import sparse_reconstruct_gram
 from . import rounding
 from .probes import Probes, largest_gap, mean_error, pool_rows
 from .problem import Problem
-from .stacks import Stack, average
+from .stacks import Stack, average, gram_of
 
 
 class Chunk(NamedTuple):
     """Some dictionaries, ready for products."""
 
-    stack: Stack
-    cells: Tensor  #: (D, C, M1), in the dtype of the product
-    atoms: Tensor  #: (D, M, C), the data, constant for gradients
+    stack: Stack  #: with its cells in the dtype of the product
+    atoms: Tensor | None  #: (D, M, C), the data, constant for gradients; None for ridge, which asks for none
 
     @staticmethod
     def of(stack: Stack, problem: Problem) -> Chunk:
-        """A stack, in the dtypes of a problem."""
+        """A stack, in the dtypes of a problem.  Blocks that are rounded here have a Gram matrix of their own."""
         cells = stack.cells.to(problem.product)
-        return Chunk(stack, cells, stack._replace(cells=cells).atoms(problem.sums).detach())
+        rounded = cells.dtype.itemsize < stack.cells.dtype.itemsize
+        stack = stack._replace(cells=cells, gram=gram_of(cells, stack.averages) if rounded else stack.gram)
+        return Chunk(stack, None if stack.inverse is not None else stack.atoms(problem.sums).detach())
 
 
 def tile(probes: Probes, chunk: Chunk, problem: Problem, index: Tensor | None = None) -> Tensor:
@@ -45,7 +46,7 @@ def tile(probes: Probes, chunk: Chunk, problem: Problem, index: Tensor | None = 
         for p, chosen in enumerate(index):
             rows = slice(p * count, (p + 1) * count)
             one = probes._replace(columns=probes.columns[rows], energy=probes.energy[rows])
-            own = chunk._replace(stack=chunk.stack.take(chosen), atoms=chunk.atoms[chosen])
+            own = Chunk(chunk.stack.take(chosen), None if chunk.atoms is None else chunk.atoms[chosen])
             parts.append(_errors(one, own, correlation[rows], problem, None))
         error, gap = (torch.cat(values) for values in zip(*parts, strict=True))
     if problem.rounds and problem.solving.return_gap:
@@ -55,7 +56,7 @@ def tile(probes: Probes, chunk: Chunk, problem: Problem, index: Tensor | None = 
 
 def correlate(probes: Probes, chunk: Chunk, index: Tensor | None = None) -> Tensor:
     """``(R, G, M)``: products at 1 x 1, then averages of them, first over the probes' blocks, then the gallery's."""
-    products = pool_rows(channel_product(probes.cells, chunk.cells, index), probes)
+    products = pool_rows(channel_product(probes.cells, chunk.stack.cells, index), probes)
     return products if chunk.stack.averages is None else average(products, chunk.stack.averages)
 
 

@@ -47,6 +47,33 @@ def test_it_is_the_distance_of_the_rounded_maps(precision: str) -> None:
     assert torch.equal(dsr_distance(probe, prepare_gallery(gallery), precision=precision, tolerance=1e-9), found)
 
 
+@pytest.mark.parametrize("precision", HALVES)
+@pytest.mark.parametrize("scales", [(1,), (2,)], ids=str)
+def test_the_gram_matrix_is_that_of_the_rounded_blocks(precision: str, scales: tuple[int, ...]) -> None:
+    """Products and Gram matrices are those of half maps, to the bit. The solver believes both at this tolerance."""
+    probe, gallery, dtype = together(3), together(5, seed=5), HALVES[precision]
+    expected = dsr_distance(probe.to(dtype), gallery.to(dtype), scales=scales)
+    for given in (gallery, prepare_gallery(gallery, scales=scales)):
+        assert torch.equal(dsr_distance(probe, given, scales=scales, precision=precision).to(dtype), expected)
+
+
+@pytest.mark.parametrize(("probe_dtype", "storage"), [("float16", "float32"), ("float16", "bfloat16")])
+def test_rounding_of_one_side_is_counted_too(probe_dtype: str, storage: str) -> None:
+    probe = together(3).to(getattr(torch, probe_dtype))
+    dictionaries = prepare_gallery(together(5, seed=5), storage=getattr(torch, storage))
+    assert bool((dsr_distance(probe, dictionaries, precision="bfloat16", return_gap=True).gap > 1e-3).all())
+    assert bool((dsr_distance(probe, dictionaries, return_gap=True).gap <= 1.01e-4).all())  # widened, not rounded
+
+
+def test_maps_of_two_dtypes_under_autocast_are_not_rounded() -> None:
+    probe, gallery = ragged(3), ragged(5, seed=5)
+    mixed = [one.bfloat16() if i == 0 else one for i, one in enumerate(gallery)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = dsr_distance([probe[0].bfloat16(), *probe[1:]], mixed)
+    expected = dsr_distance([probe[0].bfloat16().float(), *probe[1:]], [one.float() for one in mixed])
+    assert torch.equal(found, expected)
+
+
 @pytest.mark.parametrize("dtype", HALVES.values())
 def test_half_maps_are_certified_as_they_are(dtype: torch.dtype) -> None:
     probe, gallery = together(3).to(dtype), together(5, seed=5).to(dtype)
