@@ -51,6 +51,15 @@ def check_batch_dims(op: str, names: str, batch: list[int], most: int = MOST_BAT
         raise ValueError(f"{op}: {names} must have at most {most} batch dimensions, got {batch}")
 
 
+def folded(value: Tensor, dim: int | None, size: int, where: int = 0) -> Tensor:
+    """For a vmap of ``size``: the mapped dimension ``dim`` as part of dimension ``where``, repeated if it is None."""
+    if dim is None:
+        value = value.unsqueeze(where).expand(*value.shape[:where], size, *value.shape[where:])
+    else:
+        value = value.movedim(dim, where)
+    return value.flatten(where, where + 1)
+
+
 def float32_under_autocast(op: str) -> None:
     """Puts the operator ``reidops::...`` on autocast's float32 list, on the CPU and on CUDA."""
     for device_type in ("cpu", "cuda"):

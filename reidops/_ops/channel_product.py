@@ -10,7 +10,7 @@ from torch import Tensor
 from .. import reference
 from .._common.derivatives import register_derivatives
 from .._common.precision import computing_dtype
-from .._common.registration import reverse_mode_only
+from .._common.registration import check_one_device, folded, reverse_mode_only
 
 _OP = "reidops::channel_product"
 _GRAM = "reidops::channel_gram"
@@ -55,6 +55,7 @@ def channel_gram(maps: Tensor) -> Tensor:
 
 @torch.library.register_fake(_OP)
 def _fake(left: Tensor, right: Tensor, index: Tensor | None) -> Tensor:
+    check_one_device("channel_product", left, right)
     partners = right.shape[0] if index is None else index.shape[1]
     shape = (left.shape[0], left.shape[2], partners, right.shape[2])
     return left.new_empty(shape, dtype=computing_dtype(left.dtype))
@@ -117,19 +118,19 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tenso
     size, (of_left, of_right, of_index) = info.batch_size, in_dims
     if of_left is None and of_index is None and index is None:
         G = right.shape[1 if of_right == 0 else 0]
-        product = torch.ops.reidops.channel_product(left, _folded(right, of_right, size), None)
+        product = torch.ops.reidops.channel_product(left, folded(right, of_right, size), None)
         return product.unflatten(2, (size, G)), 2
     items, maps = _item(left, of_left).shape[0], _item(right, of_right).shape[0]
     partners = None
     if index is not None or of_right is not None:
         if index is None:
             index = torch.arange(maps, device=left.device).expand(items, maps)
-        partners = _folded(index, of_index, size)
+        partners = folded(index, of_index, size)
     if of_right is not None:
         assert partners is not None
         partners = partners + maps * torch.arange(size, device=left.device).repeat_interleave(items)[:, None]
-        right = _folded(right, of_right, size)
-    product = torch.ops.reidops.channel_product(_folded(left, of_left, size), right, partners)
+        right = folded(right, of_right, size)
+    product = torch.ops.reidops.channel_product(folded(left, of_left, size), right, partners)
     return product.unflatten(0, (size, items)), 0
 
 
@@ -137,13 +138,8 @@ def _item(value: Tensor, dim: int | None) -> Tensor:
     return value if dim is None else value.select(dim, 0)
 
 
-def _folded(value: Tensor, dim: int | None, size: int) -> Tensor:
-    """``size`` items one after another, in the first dimension."""
-    return (value.expand(size, *value.shape) if dim is None else value.movedim(dim, 0)).flatten(0, 1)
-
-
 def _vmap_of_gram(info: Any, in_dims: tuple[int | None, ...], maps: Tensor) -> tuple[Tensor, int]:
-    gram = torch.ops.reidops.channel_gram(_folded(maps, in_dims[0], info.batch_size))
+    gram = torch.ops.reidops.channel_gram(folded(maps, in_dims[0], info.batch_size))
     return gram.unflatten(0, (info.batch_size, -1)), 0
 
 

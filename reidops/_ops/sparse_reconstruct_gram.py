@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import reference
 from .._common.derivatives import first_derivatives_only, register_derivatives
-from .._common.registration import check_one_device, float32_under_autocast, is_transformed
+from .._common.registration import check_one_device, float32_under_autocast, folded, is_transformed
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
 IN_TORCH = ("fista",)  # for comparison
@@ -108,11 +108,10 @@ def _fista(
     max_iterations: int,
     solver: int,
     return_coefficients: bool,
-    index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """FISTA until every column is certified, or ``max_iterations``; in torch, on any device."""
     result = reference.sparse_reconstruct_gram(
-        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, solver, return_coefficients, index
+        gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, solver, return_coefficients
     )
     error, gap, coefficients = (value.contiguous() for value in result)
     return error, gap, coefficients
@@ -177,21 +176,13 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, 
     size = info.batch_size
     fold = 0 if in_dims[0] is None and in_dims[4] is None else 1  # into R, or into G
 
-    def folded(value: Tensor | None, dim: int | None, where: int) -> Tensor | None:
-        if value is None:
-            return None
-        value = (
-            value.unsqueeze(where).expand(*value.shape[:where], size, *value.shape[where:])
-            if dim is None
-            else value.movedim(dim, where)
-        )
-        return value.flatten(where, where + 1)
-
     gram, atoms = (
-        value if fold == 0 else folded(value, dim, 0) for value, dim in ((gram, in_dims[0]), (atoms, in_dims[4]))
+        value if fold == 0 or value is None else folded(value, dim, size)
+        for value, dim in ((gram, in_dims[0]), (atoms, in_dims[4]))
     )
     correlation, energy, columns = (
-        folded(value, dim, fold) for value, dim in zip((correlation, energy, columns), in_dims[1:4])
+        value if value is None else folded(value, dim, size, fold)
+        for value, dim in zip((correlation, energy, columns), in_dims[1:4])
     )
     error, gap, coefficients = _operator(parameters[-1])(
         gram, correlation, energy, columns, atoms, *parameters, return_coefficients

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._common.registration import float32_under_autocast
+from .._common.derivatives import first_derivatives_only, register_derivatives
+from .._common.registration import check_one_device, float32_under_autocast, folded
 from .sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 
 _OP = "reidops::sparse_reconstruct_working_set"
@@ -29,8 +30,21 @@ def pays(columns: int, atoms: int, channels: int) -> bool:
     return atoms >= _FEWEST_ATOMS and atoms * channels >= max(_DICTIONARY, _DICTIONARY_A_COLUMN * columns)
 
 
-@torch.library.custom_op(_OP, mutates_args=())
-def sparse_reconstruct_working_set(
+def sparse_reconstruct_working_set(*given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The operator itself: see :func:`_sparse_reconstruct_working_set`."""
+    error, gap, coefficients = torch.ops.reidops.sparse_reconstruct_working_set(*given)
+    return error, gap, coefficients
+
+
+torch.library.define(
+    _OP,
+    "(Tensor x, Tensor y, float beta, float tolerance, int max_iterations, int solver) "
+    "-> (Tensor error, Tensor gap, Tensor coefficients)",
+)
+
+
+@torch.library.impl(_OP, "CompositeExplicitAutograd")
+def _sparse_reconstruct_working_set(
     x: Tensor, y: Tensor, beta: float, tolerance: float, max_iterations: int, solver: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``x (S, d, N)`` by ``y (S, d, M)`` -> error ``(S, N)``, gap ``(S, N)``, coefficients ``(S, M, N)``.
@@ -195,25 +209,27 @@ def _certify(rho: Tensor, r: Tensor, own: Tensor, w: Tensor, lengths: Tensor, be
 # What torch needs to know about the operator besides its kernel.
 
 
-@sparse_reconstruct_working_set.register_fake
+@torch.library.register_fake(_OP)
 def _fake(
     x: Tensor, y: Tensor, beta: float, tolerance: float, max_iterations: int, solver: int
 ) -> tuple[Tensor, Tensor, Tensor]:
+    check_one_device("sparse_reconstruct_working_set", x, y)
     error = x.new_empty(x.shape[0], x.shape[2])
     return error, torch.empty_like(error), x.new_empty(x.shape[0], y.shape[2], x.shape[2])
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     x, y, *_ = inputs
-    _, gap, coefficients = output
+    error, gap, coefficients = output
     ctx.mark_non_differentiable(gap, coefficients)
-    ctx.save_for_backward(x, y, coefficients)
+    ctx.save_for_backward(x, y, coefficients, error)
 
 
 def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
     """Eq. 7: with w constant, d error = 2 (x - yw)' (dx - dy w)."""
-    x, y, w = ctx.saved_tensors
-    scaled = 2 * grad_error[:, None] * (x - y @ w)
+    x, y, w, error = ctx.saved_tensors
+    # A second derivative would have to follow w.
+    scaled = 2 * first_derivatives_only("sparse_reconstruct", grad_error, error)[:, None] * (x - y @ w)
     of_x = scaled if ctx.needs_input_grad[0] else None
     of_y = -scaled @ w.mT if ctx.needs_input_grad[1] else None
     return of_x, of_y, *(None,) * 4
@@ -223,14 +239,11 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], x: Tensor, y: Tensor, *par
     """One more batch of dictionaries."""
     size = info.batch_size
 
-    def folded(value: Tensor, dim: int | None) -> Tensor:
-        value = value.expand(size, *value.shape) if dim is None else value.movedim(dim, 0)
-        return value.flatten(0, 1)
-
-    results = sparse_reconstruct_working_set(folded(x, in_dims[0]), folded(y, in_dims[1]), *parameters)
+    given = (folded(value, dim, size) for value, dim in zip((x, y), in_dims))
+    results = sparse_reconstruct_working_set(*given, *parameters)
     return tuple(value.unflatten(0, (size, value.shape[0] // size if size else 0)) for value in results), (0, 0, 0)
 
 
-torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
+register_derivatives(_OP, _setup_context, _backward)
 torch.library.register_vmap(_OP, _vmap)
 float32_under_autocast(_OP)

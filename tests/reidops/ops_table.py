@@ -175,6 +175,11 @@ OPS = (
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
     _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
     _sparse_reconstruct("fista", solver="fista"),
+    replace(
+        _sparse_reconstruct("many_atoms"),
+        inputs=lambda: (relu_columns(200, 2), relu_columns(200, 512, seed=1)),
+        operator="sparse_reconstruct_working_set",
+    ),
     _sparse_reconstruct("implicit", gradient="implicit"),
     _sparse_reconstruct("ridge", method="ridge"),
     _sparse_reconstruct("ridge_implicit", method="ridge", gradient="implicit"),
