@@ -160,13 +160,14 @@ def _lasso(
     correlation = torch.einsum("spdn,sqdm->pnsqm", x, y).reshape(rows, dictionaries, m)
     gram = (y.mT @ y).reshape(dictionaries, m, m)
     energy = x.square().sum(2).permute(1, 2, 0)[..., None].expand(-1, -1, -1, size_q).reshape(rows, dictionaries)
-    columns = x.detach().mT.contiguous().permute(1, 2, 0, 3)[:, :, :, None].expand(-1, -1, -1, size_q, -1)
+    # Few columns ask for the data, so these are laid out as rows only there.
+    columns = x.detach().mT.permute(1, 2, 0, 3)[:, :, :, None].expand(-1, -1, -1, size_q, -1)
     error, gap, coefficients = sparse_reconstruct_gram(
         gram,
         correlation,
         energy,
         columns.reshape(rows, dictionaries, d),
-        y.detach().mT.contiguous().reshape(dictionaries, m, d),
+        y.detach().mT.reshape(dictionaries, m, d),
         beta,
         solver=solver,
         tolerance=tolerance,
