@@ -6,18 +6,12 @@ Every rival gets float32 numbers of the layout that it likes best, and allocates
 - OpenCV: `warpAffine` of an (H, W, C) array, one call for each map. Its positions are rounded to 1/32 pixel, and it has
   no gradients and no more than four channels;
 - kornia: `warp_affine` of the expanded pictures.
-
-    python -m benchmarks.sweep.affine_sample [WORD ...]    # the cases whose name has all the words
-
-prints the milliseconds of each, interleaved, and the fastest rival's time over ours.
 """
 
 from __future__ import annotations
 
 import importlib
 import itertools
-import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -170,30 +164,3 @@ def rivals(case: Case) -> dict[str, Callable[[], Any]]:
     if opencv is not None:
         ways["OpenCV"] = opencv
     return ways
-
-
-def milliseconds(ways: dict[str, Callable[[], Any]], seconds: float = 0.4) -> dict[str, float]:
-    """The least time of each, measured in turns."""
-    least = dict.fromkeys(ways, float("inf"))
-    end, rounds = time.perf_counter() + seconds, 0
-    while rounds < 4 or (time.perf_counter() < end and rounds < 300):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            least[name] = min(least[name], time.perf_counter() - start)
-        rounds += 1
-    return {name: 1e3 * value for name, value in least.items()}
-
-
-def main() -> None:
-    words = sys.argv[1:]
-    for case in CASES:
-        if all(word in case.name for word in words):
-            times = milliseconds(rivals(case))
-            ours = times.pop("reidops")
-            rest = ", ".join(f"{name} {value:.3f}" for name, value in times.items())
-            print(f"{min(times.values()) / ours:6.2f}  {case.name}: {ours:.3f}; {rest}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
