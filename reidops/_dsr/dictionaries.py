@@ -26,6 +26,10 @@ class Dictionaries:
     A sequence: ``len(dictionaries)`` counts them; an int, a slice, or a list, array or tensor of ints or bools gives
     some of them as ``Dictionaries`` again. A slice shares memory. :func:`concatenate` joins several.
 
+    Raises:
+        IndexError: an index is out of range, or a mask has another length.
+        TypeError: an index is anything else.
+
     Example:
         >>> import torch, reidops
         >>> dictionaries = reidops.prepare_gallery(torch.rand(5, 64, 8, 4), storage=torch.bfloat16)
@@ -136,8 +140,11 @@ class Dictionaries:
         """The dictionaries of a ``state_dict()``.
 
         Raises:
+            TypeError: not a dict.
             ValueError: a tensor is missing, or does not fit the others.
         """
+        if not isinstance(state, dict):
+            raise TypeError(f"from_state_dict: expected a dict of tensors, got {describe(state)}")
         like = _entry(state, "like", (0, None))
         scales = tuple(_entry(state, "scales", (None,)).tolist())
         method = int(_entry(state, "method", ()))
@@ -203,7 +210,11 @@ def _numbers(chosen: Any, length: int) -> list[int]:
         return list(range(length)[chosen])
     if isinstance(chosen, int) and not isinstance(chosen, bool):
         chosen = [chosen]
-    values = torch.as_tensor(chosen)
+    expected = "ints or bools in one dimension"
+    try:
+        values = torch.as_tensor(chosen)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"Dictionaries: an index must be {expected}, got {describe(chosen)}") from None
     if values.dtype == torch.bool:
         if values.shape != (length,):
             raise IndexError(f"Dictionaries: a mask must have {length} elements, got {describe(values)}")
@@ -211,7 +222,7 @@ def _numbers(chosen: Any, length: int) -> list[int]:
     if values.numel() == 0:
         return []
     if values.dim() != 1 or values.is_floating_point() or values.is_complex():
-        raise TypeError(f"Dictionaries: an index must be ints or bools in one dimension, got {describe(chosen)}")
+        raise TypeError(f"Dictionaries: an index must be {expected}, got {describe(chosen)}")
     numbers = values.tolist()
     for number in numbers:
         if not -length <= number < length:
@@ -229,9 +240,8 @@ def rows_of(rows: Sequence[int], device: torch.device) -> slice | Tensor:
 def _entry(state: dict[str, Tensor], key: str, shape: tuple[int | None, ...]) -> Tensor:
     """A tensor of the state; None stands for any size."""
     if key not in state:
-        raise ValueError(
-            f"from_state_dict: expected a tensor {key!r}, got only {', '.join(sorted(state)) or 'nothing'}"
-        )
+        found = ", ".join(map(str, state)) or "an empty dict"
+        raise ValueError(f"from_state_dict: expected a tensor {key!r}, got {found}")
     value = state[key]
     fits = isinstance(value, Tensor) and value.dim() == len(shape)
     if not fits or any(size not in (None, got) for size, got in zip(shape, value.shape)):
