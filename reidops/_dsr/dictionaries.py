@@ -21,10 +21,11 @@ class Run(NamedTuple):
 
 
 class Dictionaries:
-    """What :func:`prepare_gallery` returns: a gallery's dictionaries, made once and never changed.
+    """A prepared gallery: one dictionary per image or label. :func:`prepare_gallery` makes it, and it never changes.
 
-    A sequence: ``len(dictionaries)`` counts them; an int, a slice, or a list, array or tensor of ints or bools gives
-    some of them as ``Dictionaries`` again. A slice shares memory. :func:`concatenate` joins several.
+    It is a sequence. ``len(dictionaries)`` counts them. ``dictionaries[index]`` gives some of them, as ``Dictionaries``
+    again, for an int, a slice, or a list, array or tensor of ints or bools. A slice shares memory.
+    :func:`concatenate` joins several.
 
     Raises:
         IndexError: an index is out of range, or a mask has another length.

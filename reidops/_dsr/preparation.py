@@ -27,9 +27,9 @@ def prepare_gallery(
     groups: Sequence[int] | Tensor | None = None,
     storage: torch.dtype | None = None,
 ) -> Dictionaries:
-    r"""Makes what belongs to the gallery alone once, for many calls of :func:`dsr_distance` and :func:`dsr_topk`.
+    r"""Makes the gallery's side of :func:`dsr_distance` and :func:`dsr_topk` once, for many calls.
 
-    These are the blocks Y of each image and their Gram matrix :math:`G = Y'Y`, and for ridge
+    It consists of the blocks Y of each image and their Gram matrix :math:`G = Y'Y`, and for ridge
     :math:`(G + \beta I)^{-1}` (DSR, eq. 3; He et al., CVPR 2018). Everything is copied and has no gradients.
 
     Args:

@@ -47,14 +47,15 @@ def dsr_topk(
 ) -> TopDistances:
     """The k gallery items with the smallest :func:`dsr_distance` to each probe, exactly.
 
-    It is what sorting the full table gives, bit for bit on a CPU, but the table is never held: parts of it pass by.
-    Gradients are those of :func:`dsr_distance` at the items found, which are then computed once more.
+    The result is that of sorting the full table (bit for bit on a CPU), but the table is never held in memory.
+    Gradients are those of :func:`dsr_distance` at the items found. Where they are wanted, these distances are computed
+    a second time.
 
     Args:
-        probe: as in :func:`dsr_distance`, and so are all but k.
-        gallery: maps, or what :func:`prepare_gallery` made.
+        probe: ``(P, C, h, w)``, or a sequence of P maps ``(C, h_i, w_i)`` of any sizes.
+        gallery: ``(G, C, h, w)``, a sequence of G maps, or what :func:`prepare_gallery` made.
         k: how many, from 1 to the number of gallery items (or of labels in ``groups``).
-        beta: weight of the penalty.
+        beta: weight of the penalty, as in :func:`dsr_distance`. So are all arguments below.
         scales: sizes of the blocks.
         method: ``"lasso"`` or ``"ridge"``.
         groups: one label per gallery image.
