@@ -16,7 +16,7 @@ from .._common.derivatives import register_derivatives
 from .._common.registration import check_one_device, folded, reverse_mode_only
 
 _OP = "reidops::weighted_sums"
-SPARSE = 0.3  # of the weights: with more of them a matrix product is as quick (measured on AVX-512)
+SPARSE = 0.25  # of the weights: with more of them a matrix product is as quick (measured on AVX-512)
 
 
 def weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
