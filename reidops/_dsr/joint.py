@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .._common.derivatives import once_differentiable
+from .._ops.matrix_product import matrix_product
 from . import rounding
 from .arguments import MapSet
 from .gallery import GalleryOfMaps, atoms
@@ -62,6 +63,6 @@ def _errors(probes: Probes, chunk: Chunk, sizes: list[int], problem: Problem) ->
     for size in sizes:
         own = slice(start, start + size)
         weights, start = w[:, 0, own].detach(), start + size
-        rebuilt = weights @ gram[own, own] - 2 * correlation[:, 0, own]
+        rebuilt = matrix_product(weights, gram[own, own]) - 2 * correlation[:, 0, own]
         errors.append(energy + (weights * rebuilt).sum(1))
     return torch.stack(errors, dim=1).clamp(min=0), gap.expand(-1, len(sizes))

@@ -14,6 +14,7 @@ from torch import Tensor
 from .._common.precision import computing_dtype
 from .._ops import ridge
 from .._ops.channel_product import channel_gram, channel_product
+from .._ops.matrix_product import matrix_product
 from . import blocks
 from .arguments import Purpose, Shape
 
@@ -56,7 +57,7 @@ class Stack(NamedTuple):
         """``(D, M, C)``: where they are the 1 x 1 blocks, these on a CPU as they are kept, and never copied."""
         if self.averages is not None:
             wide = self.cells.to(dtype)
-            return torch.cat([self.averages.to(dtype) @ one.mT for one in wide.split(1)])
+            return torch.cat([matrix_product(self.averages.to(dtype), one.mT) for one in wide.split(1)])
         if self.cells.device.type == "cpu":
             return self.cells.mT
         return self.cells.mT.to(dtype, memory_format=torch.contiguous_format).contiguous()

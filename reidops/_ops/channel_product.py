@@ -11,6 +11,7 @@ from .. import reference
 from .._common.derivatives import register_derivatives
 from .._common.precision import computing_dtype
 from .._common.registration import check_one_device, folded, reverse_mode_only
+from .matrix_product import matrix_product
 from .weighted_sums import weighted_sums
 
 _OP = "reidops::channel_product"
@@ -74,9 +75,8 @@ def _setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], outpu
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
     reverse_mode_only("channel_product", grad)
     left, right, index = ctx.saved_tensors
-    wide_left, wide_right = left.to(grad.dtype), right.to(grad.dtype)
-    of_left = _of_left(grad, wide_right, index).to(left.dtype) if ctx.needs_input_grad[0] else None
-    of_right = _of_right(grad, wide_left, wide_right, index).to(right.dtype) if ctx.needs_input_grad[1] else None
+    of_left = _of_left(grad, right, index).to(left.dtype) if ctx.needs_input_grad[0] else None
+    of_right = _of_right(grad, left, right, index).to(right.dtype) if ctx.needs_input_grad[1] else None
     return of_left, of_right, None
 
 
@@ -92,7 +92,7 @@ def _of_right(grad: Tensor, left: Tensor, right: Tensor, index: Tensor | None) -
     """(G, C, M): sum over p, n of left[p, c, n] grad[p, n, k, m], where k is g or index[p, k] is."""
     if index is None:
         return weighted_sums(grad.permute(2, 3, 0, 1), left)
-    total = torch.zeros_like(right)
+    total = torch.zeros_like(right, dtype=grad.dtype)
     for partners, one, of in zip(index, left, grad, strict=True):  # one probe after another: a fixed order of sums
         total = total.index_add(0, partners, weighted_sums(of.permute(1, 2, 0)[:, :, None], one[None]))
     return total
@@ -105,7 +105,7 @@ def _setup_gram(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
 def _backward_of_gram(ctx: Any, grad: Tensor) -> Tensor:
     reverse_mode_only("channel_gram", grad)
     (maps,) = ctx.saved_tensors
-    product: Tensor = maps.to(grad.dtype) @ (grad + grad.mT)
+    product = matrix_product(maps.to(grad.dtype), grad + grad.mT)
     return product.to(maps.dtype)
 
 

@@ -75,6 +75,12 @@ def weighted_sums(weights: Shape, maps: Shape, **_: Any) -> int:
     return 2 * prod(weights) * maps[1]
 
 
+@register_flop_formula(_ops.matrix_product)
+def matrix_product(left: Shape, right: Shape, **_: Any) -> int:
+    """As torch's own."""
+    return 2 * prod(left) * right[2]
+
+
 @register_flop_formula(_ops.channel_gram)
 def channel_gram(maps: Shape, *options: Any, **_: Any) -> int:
     """The product over the channels of each two locations of a map, one of the two halves."""

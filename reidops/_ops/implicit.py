@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .._common.derivatives import register_derivatives
+from .matrix_product import matrix_product
 
 GRADIENTS = ("constant", "implicit")
 
@@ -36,7 +37,7 @@ def of_lasso(error: Tensor, gram: Tensor, correlation: Tensor, w: Tensor, beta: 
     """
     w = w.detach()
     v = lasso_adjoint(gram.detach(), w, beta)
-    return with_derivative(error, v * (correlation - (w.transpose(0, 1) @ gram).transpose(0, 1)))
+    return with_derivative(error, v * (correlation - matrix_product(w.transpose(0, 1), gram).transpose(0, 1)))
 
 
 def with_derivative(error: Tensor, terms: Tensor) -> Tensor:

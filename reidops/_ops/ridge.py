@@ -8,6 +8,7 @@ from torch import Tensor
 from .._common.derivatives import once_differentiable
 from .channel_product import channel_product
 from .implicit import with_derivative
+from .matrix_product import matrix_product
 
 
 def factorise(gram: Tensor, beta: float) -> Tensor:
@@ -97,11 +98,11 @@ def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tenso
     wide = y.detach().double()
     factor = factorise(wide.mT @ wide, beta)
     w = weights(factor, wide.mT @ x.detach().double()).to(x.dtype)
-    residual = x - y @ w
+    residual = x - matrix_product(y, w)
     error = residual.square().sum(-2)
     if gradient == "implicit":  # v'(c - Gw) = (Yv)'(x - Yw)
         v = weights(factor, -2 * beta * w)
-        error = with_derivative(error, ((y @ v) * residual).mT)
+        error = with_derivative(error, (matrix_product(y, v) * residual).mT)
     with torch.no_grad():
         gap = _relative_gap(beta * w.double() - wide.mT @ residual.double(), error, w.double(), beta, -2)
     return w, error, gap

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_choice, check_count, check_number, check_tensor
 from .._common.precision import computing_dtype, result_dtype, without_autocast
 from .._common.registration import reverse_mode_only
 from . import implicit, ridge
+from .matrix_product import matrix_product
 from .sparse_reconstruct_gram import IN_TORCH, MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
 from .working_set import pays, sparse_reconstruct_working_set
 
@@ -157,8 +157,10 @@ def _lasso(
         )
         return SparseReconstruction(restore(coefficients.permute(2, 0, 1)), restore(error.mT), restore(gap.mT))
 
-    correlation = torch.einsum("spdn,sqdm->pnsqm", x, y).reshape(rows, dictionaries, m)
-    gram = (y.mT @ y).reshape(dictionaries, m, m)
+    every = matrix_product(x.mT.reshape(size_s, rows, d), y.movedim(1, 2).reshape(size_s, d, size_q * m))
+    correlation = every.movedim(1, 0).reshape(rows, dictionaries, m)
+    atoms = y.reshape(dictionaries, d, m)
+    gram = matrix_product(atoms.mT, atoms)
     energy = x.square().sum(2).permute(1, 2, 0)[..., None].expand(-1, -1, -1, size_q).reshape(rows, dictionaries)
     # Few columns ask for the data, so these are laid out as rows only there.
     columns = x.detach().mT.permute(1, 2, 0, 3)[:, :, :, None].expand(-1, -1, -1, size_q, -1)

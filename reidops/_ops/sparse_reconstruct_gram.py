@@ -10,6 +10,7 @@ from torch import Tensor
 from .. import reference
 from .._common.derivatives import first_derivatives_only, register_derivatives
 from .._common.registration import check_one_device, float32_under_autocast, folded, is_transformed
+from .matrix_product import matrix_product
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
 IN_TORCH = ("fista",)  # for comparison
@@ -164,7 +165,7 @@ def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
         w = _operator(ctx.parameters[-1])(*inputs, *ctx.parameters, True)[2]
     # A second derivative would have to follow w.
     scaled = (-2 * first_derivatives_only("sparse_reconstruct", grad_error, error))[..., None] * w
-    grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) * -0.5 if ctx.needs_input_grad[0] else None
+    grad_gram = matrix_product(scaled.permute(1, 2, 0), w.transpose(0, 1)) * -0.5 if ctx.needs_input_grad[0] else None
     return grad_gram, scaled, grad_error, *(None,) * (len(ctx.needs_input_grad) - 3)
 
 

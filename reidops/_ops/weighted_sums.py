@@ -27,10 +27,11 @@ def weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
 
     Args:
         weights: ``(A, I, B, J)``, float32 or float64; any strides.
-        maps: ``(B, C, J)`` in their dtype; any strides.
+        maps: ``(B, C, J)`` in their dtype or a half type; any strides. On CUDA half maps are not widened: the weights
+            are split in two numbers of the half type, up to 2^-16 of them in bfloat16 and 2^-22 in float16.
 
     Returns:
-        ``(A, C, I)``, differentiable to any order in reverse mode.
+        ``(A, C, I)`` in the dtype of the weights, differentiable to any order in reverse mode.
 
     Raises:
         RuntimeError: shapes, dtypes or devices do not fit.
@@ -47,7 +48,7 @@ torch.library.define(_OP, "(Tensor weights, Tensor maps) -> Tensor")
 @torch.library.impl(_OP, "CompositeExplicitAutograd")
 def _weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
     if weights.device.type == "cpu" and torch.count_nonzero(weights) <= SPARSE * weights.numel():
-        sums: Tensor = torch.ops.reidops.sparse_sums(weights, maps)
+        sums: Tensor = torch.ops.reidops.sparse_sums(weights, maps.to(weights.dtype))
         return sums
     return reference.weighted_sums(weights, maps).contiguous()
 
@@ -68,8 +69,11 @@ def _setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> N
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
     weights, maps = ctx.saved_tensors
-    of_weights = torch.ops.reidops.channel_product(grad, maps, None) if ctx.needs_input_grad[0] else None
-    of_maps = torch.ops.reidops.weighted_sums(weights.permute(2, 3, 0, 1), grad) if ctx.needs_input_grad[1] else None
+    of_weights = of_maps = None
+    if ctx.needs_input_grad[0]:
+        of_weights = torch.ops.reidops.channel_product(grad, maps.to(grad.dtype), None)
+    if ctx.needs_input_grad[1]:
+        of_maps = torch.ops.reidops.weighted_sums(weights.permute(2, 3, 0, 1), grad).to(maps.dtype)
     return of_weights, of_maps
 
 

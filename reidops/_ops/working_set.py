@@ -15,6 +15,8 @@ from torch import Tensor
 
 from .._common.derivatives import first_derivatives_only, register_derivatives
 from .._common.registration import check_one_device, float32_under_autocast, folded
+from ..reference.matrix_product import matmul
+from .matrix_product import matrix_product
 from .sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 
 _OP = "reidops::sparse_reconstruct_working_set"
@@ -71,7 +73,7 @@ def _solve(
     atoms = y.shape[1]
     energy = x.square().sum(0)
     lengths = y.square().sum(0)
-    r = y.mT @ x
+    r = matmul(y.mT, x)
     finite = energy.isfinite() & r.isfinite().all(0)
     if not bool(lengths.isfinite().all() & finite.all()):  # also products that overflow
         return _solve_all(x, y, beta, tolerance, max_iterations, solver)
@@ -83,7 +85,7 @@ def _solve(
         w = state.solve(energy, beta, inner, max_iterations, solver)
         own = state.atoms.double()
         rho = x.double() - own.mT @ w.double()
-        r = y.mT @ rho.to(y.dtype)
+        r = matmul(y.mT, rho.to(y.dtype))
         best.offer(state.scatter(w, atoms), *_certify(rho, r, own @ rho, w, lengths, beta), beta, tolerance)
         uncertified = best.gap > tolerance
         if not bool(uncertified.any()):
@@ -101,8 +103,8 @@ def _solve_all(
     """The same with the Gram matrix of all atoms."""
     rows, atoms = x.mT.contiguous(), y.mT.contiguous()
     error, gap, w = sparse_reconstruct_gram(
-        (atoms @ atoms.mT)[None],
-        (rows @ y)[:, None],
+        matmul(atoms, atoms.mT)[None],
+        matmul(rows, y)[:, None],
         x.square().sum(0)[:, None],
         rows[:, None],
         atoms[None],
@@ -163,9 +165,9 @@ class _WorkingSet:
             return False
         self.members |= chosen
         added = self.y[:, new].mT.contiguous()
-        across, own = self.atoms @ added.mT, added @ added.mT
+        across, own = matmul(self.atoms, added.mT), matmul(added, added.mT)
         self.gram = torch.cat([torch.cat([self.gram, across], 1), torch.cat([across.mT, own], 1)])
-        self.correlation = torch.cat([self.correlation, self.x.mT @ added.mT], 1)
+        self.correlation = torch.cat([self.correlation, matmul(self.x.mT, added.mT)], 1)
         self.atoms = torch.cat([self.atoms, added])
         self.index = torch.cat([self.index, new])
         return True
@@ -229,9 +231,9 @@ def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
     """Eq. 7: with w constant, d error = 2 (x - yw)' (dx - dy w)."""
     x, y, w, error = ctx.saved_tensors
     # A second derivative would have to follow w.
-    scaled = 2 * first_derivatives_only("sparse_reconstruct", grad_error, error)[:, None] * (x - y @ w)
+    scaled = 2 * first_derivatives_only("sparse_reconstruct", grad_error, error)[:, None] * (x - matrix_product(y, w))
     of_x = scaled if ctx.needs_input_grad[0] else None
-    of_y = -scaled @ w.mT if ctx.needs_input_grad[1] else None
+    of_y = matrix_product(-scaled, w.mT) if ctx.needs_input_grad[1] else None
     return of_x, of_y, *(None,) * 4
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .matrix_product import matmul
+
 
 def fista(gram: Tensor, correlation: Tensor, beta: float, iterations: int = 100, start: Tensor | None = None) -> Tensor:
     """Accelerated proximal gradient for ``min_w w'Gw - 2 w'c + beta |w|_1``, a fixed number of iterations.
@@ -29,7 +31,7 @@ def fista(gram: Tensor, correlation: Tensor, beta: float, iterations: int = 100,
     weights = torch.zeros_like(correlation) if start is None else start
     ahead, momentum = weights, 1.0
     for _ in range(iterations):
-        stepped = ahead + step * (correlation - ahead @ gram)
+        stepped = ahead + step * (correlation - matmul(ahead, gram))
         following = torch.nn.functional.relu(stepped - threshold) - torch.nn.functional.relu(-stepped - threshold)
         next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         ahead = following + (momentum - 1) / next_momentum * (following - weights)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .fista import fista
+from .matrix_product import matmul
 
 _ITERATIONS_BETWEEN_CHECKS = 40  # also FISTA's restarts, which make its convergence linear
 
@@ -80,7 +81,7 @@ def _coordinate_descent(
     dictionary, _ = chosen
     w = weights[chosen]
     for _ in range(sweeps):
-        rest = c[chosen] - torch.einsum("km,kmn->kn", w, gram[dictionary])  # afresh in each sweep: nothing drifts
+        rest = c[chosen] - matmul(w[:, None], gram[dictionary])[:, 0]  # afresh in each sweep: nothing drifts
         for j in range(w.shape[1]):
             row = gram[dictionary, j]
             diagonal = row[:, j]
@@ -103,7 +104,7 @@ def _certify(
 ) -> tuple[Tensor, Tensor]:
     """Error and relative duality gap ``(R, G)``; the mathematics stands in csrc's sparse_reconstruct.h."""
     t = beta / 2
-    r = c - weights @ gram
+    r = c - matmul(weights, gram)
     wc, wr = (weights * c).sum(-1).T, (weights * r).sum(-1).T
     l1 = weights.abs().sum(-1).T
     r_max = r.abs().amax(-1).T if r.shape[-1] else torch.zeros_like(energy)
@@ -113,7 +114,7 @@ def _certify(
         lost = error * tolerance < 8 * torch.finfo(error.dtype).eps * energy
         for g in lost.any(0).nonzero().flatten().tolist():
             rows = lost[:, g]
-            error[rows, g] = (columns[rows, g] - weights[g, rows] @ atoms[g]).square().sum(-1)
+            error[rows, g] = (columns[rows, g] - matmul(weights[g, rows], atoms[g])).square().sum(-1)
 
     scale = torch.where(r_max > t, t / r_max, 1)
     primal = error + 2 * t * l1
