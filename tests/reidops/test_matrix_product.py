@@ -49,6 +49,7 @@ CALLS: dict[str, Callable[[torch.dtype], object]] = {
     "sequences": lambda dtype: reidops.dsr_distance(
         [maps(8, 5, 4, dtype=dtype), maps(8, 3, 4, dtype=dtype)], [maps(8, 6, 4, dtype=dtype)] * 2
     ),
+    "dsr_topk": lambda dtype: reidops.dsr_topk(maps(2, 8, 5, 4, dtype=dtype), maps(3, 8, 6, 4, dtype=dtype), 2),
     "prepare_gallery": lambda dtype: reidops.prepare_gallery(maps(3, 8, 6, 4, dtype=dtype)),
 }
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from reidops import dsr_distance, prepare_gallery, sparse_reconstruct
+from reidops._ops.sparse_reconstruct_gram import sparse_reconstruct_gram
 from tests.reidops.certificate import judge
 from tests.reidops.test_prepared_gallery import ragged, together
 
@@ -81,6 +82,37 @@ def test_half_maps_are_certified_as_they_are(dtype: torch.dtype) -> None:
     assert bool((gap <= 1.01e-4).all())  # rounded to the dtype of the maps
     wide = dsr_distance(probe.float(), gallery.float())
     torch.testing.assert_close(distance, wide.to(dtype), rtol=2 * torch.finfo(dtype).eps, atol=0)
+
+
+def cut_off(value: Tensor) -> Tensor:
+    """Float64 to the 24 bits of float32, towards zero."""
+    mantissa, exponent = torch.frexp(value)
+    return torch.ldexp((mantissa * 2**24).trunc() / 2**24, exponent)
+
+
+@pytest.mark.parametrize("channels", [512, 2048])
+@pytest.mark.parametrize("alike", [0.0, 0.9])
+def test_sums_of_matrix_units_are_within_the_gap(channels: int, alike: float) -> None:
+    """As matrix units are said to add: products of eight channels exactly, and what does not fit is cut off."""
+    base = torch.randn(channels, 1, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+
+    def features(count: int, seed: int) -> Tensor:
+        noise = torch.randn(channels, count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        columns = ((1 - alike) ** 0.5 * noise + alike**0.5 * base).relu()
+        return (columns / columns.norm(dim=0)).bfloat16().double()
+
+    def product(left: Tensor, right: Tensor) -> Tensor:
+        total = torch.zeros(left.shape[1], right.shape[1], dtype=torch.float64)
+        for start in range(0, channels, 8):
+            total = cut_off(total + left[start : start + 8].mT @ right[start : start + 8])
+        return total.float()
+
+    x, y = features(32, 0), features(128, 1)
+    energy = x.square().sum(0).float()[:, None]
+    given = product(y, y)[None], product(x, y)[:, None], energy, None, None, 0.4
+    _, gap, w = sparse_reconstruct_gram(*given, return_coefficients=True)
+    assert bool((gap <= 1e-4).all())
+    assert bool((judge(x, y, w[:, 0].mT, 0.4).gap <= gap[:, 0]).all())
 
 
 def test_ridge_is_in_float64_whatever_is_asked() -> None:
