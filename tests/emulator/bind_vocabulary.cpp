@@ -80,6 +80,13 @@ Array<float> leave_behind(unsigned blocks) {
   return y;
 }
 
+Array<float> leave_on_stack(unsigned blocks, unsigned threads) {
+  GlobalMemory memory;
+  Array<float> y = memory.output<float>({blocks * threads});
+  reidops::launch(&vocabulary::leave_on_stack, dim3(blocks), dim3(threads), 0, nullptr, memory.data(y));
+  return y;
+}
+
 // Works in place on y, as kernels that accumulate do.
 template <class T>
 void atomics(const Array<T>& x, Array<T>& y) {
@@ -112,6 +119,7 @@ PYBIND11_MODULE(bind_vocabulary, module) {
   module.def("tickets", &tickets, py::arg("blocks"), py::arg("threads"));
   module.def("sum_vectors", &sum_vectors, x);
   module.def("leave_behind", &leave_behind, py::arg("blocks"));
+  module.def("leave_on_stack", &leave_on_stack, py::arg("blocks"), py::arg("threads"));
   module.def("trap_at_nan", elementwise(&vocabulary::trap_at_nan, 1, 8), x);
   module.def("arithmetic", elementwise(&vocabulary::arithmetic, 10, 8), x);
   module.def("bit_counts", elementwise(&vocabulary::bit_counts, 5, 8), x);

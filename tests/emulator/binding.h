@@ -88,14 +88,18 @@ class GlobalMemory {
   static void admit(const py::array& array, bool writable) { buffers.push_back({extent(array), writable}); }
 };
 
-// Gives a module configure(seed, strict_exit) and the exception EmulatorError.
+// Gives a module configure(seed, strict_exit, shared_kilobytes) and the exception EmulatorError.
 inline void bind_emulator(py::module_& module) {
   py::register_local_exception<Error>(module, "EmulatorError", PyExc_RuntimeError);
   module.def(
       "configure",
-      [](std::uint64_t seed, bool strict_exit) { config = {.seed = seed, .strict_exit = strict_exit}; },
-      "Set the order of blocks and threads (0 ascending, 1 descending, others random) for the launches to come.",
-      py::kw_only(), py::arg("seed") = 0, py::arg("strict_exit") = true);
+      [](std::uint64_t seed, bool strict_exit, unsigned shared_kilobytes) {
+        config = {.seed = seed, .strict_exit = strict_exit, .shared_kilobytes = shared_kilobytes};
+      },
+      "Set the order of blocks and threads (0 ascending, 1 descending, others random), and the dynamic shared memory "
+      "that a block may have, for the launches to come.",
+      py::kw_only(), py::arg("seed") = 0, py::arg("strict_exit") = true,
+      py::arg("shared_kilobytes") = default_shared_kilobytes());
 }
 
 }  // namespace reidops::emulator

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstring>
 #include <new>
 #include <vector>
 
@@ -41,6 +42,9 @@ reidops_switch_stack:
 
 namespace reidops::emulator {
 
+// 0xFF bytes are a NaN as float and double, and -1 as int: a value nobody wrote shows in the result.
+inline constexpr unsigned char kPoison = 0xFF;
+
 // Addresses [begin, end).
 struct Range {
   const char* begin = nullptr;
@@ -57,6 +61,7 @@ class Stacks {
  public:
   static constexpr std::size_t kCount = 1024;  // threads in the largest block
   static constexpr std::size_t kBytes = 64 * 1024;
+  static constexpr std::size_t kPoisonedBytes = 4 * 1024;  // as much as a kernel's own variables take, and more
 
   char* take() {
     if (free_.empty()) return carve();
@@ -69,12 +74,12 @@ class Stacks {
 
   // The pointer with which reidops_switch_stack() enters `entry`, which never returns, on this stack.
   static void* prepare(char* stack, void (*entry)()) {
+    std::memset(stack + kBytes - kPoisonedBytes, kPoison, kPoisonedBytes);  // not what another thread has left there
     void** top = reinterpret_cast<void**>(stack + kBytes);
     *--top = nullptr;                         // where `entry` would return to; keeps the stack aligned as after a call
     *--top = reinterpret_cast<void*>(entry);  // where the switch's own `ret` goes
     constexpr int kSavedRegisters = 6;
-    for (int i = 0; i < kSavedRegisters; ++i) *--top = nullptr;
-    return top;
+    return top - kSavedRegisters;  // they start as poison, too
   }
 
   Range range() const { return {memory_, memory_ + kCount * kBytes}; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <source_location>
@@ -20,12 +21,20 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What a block may have on the emulated device: 227 KB on sm_90 and sm_100, 163 on sm_80, 99 on sm_86, 89, 120 and 121.
+inline unsigned default_shared_kilobytes() {
+  const char* asked = std::getenv("REIDOPS_EMULATED_SHARED_KB");
+  return asked == nullptr ? kMaxSharedBytes / 1024 : static_cast<unsigned>(std::atoi(asked));
+}
+
 // Read at every launch.
 struct Config {
   // The order in which blocks, and the ready threads of a block, run: 0 ascending, 1 descending, others random.
   std::uint64_t seed = 0;
   // May no thread exit before a barrier that others wait in?  Hardware since Volta lets it; it is a mistake as a rule.
   bool strict_exit = true;
+  // A launch that asks for more dynamic shared memory is rejected.
+  unsigned shared_kilobytes = default_shared_kilobytes();
 };
 inline Config config;
 

@@ -115,7 +115,8 @@ inline bool cuda_would_launch(dim3 grid, dim3 block, std::size_t shared_bytes) {
   const std::uint64_t threads = std::uint64_t{block.x} * block.y * block.z;
   return threads >= 1 && threads <= Stacks::kCount && block.z <= 64 &&                           //
          grid.x >= 1 && grid.x <= 0x7fffffffu && grid.y >= 1 && grid.y <= 65535 &&               //
-         grid.z >= 1 && grid.z <= 65535 && shared_bytes <= kMaxSharedBytes;
+         grid.z >= 1 && grid.z <= 65535 && shared_bytes <= kMaxSharedBytes &&                        //
+         shared_bytes <= std::size_t{config.shared_kilobytes} * 1024;
 }
 
 }  // namespace reidops::emulator

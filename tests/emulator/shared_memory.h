@@ -16,7 +16,7 @@
 
 namespace reidops {
 
-inline constexpr std::size_t kMaxSharedBytes = 227 * 1024;  // a block's, on sm_90
+inline constexpr std::size_t kMaxSharedBytes = 227 * 1024;  // a block's, on sm_90; `Config` may allow less
 inline constexpr std::size_t kGuardBytes = 4096;            // after it; nobody may write there
 
 alignas(128) inline thread_local unsigned char dynamic_shared_memory[kMaxSharedBytes + kGuardBytes];
@@ -24,9 +24,6 @@ alignas(128) inline thread_local unsigned char dynamic_shared_memory[kMaxSharedB
 }  // namespace reidops
 
 namespace reidops::emulator {
-
-// 0xFF bytes are a NaN as float and double, and -1 as int: a value nobody wrote shows in the result.
-inline constexpr unsigned char kPoison = 0xFF;
 
 class SharedMemory {
  public:

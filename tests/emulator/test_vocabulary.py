@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -117,18 +119,42 @@ def test_launches_that_cuda_rejects(kernels: ModuleType, block: tuple[int, ...])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64])
 @pytest.mark.parametrize("kilobytes", [1, 48, 100, 227])
 def test_dynamic_shared_memory(kernels: ModuleType, dtype: type, kilobytes: int) -> None:
+    kernels.configure(shared_kilobytes=kilobytes)
     x: np.ndarray = np.arange(kilobytes * 1024 // np.dtype(dtype).itemsize, dtype=dtype)
     np.testing.assert_array_equal(kernels.reverse(x), x[::-1])
 
 
-def test_too_much_dynamic_shared_memory(kernels: ModuleType) -> None:
+@pytest.mark.parametrize("kilobytes", [99, 163, 227])
+def test_too_much_dynamic_shared_memory(kernels: ModuleType, kilobytes: int) -> None:
+    """The limits of today's devices; no device has more than 227 KB, whatever is asked."""
+    kernels.configure(shared_kilobytes=kilobytes if kilobytes < 227 else 1000)
+    kernels.reverse(np.zeros(kilobytes * 256, dtype=np.float32))
     with pytest.raises(kernels.EmulatorError, match="invalid launch configuration"):
-        kernels.reverse(np.zeros(227 * 256 + 1, dtype=np.float32))
+        kernels.reverse(np.zeros(kilobytes * 256 + 1, dtype=np.float32))
+
+
+def test_the_environment_sets_the_limit_of_shared_memory() -> None:
+    """In a process of its own: it is read when a library is loaded."""
+    program = (
+        "import numpy as np; from tests.emulator.conftest import _load; kernels = _load('vocabulary', 'plain');"
+        "kernels.configure(seed=1); kernels.reverse(np.zeros(99 * 256 + 1, dtype=np.float32))"
+    )
+    for kilobytes, refused in (("99", True), ("163", False)):
+        environ = {**os.environ, "REIDOPS_EMULATED_SHARED_KB": kilobytes}
+        done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False)
+        assert ("invalid launch configuration" in done.stderr) == refused, done.stderr
+        assert (done.returncode != 0) == refused
 
 
 def test_shared_memory_starts_unset_in_every_block(emulated: Emulated) -> None:
     kernels = emulated("vocabulary", "plain")
     assert np.isnan(kernels.leave_behind(5)).all()
+
+
+def test_stacks_start_unset_in_every_thread(emulated: Emulated) -> None:
+    """In the race build what watches a kernel has a stack below it, and leaves its own numbers there."""
+    assert np.isnan(emulated("vocabulary", "plain").leave_on_stack(3, 40)).all()
+    assert not (emulated("vocabulary", "race").leave_on_stack(3, 40) == 1).any()
 
 
 def test_trap(kernels: ModuleType) -> None:

@@ -96,6 +96,14 @@ __global__ void leave_behind(float* y) {
   kept = 1.0f;
 }
 
+// Gives what lies in its own variables before it writes them, and leaves ones there for the next thread.
+__global__ void leave_on_stack(float* y) {
+  volatile float kept[64];
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  y[i] = kept[i % 64];
+  for (int j = 0; j < 64; ++j) kept[j] = 1.0f;
+}
+
 __global__ void trap_at_nan(const float* x, float* y) {
   if (isnan(x[threadIdx.x])) __trap();
   y[threadIdx.x] = x[threadIdx.x];
