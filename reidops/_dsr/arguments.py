@@ -35,7 +35,8 @@ class Purpose(NamedTuple):
         atoms therefore change neither the optimum nor, since the optimal fit Yw is unique, any error. (A ridge spreads
         its weights over them, so they do change it.)
         """
-        return (1,) if 1 in self.scales and self.method != "ridge" else self.scales
+        has_cells = any(k == 1 for k in self.scales)  # not `in`: compiled, a scale may be a symbol
+        return (1,) if has_cells and self.method != "ridge" else self.scales
 
 
 class MapSet(NamedTuple):
@@ -148,14 +149,23 @@ def parse_weights(op: str, weights: object, probes: MapSet) -> Maps:
         check_tensor(op, name, weights, "(P, h, w)", 3, 3)
     elif not isinstance(weights, Sequence):
         raise TypeError(f"{op}: {name} must be a tensor (P, h, w) or a sequence of maps, got {describe(weights)}")
-    if len(weights) != probes.length:
-        raise ValueError(f"{op}: {name} must have a map for each of {probes.length} probes, got {len(weights)}")
-    for i, (weight, feature_map, shape) in enumerate(zip(weights, probes.maps, probes.shapes, strict=True)):
+    count = weights.shape[0] if isinstance(weights, Tensor) else len(weights)  # `len` of a tensor is no symbol
+    if count != probes.length:
+        raise ValueError(f"{op}: {name} must have a map for each of {probes.length} probes, got {count}")
+    if isinstance(weights, Tensor) and isinstance(probes.maps, Tensor):
+        _check_weight(op, name, weights, probes.name, probes.maps)
+        return weights
+    for i, (weight, feature_map) in enumerate(zip(weights, probes.maps, strict=True)):
         check_tensor(op, f"{name}[{i}]", weight, "(h, w)", 2, 2)
-        check_alike(op, f"{name}[{i}]", weight, f"probe[{i}]", feature_map)
-        if tuple(weight.shape) != shape:
-            raise ValueError(f"{op}: {name}[{i}] must have the size of probe[{i}], {shape}, got {describe(weight)}")
+        _check_weight(op, f"{name}[{i}]", weight, f"{probes.name}[{i}]", feature_map)
     return weights
+
+
+def _check_weight(op: str, name: str, weight: Tensor, other_name: str, maps: Tensor) -> None:
+    check_alike(op, name, weight, other_name, maps)
+    size = tuple(maps.shape[-2:])
+    if tuple(weight.shape[-2:]) != size:
+        raise ValueError(f"{op}: {name} must have the size of {other_name}, {size}, got {describe(weight)}")
 
 
 def _parse_scales(op: str, scales: object) -> tuple[int, ...]:
