@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from . import blocks
 from .arguments import MapSet, Purpose
 from .dictionaries import Dictionaries, rows_of
-from .probes import stack_maps
+from .probes import split_maps, stack_maps
 from .stacks import Layout, Stack, stack
 
 
@@ -39,6 +39,10 @@ class Gallery(Protocol):
 
     def take(self, run: int, rows: Sequence[int]) -> Stack:
         """Some of the dictionaries of one layout: rows of ``numbers[run]``."""
+        ...
+
+    def each(self, run: int, cuts: Sequence[range]) -> Iterator[Stack]:
+        """One after another, the dictionaries of each cut; the cuts follow one another."""
         ...
 
 
@@ -92,6 +96,12 @@ class GalleryOfMaps:
         images = [stack_maps([maps[i] for i in of_one_place]) for of_one_place in zip(*members, strict=True)]
         return stack(images, layout, self.purpose, self._storage)
 
+    def each(self, run: int, cuts: Sequence[range]) -> Iterator[Stack]:
+        if self._tensor is None:
+            return (self.take(run, cut) for cut in cuts)
+        layout = self.layouts[run]
+        return (stack([some], layout, self.purpose, self._storage) for some in split_maps(self._tensor, cuts))
+
 
 class PreparedGallery:
     """What :func:`prepare_gallery` made."""
@@ -114,6 +124,9 @@ class PreparedGallery:
     def take(self, run: int, rows: Sequence[int]) -> Stack:
         whole = self._stacks[run]
         return whole if len(rows) == whole.length else whole.take(rows_of(rows, whole.cells.device))
+
+    def each(self, run: int, cuts: Sequence[range]) -> Iterator[Stack]:
+        return (self.take(run, cut) for cut in cuts)
 
 
 def atoms(layout: Layout, purpose: Purpose) -> int:

@@ -163,9 +163,9 @@ def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
         inputs = [value if value is None else value.detach() for value in given]
         w = _operator(ctx.parameters[-1])(*inputs, *ctx.parameters, True)[2]
     # A second derivative would have to follow w.
-    scaled = first_derivatives_only("sparse_reconstruct", grad_error, error)[..., None] * w
-    grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) if ctx.needs_input_grad[0] else None
-    return grad_gram, -2 * scaled, grad_error, *(None,) * (len(ctx.needs_input_grad) - 3)
+    scaled = (-2 * first_derivatives_only("sparse_reconstruct", grad_error, error))[..., None] * w
+    grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) * -0.5 if ctx.needs_input_grad[0] else None
+    return grad_gram, scaled, grad_error, *(None,) * (len(ctx.needs_input_grad) - 3)
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ int main() {
   test_affine_sample();
   test_depthwise_xcorr();
   test_channel_product();
+  test_weighted_sums();
   test_sparse_reconstruct();
   std::printf("%d calls, %d failures\n", calls, failures);
   return failures > 0;
