@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_choice, check_tensor, describe
+from .._common.registration import check_memory
 from .._ops.sparse_reconstruct import check_penalty
 from . import blocks
 
@@ -91,12 +92,14 @@ def parse_maps(op: str, name: str, maps: object) -> MapSet:
     """
     if isinstance(maps, Tensor):
         check_tensor(op, name, maps, "(images, C, h, w)", 4, 4)
+        check_memory(op, **{name: maps})
         return MapSet(name, maps, [(maps.shape[-2], maps.shape[-1])], maps)
     if not isinstance(maps, Sequence):
         raise TypeError(f"{op}: {name} must be a tensor (images, C, h, w) or a sequence of maps, got {describe(maps)}")
     for i, feature_map in enumerate(maps):
         check_tensor(op, f"{name}[{i}]", feature_map, "(C, h, w)", 3, 3)
         check_same(op, f"{name}[{i}]", feature_map, f"{name}[0]", maps[0])
+        check_memory(op, **{f"{name}[{i}]": feature_map})
     shapes = [(feature_map.shape[-2], feature_map.shape[-1]) for feature_map in maps]
     return MapSet(name, maps, shapes, maps[0] if maps else None)
 
@@ -163,6 +166,7 @@ def parse_weights(op: str, weights: object, probes: MapSet) -> Maps:
 
 def _check_weight(op: str, name: str, weight: Tensor, other_name: str, maps: Tensor) -> None:
     check_alike(op, name, weight, other_name, maps)
+    check_memory(op, **{name: weight})
     size = tuple(maps.shape[-2:])
     if tuple(weight.shape[-2:]) != size:
         raise ValueError(f"{op}: {name} must have the size of {other_name}, {size}, got {describe(weight)}")

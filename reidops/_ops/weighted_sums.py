@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import reference
 from .._common.derivatives import register_derivatives
-from .._common.registration import check_one_device, folded, reverse_mode_only
+from .._common.registration import check_memory, check_one_device, folded, reverse_mode_only
 
 _OP = "reidops::weighted_sums"
 SPARSE = 0.25  # of the weights: with more of them a matrix product is as quick (measured on AVX-512)
@@ -46,6 +46,7 @@ torch.library.define(_OP, "(Tensor weights, Tensor maps) -> Tensor")
 
 @torch.library.impl(_OP, "CompositeExplicitAutograd")
 def _weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
+    check_memory("weighted_sums", weights=weights, maps=maps)
     if weights.device.type == "cpu" and torch.count_nonzero(weights) <= SPARSE * weights.numel():
         sums: Tensor = torch.ops.reidops.sparse_sums(weights, maps)
         return sums
@@ -58,7 +59,7 @@ def _weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
 @torch.library.register_fake(_OP)
 @torch.library.register_fake("reidops::sparse_sums")
 def _fake(weights: Tensor, maps: Tensor) -> Tensor:
-    check_one_device("weighted_sums", weights, maps)
+    check_one_device("weighted_sums", weights=weights, maps=maps)
     return weights.new_empty((weights.shape[0], maps.shape[1], weights.shape[1]))
 
 

@@ -242,4 +242,8 @@ OPERATORS = (
     Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),
     Operator("sparse_reconstruct_working_set", _working_set_inputs),
     Operator("lasso_adjoint", _adjoint_inputs),
+    Operator("channel_product", lambda: (_maps(2, 5, 7), _maps(3, 5, 6, seed=1), None)),
+    Operator("channel_product", lambda: (_maps(2, 5, 7), _maps(3, 5, 6, seed=1), torch.tensor([[0, 2], [1, 1]]))),
+    Operator("channel_gram", lambda: (_maps(3, 5, 6),)),
+    Operator("weighted_sums", lambda: (_maps(2, 7, 3, 6), _maps(3, 5, 6, seed=1))),
 )
