@@ -1,7 +1,7 @@
 // weighted_sums.h - sums of maps' locations by weights that are mostly zeros, compiled once for every instruction set.
 //
 // The zeros are left out once, not once per channel: a block of rows has lists of its weights, and all channels go by.
-// A few channels of one map's locations, the panel, lie in the nearest cache meanwhile.  A sum is made map by map, in
+// A few channels of one map's locations, the panel, lie in the nearer caches meanwhile.  A sum is made map by map, in
 // the order of the locations, the even and the odd numbers of a list apart.
 #pragma once
 
@@ -13,11 +13,11 @@ namespace reidops::REIDOPS_ISA {
 template <class T>
 class Summer {
   using Sums = channel_product::Sums<T>;
-  static constexpr int kVectors = 4;
+  static constexpr int kVectors = kVectorBytes == 64 ? 8 : 4;         // of a row: twice as many fit the registers
   static constexpr int64_t kChannels = kVectors * Lanes<T>::kCount;  // of a panel
-  static constexpr int64_t kRows = 256;                              // that are summed together
+  static constexpr int64_t kRows = 128;                              // that are summed together
   static constexpr int64_t kTogether = 64;                           // whose weights are read together
-  static constexpr int64_t kColumns = 1024;                          // of weights whose lists are held at once, or one map's
+  static constexpr int64_t kColumns = 1024;  // of weights whose lists are held at once, or those of one map
 
   struct Entry {
     T weight;
@@ -109,23 +109,23 @@ class Summer {
   static void add_list(const Entry* from, const Entry* to, const T* locations, T* sums) {
     constexpr int64_t kLanes = Lanes<T>::kCount;
     Vector<T> even[kVectors], odd[kVectors] = {};
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) even[v] = load(sums + v * kLanes);
     for (; from + 1 < to; from += 2) {
       const T *const a = locations + from[0].location * kChannels, *const b = locations + from[1].location * kChannels;
       const Vector<T> p = from[0].weight - Vector<T>{}, q = from[1].weight - Vector<T>{};  // in all lanes
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) even[v] = fused(p, load(a + v * kLanes), even[v]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) odd[v] = fused(q, load(b + v * kLanes), odd[v]);
     }
     if (from < to) {
       const Vector<T> p = from->weight - Vector<T>{};
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v)
         even[v] = fused(p, load(locations + from->location * kChannels + v * kLanes), even[v]);
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) store(sums + v * kLanes, even[v] + odd[v]);
   }
 

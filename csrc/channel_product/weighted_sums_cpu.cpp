@@ -46,9 +46,9 @@ Tensor sparse_sums_cpu(const Tensor& weights, const Tensor& maps) {
   check_operand(kOp, "maps", maps, {B, C, J}, weights);
   check_memory(kOp, "weights", weights);
   check_product(kOp, "weights, maps", "elements of the result", {A, C, I});
-  // Panels of at most 64 channels, lists of 256 rows at a time, and locations in 32 bits.
-  check_product(kOp, "maps", "elements laid out", {B, C + 64, J});
-  check_product(kOp, "maps", "elements laid out", {C + 64, 256});
+  // Panels of at most 128 channels, lists of 128 rows at a time, and locations in 32 bits.
+  check_product(kOp, "maps", "elements laid out", {B, C + 128, J});
+  check_product(kOp, "maps", "elements laid out", {C + 128, 128});
   STD_TORCH_CHECK(J < int64_t(1) << 31, kOp, ": maps: expected fewer than 2^31 locations, got ", J);
   const Tensor out = torch::stable::new_empty(weights, {A, C, I});
   if (product({A, C, I}) == 0) return out;

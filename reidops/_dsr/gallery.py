@@ -64,11 +64,14 @@ class GalleryOfMaps:
             return
         members = [[i] for i in range(images.length)] if groups is None else groups
         shapes = images.shapes
-        runs: dict[Layout, list[int]] = {}
+        alike = all(shape == shapes[0] for shape in shapes)
+        runs: dict[Layout | int, list[int]] = {}
         for number, own in enumerate(members):
-            runs.setdefault(tuple(shapes[i] for i in own), []).append(number)
-        self.layouts = sorted(runs)
-        self._numbers: list[Sequence[int]] = [runs[layout] for layout in self.layouts]
+            # Images of one size differ in number alone; compiled, sizes are symbols, which cannot be sorted.
+            layout = len(own) if alike else tuple(shapes[i] for i in own)
+            runs.setdefault(layout, []).append(number)
+        self._numbers: list[Sequence[int]] = [numbers for _, numbers in sorted(runs.items())]
+        self.layouts = [tuple(shapes[i] for i in members[numbers[0]]) for numbers in self._numbers]
 
     @property
     def numbers(self) -> list[Sequence[int]]:

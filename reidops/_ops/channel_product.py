@@ -57,7 +57,7 @@ def channel_gram(maps: Tensor) -> Tensor:
 
 @torch.library.register_fake(_OP)
 def _fake(left: Tensor, right: Tensor, index: Tensor | None) -> Tensor:
-    check_one_device("channel_product", left, right)
+    check_one_device("channel_product", left=left, right=right, index=index)
     partners = right.shape[0] if index is None else index.shape[1]
     shape = (left.shape[0], left.shape[2], partners, right.shape[2])
     return left.new_empty(shape, dtype=computing_dtype(left.dtype))

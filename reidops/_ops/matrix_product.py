@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .._common.derivatives import register_derivatives
-from .._common.registration import check_one_device
+from .._common.registration import check_memory, check_one_device
 from ..reference.matrix_product import is_rounded, matmul
 
 _OP = "reidops::matrix_product"
@@ -38,6 +38,7 @@ torch.library.define(_OP, "(Tensor left, Tensor right) -> Tensor")
 
 @torch.library.impl(_OP, "CompositeExplicitAutograd")
 def _matrix_product(left: Tensor, right: Tensor) -> Tensor:
+    check_memory("matrix_product", left=left, right=right)
     return matmul(left, right).contiguous()
 
 
@@ -46,7 +47,7 @@ def _matrix_product(left: Tensor, right: Tensor) -> Tensor:
 
 @torch.library.register_fake(_OP)
 def _fake(left: Tensor, right: Tensor) -> Tensor:
-    check_one_device("matrix_product", left, right)
+    check_one_device("matrix_product", left=left, right=right)
     return left.new_empty(left.shape[0], left.shape[1], right.shape[2])
 
 

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import reference
+from .._common.arguments import describe
 from .._common.derivatives import register_derivatives
-from .._common.registration import check_one_device, folded, reverse_mode_only
+from .._common.registration import check_memory, check_one_device, folded, reverse_mode_only
+from ..reference.matrix_product import HALF
 
 _OP = "reidops::weighted_sums"
 SPARSE = 0.25  # of the weights: with more of them a matrix product is as quick (measured on AVX-512)
@@ -34,7 +36,8 @@ def weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
         ``(A, C, I)`` in the dtype of the weights, differentiable to any order in reverse mode.
 
     Raises:
-        RuntimeError: shapes, dtypes or devices do not fit.
+        RuntimeError: shapes or devices do not fit.
+        TypeError: dtypes do not fit.
         NotImplementedError: an input carries a forward-mode tangent.
     """
     reverse_mode_only("weighted_sums", weights, maps)
@@ -47,6 +50,9 @@ torch.library.define(_OP, "(Tensor weights, Tensor maps) -> Tensor")
 
 @torch.library.impl(_OP, "CompositeExplicitAutograd")
 def _weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
+    check_memory("weighted_sums", weights=weights, maps=maps)
+    if maps.dtype not in (weights.dtype, *HALF):
+        raise TypeError(f"weighted_sums: maps must be {weights.dtype} or a half type, got {describe(maps)}")
     if weights.device.type == "cpu" and torch.count_nonzero(weights) <= SPARSE * weights.numel():
         sums: Tensor = torch.ops.reidops.sparse_sums(weights, maps.to(weights.dtype))
         return sums
@@ -59,7 +65,7 @@ def _weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
 @torch.library.register_fake(_OP)
 @torch.library.register_fake("reidops::sparse_sums")
 def _fake(weights: Tensor, maps: Tensor) -> Tensor:
-    check_one_device("weighted_sums", weights, maps)
+    check_one_device("weighted_sums", weights=weights, maps=maps)
     return weights.new_empty((weights.shape[0], maps.shape[1], weights.shape[1]))
 
 

@@ -166,6 +166,18 @@ def test_vmap(mapped: tuple[int | None, ...]) -> None:
         assert bool(((found[i] - exact(item[0], item[1])).abs() <= bound(item[0], item[1])).all())
 
 
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_half_maps_are_those_of_float32(share: float, half: torch.dtype) -> None:
+    weights, maps = operands((2, 30, 3, 20, 40), share, torch.float32)
+    found = weighted_sums(weights.requires_grad_(), maps.to(half).requires_grad_())
+    assert torch.equal(found, weighted_sums(weights, maps.to(half).float()))
+    given = torch.autograd.grad(found.square().sum(), (weights,))
+    assert given[0].dtype == torch.float32
+    with pytest.raises(TypeError, match=r"weighted_sums: maps must be torch\.float32 or a half type, got"):
+        weighted_sums(weights, maps.double())
+
+
 def test_reference() -> None:
     weights, maps = operands((3, 7, 2, 5, 20), 0.5, torch.float64)
     assert bool(((reference.weighted_sums(weights, maps) - exact(weights, maps)).abs() <= bound(weights, maps)).all())
