@@ -59,7 +59,7 @@ class Record(TorchDispatchMode):
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
     """Everything in here may be given fake CUDA tensors: :func:`maps`."""
-    if torch.version.cuda is None:  # then these ask for a CUDA device, even for a fake tensor
+    if not torch.cuda.is_available():  # these ask for a CUDA device, even for a fake tensor
         monkeypatch.setattr(Tensor, "__getitem__", _item)
         monkeypatch.setattr(Tensor, "__setitem__", _set_item)
         monkeypatch.setattr(Tensor, "contiguous", lambda value: value.clone(memory_format=torch.contiguous_format))
