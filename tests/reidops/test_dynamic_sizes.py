@@ -23,8 +23,12 @@ CALLS = (1, 2, 4)
 WITH_GRADIENTS = ("affine_sample-zeros", "dsr_distance-single_scale")
 
 
-#: Their graph is that of the active set, but for a number.
-LIKE_ANOTHER = ("sparse_reconstruct-feature_sign", "sparse_reconstruct-coordinate_descent")
+#: Their graphs are those of the active set but for a number, and of dsr_distance-gap but for a scale more.
+LIKE_ANOTHER = (
+    "sparse_reconstruct-feature_sign",
+    "sparse_reconstruct-coordinate_descent",
+    "dsr_distance-multi_scale",
+)
 
 
 @pytest.fixture(params=[op for op in OPS if op.name not in LIKE_ANOTHER], ids=lambda op: op.name)
