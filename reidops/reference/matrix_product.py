@@ -18,7 +18,7 @@ from torch import Tensor
 HALF = (torch.float16, torch.bfloat16)
 
 _ROUNDED = ("tf32", "bf16")
-_FULL = 15  # the largest number of a row is scaled to below 2^15, which float16 holds
+_TOP = 15  # the largest number of a column is scaled to below 2^15, which float16 holds
 
 
 def matmul(left: Tensor, right: Tensor) -> Tensor:
@@ -52,10 +52,9 @@ def half_times_full(halves: Tensor, full: Tensor) -> Tensor:
 
 def _split(full: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """``full (C, N) = (high + low) 2^exponent``, with an exponent ``(1, N)`` for each column."""
-    largest = (
-        full.abs().where(full.isfinite(), 0).amax(0, keepdim=True) if len(full) else full.new_zeros(1, full.shape[1])
-    )
-    exponent = torch.frexp(largest).exponent.clamp(min=-100) - _FULL
+    finite = full.abs().where(full.isfinite(), 0)
+    largest = finite.amax(0, keepdim=True) if len(full) else full.new_zeros(1, full.shape[1])
+    exponent = torch.frexp(largest).exponent.clamp(min=-100) - _TOP
     scaled = torch.ldexp(full, -exponent)
     high = scaled.to(dtype)
     return high, (scaled - high).nan_to_num(0, 0, 0).to(dtype), exponent  # what is not finite is so in `high`
