@@ -57,6 +57,7 @@ class Correlator {
     out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes);
   }
   static int64_t blocks(const Problem& p) { return (p.C + kLanes - 1) / kLanes; }
+  static int64_t tasks(const Problem& p) { return p.outputs.size * blocks(p); }
 
   // Tasks are ordered (outer outputs, channels, inner outputs), so that those that share a map or a template follow one
   // another, and it is laid out once.

@@ -1,5 +1,6 @@
 // depthwise_xcorr_cpu.cpp - the CPU operator: the kernel of this machine's instruction set, on all threads.
 #include "../common/isa.h"
+#include "by_fft.h"
 #include "operands.h"
 
 namespace reidops {
@@ -22,14 +23,40 @@ struct Kernel {
   }
 };
 
+// Innermost outputs whose maps, templates and results all follow the channels of the ones before are more channels.
+template <class S>
+Problem<S> with_batch_as_channels(Problem<S> p) {
+  for (auto& walk = p.outputs; walk.dims > 0; --walk.dims) {
+    const int64_t count = walk.extent[walk.dims - 1];
+    const depthwise_xcorr::Place& step = walk.step[walk.dims - 1];
+    if (p.C == 1) p.of_search.channel = step.search, p.of_template.channel = step.templ, p.of_out.channel = step.out;
+    if (count == 0 || p.C == 0 || step.search != p.C * p.of_search.channel ||
+        step.templ != p.C * p.of_template.channel || step.out != p.C * p.of_out.channel)
+      break;
+    p.C *= count, walk.size /= count;
+  }
+  return p;
+}
+
+template <class S>
+void by_fft(const Problem<S>& problem, const depthwise_xcorr::Transforms& transforms, const Kernel<S>& kernel,
+            const Tensor& like) {
+  const auto direct = [&](const Problem<S>& one) { kernel.correlate(one, 0, kernel.tasks(one)); };
+  share_out(depthwise_xcorr::kOp, problem.outputs.size * problem.C, [&](int64_t begin, int64_t end) {
+    depthwise_xcorr::run_by_fft(problem, transforms, like, begin, end, direct);
+  });
+}
+
 Tensor depthwise_xcorr_cpu(const Tensor& search, const Tensor& templ, int64_t top, int64_t left, int64_t h, int64_t w,
                            bool turned, std::vector<int64_t> batch) {
   auto call = depthwise_xcorr::check_call(search, templ, top, left, h, w, turned, std::move(batch));
   call.new_output();
   dispatch_storage(search.scalar_type(), depthwise_xcorr::kOp, "search", [&](auto zero) {
     using S = decltype(zero);
-    const auto problem = call.problem<S>();
+    const auto problem = with_batch_as_channels(call.problem<S>());
     const Kernel<S> kernel;
+    const depthwise_xcorr::Transforms transforms(problem);
+    if (transforms.pay(problem.sums.size)) return by_fft(problem, transforms, kernel, search);
     share_out(depthwise_xcorr::kOp, kernel.tasks(problem),
               [&](int64_t begin, int64_t end) { kernel.correlate(problem, begin, end); });
   });
