@@ -30,7 +30,7 @@ def show_config() -> None:
     """Prints versions, what is built, what is loaded, the CPU instruction set in use, and why CUDA is not there.
 
     ``python -m reidops`` prints the same. The environment variable ``REIDOPS_CPU_ISA`` (``baseline``, ``avx2``,
-    ``avx512``), read when the first kernel runs, chooses an instruction set below the machine's widest.
+    ``avx512``, ``amx``), read when the first kernel runs, chooses an instruction set below the machine's widest.
 
     Example:
         >>> import reidops

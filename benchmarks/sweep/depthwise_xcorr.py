@@ -1,15 +1,12 @@
-"""depthwise_xcorr and its rivals over channels, maps and templates; prints our time over that of the best rival.
+"""depthwise_xcorr and its rivals over channels, maps and templates.
 
-    python -m benchmarks.sweep.depthwise_xcorr [--only WORD] [--threads N] [--seconds S]
-
-Every function of a case is called in turn, over and over, in one process, and its least time counts. A case that a
-rival leads is marked.
+- grouped convolution: each template is a group of `conv2d`, as in pysot;
+- oneDNN: the same, by name;
+- FFT: by `torch.fft`, for templates of 7 x 7 and more.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,6 +20,8 @@ Run = Callable[[], Tensor]
 
 
 class Case(NamedTuple):
+    """Maps of one size and templates of one size."""
+
     batch: int
     channels: int
     height: int
@@ -78,13 +77,8 @@ def inputs(case: Case) -> tuple[Tensor, Tensor]:
     return search, template
 
 
-def ours(case: Case) -> Run:
-    search, template = inputs(case)
-    return lambda: reidops.depthwise_xcorr(search, template, padding=case.padding)
-
-
 def rivals(case: Case) -> dict[str, Run]:
-    """Functions of no argument that return the correlation, each made for the same search maps and templates."""
+    """Each way to compute the case, by its name; "reidops" is ours."""
     search, template = inputs(case)
     before, after = ((case.k - 1) // 2, case.k // 2) if case.padding == "same" else (0, 0)
     groups = case.channels * (1 if case.shared else case.batch)
@@ -107,10 +101,12 @@ def rivals(case: Case) -> dict[str, Run]:
             lambda maps, padding: torch.mkldnn_convolution(maps, weight, None, padding, (1, 1), (1, 1), groups)
         )
 
-    found = {"grouped convolution": convolution, "oneDNN": onednn} if case.k < 63 else {}  # which would take minutes
+    ways = {"reidops": lambda: reidops.depthwise_xcorr(search, template, padding=case.padding)}
+    if case.k < 63:  # beyond, a convolution takes minutes
+        ways |= {"grouped convolution": convolution, "oneDNN": onednn}
     if case.k >= 7:
-        found["FFT"] = lambda: fft(search, template, before, after)
-    return found
+        ways["FFT"] = lambda: fft(search, template, before, after)
+    return ways
 
 
 def fft(search: Tensor, template: Tensor, before: int, after: int) -> Tensor:
@@ -131,39 +127,3 @@ def fast(n: int) -> int:
         while rest % factor == 0:
             rest //= factor
     return n if rest == 1 else fast(n + 1)
-
-
-def least_times(runs: dict[str, Run], seconds: float) -> dict[str, float]:
-    times = {name: float("inf") for name in runs}
-    end, rounds = time.perf_counter() + seconds, 0
-    while rounds < 3 or time.perf_counter() < end:
-        for name, run in runs.items():
-            if rounds > 0 and times[name] > 20 * min(times.values()):
-                continue  # it will not catch up
-            begun = time.perf_counter()
-            run()
-            times[name] = min(times[name], time.perf_counter() - begun)
-        rounds += 1
-    return times
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="cases that have this in their names")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each case")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    behind = 0
-    for case in (case for case in CASES if options.only in case.name):
-        times = least_times({"ours": ours(case), **rivals(case)}, options.seconds)
-        mine = times.pop("ours")
-        best = min(times, key=lambda name: times[name])
-        behind += mine > times[best]
-        mark = "  <- behind" if mine > times[best] else ""
-        print(f"{case.name:60} {1e3 * mine:9.3f} ms  {mine / times[best]:5.2f} of {best}{mark}", flush=True)
-    print(f"behind in {behind} of {sum(options.only in case.name for case in CASES)} cases")
-
-
-if __name__ == "__main__":
-    main()

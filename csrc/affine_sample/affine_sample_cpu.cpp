@@ -1,7 +1,9 @@
 // affine_sample_cpu.cpp - the CPU operators: the kernel of this machine's instruction set, on all threads.
+#include <algorithm>
 #include <tuple>
 
 #include "../common/isa.h"
+#include "../common/large_pages.h"
 #include "operands.h"
 
 namespace reidops {
@@ -13,25 +15,29 @@ using affine_sample::Problem;
 template <class S>
 struct Kernels {
   using Run = void (*)(const Problem<S>&, int64_t, int64_t);
-  Run forward = baseline::affine_sample_kernels::forward;
-  Run backward = baseline::affine_sample_kernels::backward;
-  Run add_parts = baseline::affine_sample_kernels::add_parts;
+  Run forward, backward, add_parts, spread, slopes;
 
+#define REIDOPS_TAKE(isa)                                                                                    \
+  forward = isa::affine_sample_kernels::forward, backward = isa::affine_sample_kernels::backward,            \
+  add_parts = isa::affine_sample_kernels::add_parts, spread = isa::affine_sample_kernels::spread,            \
+  slopes = isa::affine_sample_kernels::slopes
   Kernels() {
+    REIDOPS_TAKE(baseline);
 #ifdef REIDOPS_X86
-    if (cpu_isa() == Isa::kAvx2)
-      forward = avx2::affine_sample_kernels::forward, backward = avx2::affine_sample_kernels::backward,
-      add_parts = avx2::affine_sample_kernels::add_parts;
-    if (cpu_isa() == Isa::kAvx512)
-      forward = avx512::affine_sample_kernels::forward, backward = avx512::affine_sample_kernels::backward,
-      add_parts = avx512::affine_sample_kernels::add_parts;
+    if (cpu_isa() == Isa::kAvx2) REIDOPS_TAKE(avx2);
+    if (cpu_isa() == Isa::kAvx512) REIDOPS_TAKE(avx512);
 #endif
   }
+#undef REIDOPS_TAKE
 };
 
+// A thread gets at least as many tasks as take several times as long as it takes to wake it up.
 template <class S>
 void run(void (*kernel)(const Problem<S>&, int64_t, int64_t), const Problem<S>& problem, int64_t tasks) {
-  share_out(affine_sample::kOp, tasks, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); });
+  constexpr int64_t kNumbers = 1 << 14;
+  const int64_t numbers = times(problem.images.size * problem.repeats.size, times(problem.C, problem.pixels()));
+  const int64_t grain = tasks > 0 ? std::max<int64_t>(1, kNumbers / std::max<int64_t>(1, numbers / tasks)) : 1;
+  share_out(affine_sample::kOp, tasks, [&](int64_t begin, int64_t end) { kernel(problem, begin, end); }, grain);
 }
 
 Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, int64_t mode, int64_t padding,
@@ -44,6 +50,7 @@ Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, i
     using S = decltype(zero);
     auto problem = affine_sample::problem_of<S>(input, theta, batch, h, w, mode, padding, align_corners);
     problem.output = static_cast<S*>(output.mutable_data_ptr());
+    prefer_large_pages(problem.output, size_t(output.numel()) * sizeof(S));
     run(Kernels<S>().forward, problem, forward_tasks(problem));
   });
   return output;
@@ -55,11 +62,20 @@ std::tuple<Tensor, Tensor> backward(const Tensor& grad, const Tensor& input, con
   dispatch_storage(input.scalar_type(), affine_sample::kOp, "input", [&](auto zero) {
     using S = decltype(zero);
     auto problem = operands.problem<S>(align_corners);
-    operands.new_sums(problem, of_theta, affine_sample::Blocks<S>(problem).count);
+    if (problem.grad_input) prefer_large_pages(problem.grad_input, size_t(operands.grad_input.numel()) * sizeof(S));
+    const Kernels<S> kernels;
+    const affine_sample::Strips<S> strips(problem);
+    const int64_t blocks = affine_sample::Blocks<S>(problem).count, owners = problem.images.size * blocks;
+    operands.new_sums(problem, of_theta, blocks * std::max<int64_t>(1, strips.bands));
+    if (strips.count > 0) {
+      if (problem.grad_input) run(kernels.spread, problem, owners * strips.count);
+      const bool any = problem.grad_theta && problem.mode != affine_sample::Mode::kNearest;
+      if (any) run(kernels.slopes, problem, owners * problem.repeats.size * strips.bands);
+      return;
+    }
     const bool in_parts = problem.grad_input != nullptr && affine_sample::parts(problem) > 1;
     const Tensor memory = operands.new_memory<S>(in_parts ? backward_tasks(problem) * part_size(problem) : 0);
     problem.grad_parts = static_cast<typename Problem<S>::T*>(memory.mutable_data_ptr());
-    const Kernels<S> kernels;
     run(kernels.backward, problem, backward_tasks(problem));
     if (in_parts) run(kernels.add_parts, problem, backward_tasks(problem));
   });

@@ -93,6 +93,8 @@ inline void check_call(const Tensor& input, const Tensor& theta, int64_t h, int6
   STD_TORCH_CHECK(H > 0 && W > 0, kOp, ": input: expected images of at least one pixel, got ",
                   shape_string(input.sizes()));
   check_batch(input, theta);
+  check_memory(kOp, "input", input);
+  check_memory(kOp, "theta", theta);
 }
 
 // All of a problem but the pointers to results.  `input` may be any strides, `theta` must have its six side by side.

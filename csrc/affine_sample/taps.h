@@ -1,11 +1,10 @@
 // taps.h - the pixels that a stretch of output pixels is made of, worked out before any channel is looked at.
 #pragma once
 
-#include <cmath>
-#include <limits>
-
 #include "../common/pixels.h"
+#include "gather.h"
 #include "problem.h"
+#include "region.h"
 
 namespace reidops::affine_sample {
 
@@ -32,21 +31,39 @@ using RunIndex = typename Several<T, kRun<T>>::Index;
 template <class T>
 using RunInt = typename Several<int32_t, kRun<T>>::Vector;
 
-// A rectangle of the image: what is laid out as pixels.
-struct Region {
-  int64_t y = 0, x = 0, rows = 0, columns = 0;
-  int64_t pixels() const { return rows * columns; }
+// Whether all of a run of comparisons came out true: -1 each.
+template <class T>
+REIDOPS_INLINE bool every(RunIndex<T> truths) {
+#if REIDOPS_VECTOR_BYTES == 64
+  if constexpr (sizeof(T) == 4) return _mm512_movepi32_mask(__builtin_bit_cast(__m512i, truths)) == 0xffff;
+  else return _mm512_movepi64_mask(__builtin_bit_cast(__m512i, truths)) == 0xff;
+#elif REIDOPS_VECTOR_BYTES == 32
+  return _mm256_movemask_epi8(__builtin_bit_cast(__m256i, truths)) == -1;
+#else
+  bool all = true;
+  for (int i = 0; i < kRun<T>; ++i) all &= truths[i] != 0;
+  return all;
+#endif
+}
+
+// Where the pixels of a region lie: pixel (y, x) of it at y * row + x * column, and what has no pixel there at
+// `nothing`.  All of them fit 31 bits: a layout of our own has fewer than 2^30 pixels, and the image itself is only
+// numbered so where `reached_directly` (problem.h) says that it may be.
+struct Numbering {
+  Region region;
+  int64_t row = 0, column = 0, nothing = 0;
 };
 
 constexpr int kStretch = 64;            // output pixels at a time
 constexpr int kRoom = kStretch + 16;    // their last run may reach beyond
+// What a run of a box's columns has instead of a window: some outside the image; or all inside, but too far apart.
+constexpr int32_t kOutside = -1, kFarApart = -2;
 
 template <class T>
 struct Taps {
-  // Pixels of the region, numbered along its rows; `pixels()` of it stands for one of zeros.  In the order (low y, low
-  // x), (low y, high x), (high y, low x), (high y, high x).  Sampling the nearest pixel has the first alone, and so has
-  // a square: all four lie in the region, which is nearly always.  No number is ever below 0 or above `pixels()`,
-  // whatever theta is: see find_run.
+  // Numbers of pixels, in the order (low y, low x), (low y, high x), (high y, low x), (high y, high x).  Sampling the
+  // nearest pixel has the first alone, and so has a square: all four lie in the region, which is nearly always.  A
+  // number is that of a pixel of the region or `nothing`, whatever theta is: see fill.
   alignas(64) int32_t pixel[4][kRoom];
   alignas(64) T weight[4][kRoom];
   alignas(64) T fraction_x[kRoom], fraction_y[kRoom];
@@ -55,42 +72,75 @@ struct Taps {
   alignas(64) T slope[2][kRoom], base_x[kRoom], base_y[kRoom];
 };
 
+// One row of a box: samples of it lie between rows `first` and `first` + 1 of the image, if both are there.
+template <class T>
+struct RowOfBox {
+  int64_t first;
+  T fraction;
+  bool there;
+};
+
 // Positions of the samples of one problem.
 template <class S>
 class Positions {
   using T = typename affine_sample::Problem<S>::T;
   using V = Run<T>;
+  using Int = typename Lanes<T>::Bits;
+  using I = RunIndex<T>;
+  using Cell = affine_sample::Cell<V>;
 
  public:
   explicit Positions(const affine_sample::Problem<S>& p) : p_(p), x_(p.W, p.align_corners), y_(p.H, p.align_corners) {
-    base_ = buffer_.reserve(p.w + kRun<T>);
-    for (int64_t j = 0; j < p.w; ++j) base_[j] = affine_sample::base_coordinate<T>(j, p.w, p.align_corners);
+    base_ = base_memory_.reserve(p.w + kRun<T>);
+    for (int64_t j = 0; j < p.w + kRun<T>; ++j)  // the last run goes on with the last column
+      base_[j] = affine_sample::base_coordinate<T>(j < p.w ? j : p.w - 1, p.w, p.align_corners);
   }
 
-  void set_theta(const S* theta) { theta_ = affine_sample::read_theta<T>(theta); }
+  void set_theta(const S* theta) {
+    theta_ = affine_sample::read_theta<T>(theta);
+    found_begin_ = found_end_ = windows_begin_ = windows_end_ = 0;
+  }
+  // Whether X depends on the column alone and Y on the row alone, as for every box.
+  bool separable() const { return theta_.xy == 0 && theta_.yx == 0; }
+  // Pixels from one column's X to the next.
+  double step() const { return std::fabs(double(theta_.xx)) * double(p_.W) / double(p_.w); }
 
-  // Extends the region by what this theta's samples may touch.  The image of the output's rectangle is a parallelogram,
-  // so its corners say how far it reaches; `reach` adds what rounding may move.
-  void extend(Region& region) const {
-    int64_t y, rows, x, columns;
-    reach({theta_.xx, theta_.xy, theta_.x}, p_.W, x_, x, columns);
-    reach({theta_.yx, theta_.yy, theta_.y}, p_.H, y_, y, rows);
-    if (rows == 0 || columns == 0) return;
-    if (region.pixels() == 0) {
-      region = {y, x, rows, columns};
-      return;
+  // What this theta's samples of the whole output may touch, or those of one tile.
+  Region reach() const { return reach({0, 1}, {0, 1}); }
+  Region reach(const affine_sample::Tile& tile) const {
+    const T top = base_y(tile.row), bottom = base_y(tile.row + tile.rows - 1);
+    return reach(Span<T>::between(base_[tile.column], base_[tile.column + tile.columns - 1]),
+                 Span<T>::between(top, bottom));
+  }
+
+  // Of a separable theta: row i of the output; and columns from j on, each between low_x and low_x + 1 of the image.  A
+  // run of them has a window (see `window_of`), or none.  `find_windows` comes first.
+  RowOfBox<T> row_of_box(int64_t i) const {
+    const Cell cy = affine_sample::cell(theta_.to_y(take<kRun<T>>(base_), base_y(i)), y_, p_.padding);
+    return {cy.low[0], cy.fraction[0], cy.low[0] >= 0 && cy.low[0] < p_.H - 1};
+  }
+  const T* fraction_x(int64_t j) const { return fraction_x_ + j; }
+  const Int* low_x(int64_t j) const { return low_x_ + j; }
+  const int32_t* window(int64_t j) const { return window_ + j; }
+  void find_windows(int64_t j, int64_t n) {
+    if (j == windows_begin_ && j + n == windows_end_) return;
+    if (j < found_begin_ || j + n > found_end_) find_columns(j, n);
+    window_ = window_memory_.reserve(p_.w + kRun<T>);
+    for (int64_t k = 0; k < n; k += kRun<T>) {
+      const I low_x = take<kRun<T>>(low_x_ + j + k);
+      const bool there = every<T>(affine_sample::inside(low_x, I{} + Int(p_.W - 1)));
+      window_[j + k] = there ? window_of(low_x) : kOutside;
     }
-    merge(region.y, region.rows, y, rows);
-    merge(region.x, region.columns, x, columns);
+    windows_begin_ = j, windows_end_ = j + n;
   }
 
   // Output pixels [begin, begin + count), count of up to kStretch; `derivatives`: what a gradient needs as well.
-  void find(int64_t begin, int64_t count, const Region& region, bool derivatives, Taps<T>& taps) const {
+  void find(int64_t begin, int64_t count, const Numbering& numbering, bool derivatives, Taps<T>& taps) {
     int64_t i = begin / p_.w, j = begin % p_.w, done = 0;
     while (done < count) {  // what the stretch has of one row
       const int64_t n = p_.w - j < count - done ? p_.w - j : count - done;
-      const T y = affine_sample::base_coordinate<T>(i, p_.h, p_.align_corners);
-      for (int64_t k = 0; k < n; k += kRun<T>) find_run(base_ + j + k, y, region, derivatives, taps, done + k);
+      if (separable()) find_of_box(i, j, n, numbering, derivatives, taps, done);
+      else find_of_map(i, j, n, numbering, derivatives, taps, done);
       done += n;
       j = 0;
       ++i;
@@ -98,72 +148,69 @@ class Positions {
   }
 
  private:
-  // The pixels [first, first + count) of one axis that samples may touch.
-  //
-  // find_run and this function round differently, so the bound has a slack.  Let u be half of epsilon, the error of one
-  // rounding, and m = |theta_0| + |theta_1| + |theta_2|.  |x| and |y| are at most 1, so no partial sum of the
-  // normalised coordinate exceeds m (1 + 4 u).  Then, to first order in u, and whether or not products are fused with
-  // sums:
-  //
-  //     theta_0 x + (theta_1 y + theta_2)     3 roundings on the way of each term     error <= 3 u m
-  //     + 1, times scale, - offset            3 more, of numbers up to (m + 1) scale  error <= 3 u (m + 1) scale + u
-  //
-  // As scale <= size / 2, a position is wrong by at most 3 u (m + 1) size + u.  `low` and `high` have one rounding less
-  // in the sum, so they are wrong by at most that; reflection inside the image rounds twice more, by 2 u size; and to
-  // take the slack off rounds once, by u (m + 1) size.  The sum is below 10 u (m + 1) size, and the slack is 16 u
-  // (m + 1) size, so that its own rounding and the terms in u^2 are covered as well.
-  //
-  // A position p in (low, high) touches floor(p) and floor(p) + 1.  Where the bound is not finite, or so far away that
-  // it does not fit an integer, all pixels are laid out.  (With one pixel and aligned corners scale is 0: low and high
-  // are then finite while m, and with it the slack, may be anything.)
-  void reach(const T (&theta)[3], int64_t size, const affine_sample::Axis<T>& axis, int64_t& first,
-             int64_t& count) const {
-    const T spread = std::fabs(theta[0]) + std::fabs(theta[1]);
-    const T slack = 8 * std::numeric_limits<T>::epsilon() * (spread + std::fabs(theta[2]) + 1) * T(size);
-    const T low = affine_sample::to_pixels(theta[2] - spread, axis) - slack;
-    const T high = affine_sample::to_pixels(theta[2] + spread, axis) + slack;
-    const bool all = !(low > T(-1e9) && high < T(1e9)) ||
-                     (p_.padding == affine_sample::Padding::kReflection && !(low > T(0) && high < T(size - 1)));
-    first = 0, count = size;
-    if (all) return;
-    int64_t begin = int64_t(std::floor(low)), end = int64_t(std::floor(high)) + 2;
-    if (p_.padding == affine_sample::Padding::kBorder) {  // what lies outside is taken from the edge
-      begin = begin > size - 1 ? size - 1 : begin;
-      end = end < 1 ? 1 : end;
-    }
-    first = begin < 0 ? 0 : begin;
-    count = (end > size ? size : end) - first;
-    if (count < 0) first = count = 0;
+  T base_y(int64_t i) const { return affine_sample::base_coordinate<T>(i, p_.h, p_.align_corners); }
+
+  Region reach(const Span<T>& x, const Span<T>& y) const {
+    Region region;
+    REIDOPS_ISA::reach({theta_.xx, theta_.xy, theta_.x}, x, y, p_.W, x_, p_.padding, region.x, region.columns);
+    REIDOPS_ISA::reach({theta_.yx, theta_.yy, theta_.y}, x, y, p_.H, y_, p_.padding, region.y, region.rows);
+    return region.pixels() > 0 ? region : Region{};
   }
-  static void merge(int64_t& first, int64_t& count, int64_t other, int64_t others) {
-    const int64_t end = first + count > other + others ? first + count : other + others;
-    first = first < other ? first : other;
-    count = end - first;
+
+  void find_of_map(int64_t i, int64_t j, int64_t n, const Numbering& numbering, bool derivatives, Taps<T>& taps,
+                   int64_t at) const {
+    const T y = base_y(i);
+    for (int64_t k = 0; k < n; k += kRun<T>) {
+      const V x = take<kRun<T>>(base_ + j + k);
+      const Cell cx = affine_sample::cell(theta_.to_x(x, y), x_, p_.padding);
+      const Cell cy = affine_sample::cell(theta_.to_y(x, y), y_, p_.padding);
+      fill(cx, cy, x, y, numbering, derivatives, taps, at + k);
+    }
+  }
+
+  // The same cells, to the bit, as find_of_map's: a term of theta that is 0 adds 0.  Those of the columns are kept.
+  void find_of_box(int64_t i, int64_t j, int64_t n, const Numbering& numbering, bool derivatives, Taps<T>& taps,
+                   int64_t at) {
+    if (j < found_begin_ || j + n > found_end_) find_columns(j, n);
+    const T y = base_y(i);
+    const Cell cy = affine_sample::cell(theta_.to_y(take<kRun<T>>(base_ + j), y), y_, p_.padding);
+    for (int64_t k = 0; k < n; k += kRun<T>) {
+      const Cell cx{take<kRun<T>>(low_x_ + j + k), take<kRun<T>>(fraction_x_ + j + k), take<kRun<T>>(slope_x_ + j + k)};
+      fill(cx, cy, take<kRun<T>>(base_ + j + k), y, numbering, derivatives, taps, at + k);
+    }
+  }
+  // Cells of columns [j, j + n) and of those that follow up to a whole run: base_ has room for them, and so have these.
+  void find_columns(int64_t j, int64_t n) {
+    low_x_ = low_memory_.reserve(p_.w + kRun<T>);
+    fraction_x_ = fraction_memory_.reserve(p_.w + kRun<T>);
+    slope_x_ = slope_memory_.reserve(p_.w + kRun<T>);
+    for (int64_t k = 0; k < n; k += kRun<T>) {
+      const Cell c = affine_sample::cell(theta_.to_x(take<kRun<T>>(base_ + j + k), T(0)), x_, p_.padding);
+      put<kRun<T>>(low_x_ + j + k, c.low);
+      put<kRun<T>>(fraction_x_ + j + k, c.fraction);
+      put<kRun<T>>(slope_x_ + j + k, c.slope);
+    }
+    if (j == found_end_) found_end_ = j + n;  // what is found grows to the right, or begins anew
+    else found_begin_ = j, found_end_ = j + n;
   }
 
   // The arrays have room for a whole run, of which what follows overwrites the rest.
-  static REIDOPS_INLINE void keep(int32_t* to, RunIndex<T> v) {
-    put<kRun<T>>(to, __builtin_convertvector(v, RunInt<T>));
-  }
+  static REIDOPS_INLINE void keep(int32_t* to, I v) { put<kRun<T>>(to, __builtin_convertvector(v, RunInt<T>)); }
   static REIDOPS_INLINE void keep(T* to, V v) { put<kRun<T>>(to, v); }
 
-  REIDOPS_INLINE void find_run(const T* base, T y, const Region& region, bool derivatives, Taps<T>& taps,
-                               int64_t at) const {
+  // A pixel counts as there when it lies in the region: only that may be touched.  So memory does not depend on the
+  // bound of `reach`; were that too narrow, a sample would lose a pixel and touch nothing else.  Rows and columns
+  // outside become 0 before they are multiplied, so the number stays below 2^31, as that of the last pixel is.
+  REIDOPS_INLINE void fill(const Cell& cx, const Cell& cy, V x, T y, const Numbering& numbering, bool derivatives,
+                           Taps<T>& taps, int64_t at) const {
     using namespace affine_sample;
-    using I = RunIndex<T>;
-    const V x = take<kRun<T>>(base);
-    const Cell<V> cx = cell(theta_.to_x(x, y), x_, p_.padding);
-    const Cell<V> cy = cell(theta_.to_y(x, y), y_, p_.padding);
-    using Int = typename Lanes<T>::Bits;
-    // A pixel counts as there when it lies in the region: only that was laid out.  So memory does not depend on the
-    // bound of `reach`; were that too narrow, a sample would lose a pixel and touch nothing else.  Those
-    // outside become 0 before they are multiplied, so the product stays below 2^30, as the number of pixels is.
-    const I nothing = I{} + Int(region.pixels()), rows = I{} + Int(region.rows), columns = I{} + Int(region.columns);
+    const Region& region = numbering.region;
+    const I rows = I{} + Int(region.rows), columns = I{} + Int(region.columns);
     const I low_y = cy.low - Int(region.y), low_x = cx.low - Int(region.x);
     const auto number = [&](I row, I column) -> I {
       const I there = inside(row, rows) & inside(column, columns);
-      const I pixel = (row & there) * columns + (column & there);
-      return there ? pixel : nothing;
+      const I pixel = (row & there) * Int(numbering.row) + (column & there) * Int(numbering.column);
+      return there ? pixel : I{} + Int(numbering.nothing);
     };
     if (p_.mode == Mode::kNearest) {
       keep(taps.pixel[0] + at, number(nearest(cy) - Int(region.y), nearest(cx) - Int(region.x)));
@@ -178,24 +225,40 @@ class Positions {
       keep(taps.base_x + at, x);
       keep(taps.base_y + at, V{} + y);
     }
+    const I there = inside(low_y, rows - 1) & inside(low_x, columns - 1);  // low and low + 1, of both axes
+    const bool square = every<T>(there);
+    std::memset(taps.square + at, square, kRun<T>);
+    if (square) {
+      keep(taps.pixel[0] + at, low_y * Int(numbering.row) + low_x * Int(numbering.column));
+      return;
+    }
     keep(taps.pixel[0] + at, number(low_y, low_x));
-    const bool square = all(inside(low_y, rows - 1) & inside(low_x, columns - 1));  // low and low + 1, of both axes
-    for (int k = 0; k < kRun<T>; ++k) taps.square[at + k] = square;
-    if (square) return;
     keep(taps.pixel[1] + at, number(low_y, low_x + 1));
     keep(taps.pixel[2] + at, number(low_y + 1, low_x));
     keep(taps.pixel[3] + at, number(low_y + 1, low_x + 1));
   }
-  static REIDOPS_INLINE bool all(RunIndex<T> truths) {  // -1 where true
-    const auto both = [](auto a, auto b) { return a & b; };
-    if constexpr (kRun<T> == 2) return both(truths[0], truths[1]) != 0;
-    else return reduce<typename Lanes<T>::Bits>(truths, both, std::make_integer_sequence<int, kRun<T> / 2>()) != 0;
+
+  // Columns [start, start + 2 runs) of the image hold low_x and low_x + 1 of every sample of a run, all of them inside:
+  // start is in [0, W - 2 runs], and each low_x in [start, start + 2 runs - 2].
+  int32_t window_of(I low_x) const {
+    constexpr Int kLast = kRun<T> - 1, kWidth = 2 * kRun<T>;
+    const Int least = low_x[0] < low_x[kLast] ? low_x[0] : low_x[kLast];
+    const Int start = least < Int(p_.W) - kWidth ? least : Int(p_.W) - kWidth;
+    if (!kPicksFromWindows || start < 0) return kFarApart;
+    const I from = low_x - start;
+    return every<T>((from >= 0) & (from <= kWidth - 2)) ? int32_t(start) : kFarApart;
   }
 
   const affine_sample::Problem<S>& p_;
   const affine_sample::Axis<T> x_, y_;
-  Buffer<T> buffer_;
-  T* base_;
+  Buffer<T> base_memory_, fraction_memory_, slope_memory_;
+  Buffer<Int> low_memory_;
+  T *base_, *fraction_x_ = nullptr, *slope_x_ = nullptr;
+  Int* low_x_ = nullptr;
+  Buffer<int32_t> window_memory_;
+  int32_t* window_ = nullptr;
+  int64_t found_begin_ = 0, found_end_ = 0;      // columns of the box whose cells are kept
+  int64_t windows_begin_ = 0, windows_end_ = 0;  // and whose runs have windows
   affine_sample::Theta<T> theta_{};
 };
 

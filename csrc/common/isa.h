@@ -24,9 +24,16 @@ namespace reidops {
 enum class Isa : int { kBaseline = 0, kAvx2 = 1, kAvx512 = 2 };
 
 // The instruction set in use: the widest that both this machine and this build have, or the one named by the
-// environment variable REIDOPS_CPU_ISA (baseline, avx2, avx512).  Read once, at the first call.  Throws
+// environment variable REIDOPS_CPU_ISA (baseline, avx2, avx512, amx).  Read once, at the first call.  Throws
 // std::invalid_argument for a name that is none of these or that the machine does not have.
 Isa cpu_isa();
+
+// Whether the matrix unit for bfloat16 (AMX) is in use beside AVX-512: where there is one, the system lets this process
+// use it, and REIDOPS_CPU_ISA is `amx` or not set.
+bool cpu_has_matrix_unit();
+
+// What is in use, as REIDOPS_CPU_ISA calls it.
+const char* cpu_isa_name();
 
 // The widest instruction set of this machine.
 Isa widest_cpu_isa();

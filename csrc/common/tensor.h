@@ -57,12 +57,13 @@ inline std::string shape_string(torch::headeronly::IntHeaderOnlyArrayRef sizes) 
   return out.str();
 }
 
-// Shares `tasks` out among torch's threads.  A thread that gets no memory to lay its operands out is an error that
-// names the operator; as an exception it would come out of torch's C interface without a word.
+// Shares `tasks` out among torch's threads, `grain` of them at least to each.  A thread that gets no memory to lay its
+// operands out is an error that names the operator; as an exception it would come out of torch's C interface without a
+// word.
 template <class Body>
-void share_out(const char* op, int64_t tasks, Body&& body) {
+void share_out(const char* op, int64_t tasks, Body&& body, int64_t grain = 1) {
   std::atomic<bool> out_of_memory{false};
-  torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
+  torch::stable::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
     try {
       body(begin, end);
     } catch (const std::bad_alloc&) {
@@ -80,6 +81,22 @@ inline void check_product(const char* op, const char* argument, const char* what
                   shape_string(torch::headeronly::IntHeaderOnlyArrayRef(sizes)));
 }
 
+// One line that names the operator and the argument, unless the memory of `tensor` holds its last element: a storage may
+// have been made smaller than the tensors that lie in it.  Strides are not negative.  Each sum below is compared with
+// what is left, so that none wraps around.
+inline void check_memory(const char* op, const char* argument, const Tensor& tensor) {
+  int64_t bytes = 0;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_storage_size(tensor.get(), &bytes));
+  int64_t left = bytes / static_cast<int64_t>(tensor.element_size()) - 1 - tensor.storage_offset();
+  for (int64_t d = 0; d < tensor.dim(); ++d) {
+    if (tensor.size(d) == 0) return;
+    const int64_t reach = times(tensor.size(d) - 1, tensor.stride(d));
+    left = left < reach ? -1 : left - reach;
+  }
+  STD_TORCH_CHECK(left >= 0, op, ": ", argument, ": expected memory for a tensor of shape ",
+                  shape_string(tensor.sizes()), ", got a storage of ", bytes, " bytes");
+}
+
 // One line that names the operator, the argument, what was expected and what came, unless `tensor` has this shape and
 // the dtype and device of `like`.
 inline void check_operand(const char* op, const char* argument, const Tensor& tensor,
@@ -91,6 +108,7 @@ inline void check_operand(const char* op, const char* argument, const Tensor& te
                   torch::headeronly::toString(like.scalar_type()), ", got ",
                   torch::headeronly::toString(tensor.scalar_type()));
   STD_TORCH_CHECK(tensor.device() == like.device(), op, ": ", argument, ": expected the device of all the others");
+  check_memory(op, argument, tensor);
 }
 
 inline void check_operand(const char* op, const char* argument, const std::optional<Tensor>& tensor,

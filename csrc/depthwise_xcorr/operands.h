@@ -115,6 +115,8 @@ inline Call check_call(const Tensor& search, const Tensor& templ, int64_t top, i
   check_product(op, "h, w", "elements laid out", {h, w, kMostLanes});
   check_product(op, "search, template", "pairs of maps", sums);
   check_product(op, "batch, h, w", "elements of the output", with_maps(batch, search.size(n - 3), h, w));
+  check_memory(op, "search", search);
+  check_memory(op, "template", templ);
   return call;
 }
 

@@ -34,9 +34,11 @@ Tensor projected_xcorr_cpu(const Tensor& search, const Tensor& templates, const 
   STD_TORCH_CHECK(search.dim() >= 3, kOp, ": search: expected shape (*B, C, H, W), got ",
                   shape_string(search.sizes()));
   const int64_t n = templates.dim(), T = templates.size(n - 4), C = search.size(search.dim() - 3);
+  check_memory(kOp, "template", templates);
   STD_TORCH_CHECK(given.dim() == 3 && given.size(1) == T && given.size(2) == C, kOp, ": weight: expected shape (O, ",
                   T, ", ", C, "), got ", shape_string(given.sizes()));
   STD_TORCH_CHECK(given.scalar_type() == search.scalar_type(), kOp, ": weight: expected search's dtype");
+  check_memory(kOp, "weight", given);
   check_product(kOp, "weight", "elements", {given.size(0), T, C});
   const Tensor weight = torch::stable::contiguous(given), first = first_of(templates);
   // The checks and the walk over the batch are depthwise_xcorr's, of an output of O channels and the pooled size.

@@ -54,26 +54,53 @@ class ActiveSet {
   bool advance() {
     if (!(residual_.largest() > bound_) || iterations_left_-- <= 0) return false;
     // An active atom can violate only when the inverse has drifted.
-    if (active(worst_) ? !rebuild() : !join(worst_)) return false;
+    if (active(worst_) ? !rebuild() : !join(worst_, residual_[worst_])) return false;
+    join_second();
     refresh();
     return true;
   }
 
-  // Whether the certificate has reached the tolerance; what the inverse has drifted is taken out if need be.
+  // Whether the certificate has reached the tolerance.  If need be, what the inverse has drifted is taken out, and
+  // atoms that violate their condition by less join, too.
   bool certified() {
-    if (certify() <= tolerance_) return true;
+    if (certify(residual_.largest()) <= tolerance_) return true;
     polish();
     refresh();
-    return certify() <= tolerance_;
+    if (certify(exactly_largest()) <= tolerance_) return true;
+    const T noise = T(2 * rounding(column_, sums_).largest), tighter = column_.t * tolerance_ / 8;
+    const T bound = column_.t + (noise > tighter ? noise : tighter);
+    if (full() || !(bound < bound_)) return false;
+    bound_ = bound;
+    rebuilds_left_ = 0;
+    while (advance()) {
+    }
+    return certify(exactly_largest()) <= tolerance_;
   }
 
+  // Whether there is no room for the atom that should join.
+  bool full() const { return size_ == capacity_; }
+
   const Column<T>& column() const { return column_; }
-  const Sums<T>& sums() const { return sums_; }
+  const Sums<double>& sums() const { return sums_; }
   int size() const { return size_; }
   int index(int p) const { return index_[p]; }
   T weight(int p) const { return weight_[p]; }
 
  private:
+  // A second atom whose violation was at least half of the worst, if it still is one after that has joined, joins in
+  // the same step: so r of all atoms is computed less often.
+  void join_second() {
+    const T worst = residual_.largest() - column_.t, second = residual_.second_largest() - column_.t;
+    const int64_t j = residual_.second();
+    if (!(2 * second >= worst) || full() || active(j) || iterations_left_ <= 0) return;
+    const T* row = column_.row(j);
+    T r = column_.correlation[j];
+    for (int p = 0; p < size_; ++p) r -= row[index_[p]] * weight_[p];
+    if (!(r > bound_ || -r > bound_)) return;
+    --iterations_left_;
+    join(j, r);
+  }
+
   void refresh() { worst_ = residual_.refresh(column_, index_, weight_, size_); }
 
   int vectors() const { return Inverse<T>::vectors(size_); }
@@ -100,10 +127,11 @@ class ActiveSet {
     return row[j] - ((a + b) + (c + d));
   }
 
-  bool join(int64_t j) {
+  // Atom j joins; r is its r_j at the weights as they are.
+  bool join(int64_t j, T r) {
     const T floor = pivot_floor<T>() * column_.row(j)[j];
-    const T sign = residual_[j] > 0 ? T(1) : T(-1);
-    const T excess = residual_[j] - column_.t * sign;
+    const T sign = r > 0 ? T(1) : T(-1);
+    const T excess = r - column_.t * sign;
     T start = 0;
     T s = schur(j);
     bool moved = false;
@@ -235,16 +263,18 @@ class ActiveSet {
     }
   }
 
-  T certify() {
+  T exactly_largest() const { return residual_.exactly_largest(column_.atoms); }
+
+  double certify(T r_max) {
     sums_ = {};
-    sums_.r_max = residual_.largest();
+    sums_.r_max = r_max;
     for (int p = 0; p < size_; ++p) {
-      const T w = weight_[p];
-      sums_.wc += w * column_.correlation[index_[p]];
-      sums_.wr += w * residual_[index_[p]];
+      const double w = weight_[p];
+      sums_.wc += w * double(column_.correlation[index_[p]]);
+      sums_.wr += w * double(residual_[index_[p]]);
       sums_.l1 += w < 0 ? -w : w;
     }
-    return sparse_reconstruct::certify(expanded_error(column_.energy, sums_), sums_, column_.t).gap;
+    return certify_gram_form(column_, sums_).gap;
   }
 
   Residual<T> residual_;
@@ -254,7 +284,7 @@ class ActiveSet {
   T *weight_ = nullptr, *sign_ = nullptr, *update_ = nullptr, *target_ = nullptr, *kept_ = nullptr;
   int32_t* index_ = nullptr;
   Column<T> column_{};
-  Sums<T> sums_;
+  Sums<double> sums_;
   T tolerance_ = 0, bound_ = 0;
   int64_t worst_ = 0;
   int capacity_ = 0, size_ = 0, iterations_left_ = 0, rebuilds_left_ = 0;

@@ -21,30 +21,37 @@ class CoordinateDescent {
     weight_ = weights_.reserve(atoms);  // null, as the residual is, where there are no atoms
   }
 
-  bool solve(const Column<T>& column, T tolerance, int max_iterations) {
-    if (column.atoms > 0) std::memset(weight_, 0, size_t(column.atoms) * sizeof(T));
-    T best_gap = T(1e30);
+  // Starts from the weights `start`, or from zero.  Of a `trial` it gives up where the gap falls too slowly to be done
+  // in kTrialChecks.
+  bool solve(const Column<T>& column, T tolerance, int max_iterations, const T* start = nullptr, bool trial = false) {
+    const size_t bytes = size_t(column.atoms) * sizeof(T);
+    if (bytes > 0) start ? std::memcpy(weight_, start, bytes) : std::memset(weight_, 0, bytes);
+    double best_gap = 1e30, last_gap = 1;
     int stalled = 0;
     refresh(column);
-    for (int i = 0; i < max_iterations; ++i) {
+    for (int i = 0, checks = 1; i < max_iterations; ++i, ++checks) {
       sweep(column, /*all=*/true);
       for (int k = 0; k < kInnerSweeps && sweep(column, /*all=*/false) > tolerance * T(0.1); ++k) ++i;
       refresh(column);
-      const T gap = certify(expanded_error(column.energy, sums_), sums_, column.t).gap;
+      const double gap = certify_gram_form(column, sums_).gap;
       if (gap <= tolerance) return true;
+      // It falls by a factor from check to check: gap factor^left is to reach the tolerance.
+      if (trial && checks > 1 && !(gap * std::pow(gap / last_gap, kTrialChecks - checks) <= tolerance)) return false;
       // Rounding has a floor under the gap; 8 checks without a percent of progress have reached it.
-      stalled = gap < best_gap * T(0.99) ? 0 : stalled + 1;
+      stalled = gap < best_gap * 0.99 ? 0 : stalled + 1;
       best_gap = gap < best_gap ? gap : best_gap;
+      last_gap = gap;
       if (!(stalled < 8)) break;
     }
     return false;
   }
 
-  const Sums<T>& sums() const { return sums_; }
+  const Sums<double>& sums() const { return sums_; }
   T weight(int64_t j) const { return weight_[j]; }
 
  private:
   static constexpr int kInnerSweeps = 20;
+  static constexpr int kTrialChecks = 8;
 
   // Returns the largest change relative to the largest weight.
   T sweep(const Column<T>& column, bool all) {
@@ -78,8 +85,8 @@ class CoordinateDescent {
     }
     sums_ = {};
     for (int64_t j = 0; j < column.atoms; ++j) {
-      const T w = weight_[j], r = residual_[j];
-      sums_.wc += w * column.correlation[j];
+      const double w = weight_[j], r = residual_[j];
+      sums_.wc += w * double(column.correlation[j]);
       sums_.wr += w * r;
       sums_.l1 += w < 0 ? -w : w;
       sums_.r_max = r > sums_.r_max ? r : -r > sums_.r_max ? -r : sums_.r_max;
@@ -88,7 +95,7 @@ class CoordinateDescent {
 
   Buffer<T> residuals_, weights_;
   T *residual_ = nullptr, *weight_ = nullptr;
-  Sums<T> sums_;
+  Sums<double> sums_;
 };
 
 }  // namespace reidops::REIDOPS_ISA

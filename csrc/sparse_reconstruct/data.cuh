@@ -10,8 +10,8 @@ template <class T, int kRounds, class Stored, class Keep>
 __device__ __forceinline__ T error_from_data(const Problem<Stored>& p, int row, int g, LaneVector<T, kRounds>& w,
                                              Keep keep) {
   constexpr int kEach = 4;
-  const Stored* x = p.columns + row * p.columns_stride[0] + g * p.columns_stride[1];
-  const Stored* atoms = p.atoms + g * p.atoms_stride[0];
+  const Stored* x = static_cast<const Stored*>(p.columns) + row * p.columns_stride[0] + g * p.columns_stride[1];
+  const Stored* atoms = static_cast<const Stored*>(p.atoms) + g * p.atoms_stride[0];
   T total = 0;
   for (int64_t first = lane_index(); first - lane_index() < p.d; first += kEach * kWarp) {
     T rest[kEach];
@@ -36,7 +36,7 @@ __device__ __forceinline__ T error_from_data(const Problem<Stored>& p, int row, 
 template <class T, class Stored>
 __device__ __forceinline__ void correlate_with_data(const Problem<Stored>& p, int g, const T* rho,
                                                     LaneVector<T, kInMemory>& r) {
-  const Stored* atoms = p.atoms + g * p.atoms_stride[0];
+  const Stored* atoms = static_cast<const Stored*>(p.atoms) + g * p.atoms_stride[0];
   fill(r, T(0));
 #pragma unroll 1
   for (int first = 0; first < p.M; first += 4) {

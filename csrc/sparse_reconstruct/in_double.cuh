@@ -1,16 +1,17 @@
-// in_double.cuh - the second pass over a float32 problem: what float32 could not certify is solved again in double.
+// in_double.cuh - the second pass: what the first could not certify is solved again in double, and from the data.
 //
 // Few columns need it.  So a warp looks at 32 of them at a time, one a lane, and solves those that the first pass left
 // above the tolerance, or whose certificate was made of c and G too coarse for it.  All others keep their bits.
 //
-// The solvers are the first pass's, with T = double.  The Gram stays float32; what its rounding changes is made good by
-// iterative refinement.  At the w that was found, first w = 0,
+// The solvers are the first pass's, with T = double.  The Gram stays as it is; what its rounding changes is made good
+// by iterative refinement.  At the w that was found, first w = 0,
 //
 //     rho = x - Yw,    r = Y'rho                     summed in double from the data: they certify w;
 //     c = r + Gw,      e = ||rho||^2 + w . (c + r)   make a Gram form that has this r and this error at w,
 //
-// and to solve that one moves w on.  Without data, r = c - Gw and the error come from c, G and e as they are given, and
-// the certificate is one for those.
+// and to solve that one moves w on.  The best point so far is kept: each step starts from it, and it is what is
+// written.  Without data, r = c - Gw and the error come from c, G and e as they are given, and the certificate is one
+// for those.
 //
 // A Gram that was rounded may not be positive any more, and coordinate descent would follow a negative direction for
 // ever.  It works with a raised diagonal, which the refinement takes out again.
@@ -29,8 +30,9 @@ namespace reidops::sparse_reconstruct {
 
 inline constexpr int kWideWarps = 4;             // of a block
 inline constexpr int64_t kMostWideBlocks = 264;  // two on each of 132 multiprocessors: every warp has memory of its own
-inline constexpr int kWideVectors = 4;            // vectors over the atoms there: r, w, reciprocals, c
+inline constexpr int kWideVectors = 5;            // vectors over the atoms there: r, w, reciprocals, c, best w
 inline constexpr int kRefinements = 8;
+inline constexpr double kNoise = 1e-14;  // of an objective in double, relatively
 inline constexpr double kRidge = 1e-6;  // some roundings of float32, as many as may add up in a Gram
 
 // Doubles of memory for a warp: the vectors over the atoms, and rho where there are data.
@@ -46,7 +48,7 @@ class WideColumn {
   __device__ __forceinline__ WideColumn(const Problem<Stored>& p, int gram_stride, int row, int g,
                                         Scratch<double>& scratch, double* memory)
       : p_(p), row_(row), g_(g), scratch_(scratch), r_(memory, 0, rounds_of(p.M)), w_(memory, 1, rounds_of(p.M)),
-        reciprocal_(memory, 2, rounds_of(p.M)), c_(memory, 3, rounds_of(p.M)) {
+        reciprocal_(memory, 2, rounds_of(p.M)), c_(memory, 3, rounds_of(p.M)), best_(memory, 4, rounds_of(p.M)) {
     const int length = kRoundAtoms * rounds_of(p.M);
     rho_ = memory + int64_t(kWideVectors) * length;
     column_.gram = p.gram + g * p.M * gram_stride;
@@ -59,19 +61,19 @@ class WideColumn {
     set_suffices_ = p.solver != Solver::kCoordinateDescent;
   }
 
-  __device__ __forceinline__ void solve() {
+  __device__ __forceinline__ void solve(double largest) {
+    largest_ = largest;
     const double tolerance = double(p_.tolerance);
     fill(w_, 0.0);
     look();
-    nothing_ = error_;
-    double gap = 1;
+    remember();
 #pragma unroll 1
-    for (int refinement = 0; refinement <= kRefinements; ++refinement) {
+    for (int refinement = 0; refinement <= kRefinements && best_gap_ > tolerance; ++refinement) {
+      const double before = best_gap_;
       const bool reached = minimise(tolerance / 2);  // the other half is for what G hides
       look();
-      const double before = gap;
-      gap = certify(error_, sums_, column_.t).gap;
-      if (!reached || !(gap > tolerance && gap < before)) break;
+      keep();
+      if (!reached || !(best_gap_ < before)) break;
     }
     write();
   }
@@ -80,6 +82,7 @@ class WideColumn {
   // r, error and certifying sums of w, from what is given.
   __device__ __forceinline__ void look() {
     sums_ = {};
+    double reach = 0;  // sum_k |w_k| ||y_k||
     if (p_.columns != nullptr) {
       error_ = error_from_data(p_, row_, g_, w_, [&](int64_t i, double rest) { rho_[i] = rest; });
       correlate_with_data(p_, g_, rho_, r_);
@@ -95,11 +98,46 @@ class WideColumn {
         if (p_.columns == nullptr) sums_.wc += w * c_.at(i, k);
         sums_.wr += w * r_.at(i, k);
         sums_.l1 += w < 0 ? -w : w;
+        const int atom = atom_of(i, lane_index(), k);
+        if (w != 0) reach += (w < 0 ? -w : w) * sqrt(double(column_.row(atom)[atom]));
       }
     sums_ = warp_sums(sums_);
+    reach = warp_sum(reach);
     sums_.r_max = peak(r_).size;
-    if (p_.columns == nullptr)
-      error_ = expanded_error(double(p_.energy[row_ * p_.energy_stride[0] + g_ * p_.energy_stride[1]]), sums_);
+    const double energy = double(p_.energy[row_ * p_.energy_stride[0] + g_ * p_.energy_stride[1]]);
+    Rounding<double> rounding;
+    if (sizeof(Stored) < sizeof(double))
+      rounding = rounding_of_gram_form(energy, largest_, reach, relative_rounding<double>(p_.d));
+    if (p_.columns == nullptr) error_ = expanded_error(energy, sums_);
+    gap_ = certify(error_, sums_, column_.t, rounding).gap;
+    objective_ = error_ + 2 * column_.t * sums_.l1;
+  }
+
+  // Keeps w where it is better than the best point, which w becomes otherwise: certified, or of a smaller objective,
+  // or, as far as that can be told, of a smaller gap.
+  __device__ __forceinline__ void keep() {
+    const double tolerance = double(p_.tolerance), noise = kNoise * best_objective_;
+    bool better = gap_ <= tolerance;
+    if (better == (best_gap_ <= tolerance)) {
+      better = objective_ < best_objective_ - noise;
+      if (!better && objective_ <= best_objective_ + noise) better = gap_ < best_gap_;
+    }
+    if (better) return remember();
+    copy(best_, w_);
+    look();
+  }
+
+  __device__ __forceinline__ void remember() {
+    copy(w_, best_);
+    best_gap_ = gap_;
+    best_objective_ = objective_;
+  }
+
+  __device__ __forceinline__ static void copy(LaneVector<double, kInMemory>& from, LaneVector<double, kInMemory>& to) {
+#pragma unroll 1
+    for (int i = 0; i < from.rounds(); ++i)
+      for (int k = 0; k < 4; ++k) to.at(i, k) = from.at(i, k);
+    __syncwarp();
   }
 
   __device__ __forceinline__ void load_given(LaneVector<double, kInMemory>& c) const {
@@ -137,10 +175,7 @@ class WideColumn {
       __syncwarp();  // the set reads c of other lanes
       if (set_suffices_) return true;
       look();
-      if (!(error_ + 2 * column_.t * sums_.l1 < nothing_)) {  // a Gram that is not positive leads anywhere
-        fill(w_, 0.0);
-        look();
-      }
+      keep();  // a Gram that is not positive leads anywhere
     }
     column_.ridge = kRidge;
     expand();
@@ -152,9 +187,8 @@ class WideColumn {
   __device__ __forceinline__ void write() {
     const int64_t out = row_ * p_.G + g_;
     if (lane_index() == 0) {
-      const Certificate<double> certificate = certify(error_, sums_, column_.t);
-      p_.error[out] = static_cast<Stored>(certificate.error);
-      p_.gap[out] = static_cast<Stored>(certificate.gap);
+      p_.error[out] = static_cast<Stored>(error_);
+      p_.gap[out] = static_cast<Stored>(gap_);
     }
     if (p_.coefficients != nullptr) write_coefficients(p_.coefficients + out * p_.M, column_.atoms, w_);
     __syncwarp();
@@ -163,12 +197,13 @@ class WideColumn {
   const Problem<Stored>& p_;
   const int row_, g_;
   Scratch<double>& scratch_;
-  LaneVector<double, kInMemory> r_, w_, reciprocal_, c_;
+  LaneVector<double, kInMemory> r_, w_, reciprocal_, c_, best_;
   double* rho_;
   Column<double, kInMemory, Stored> column_;
-  Sums<double> sums_;  // of w as it was last looked at; so is the error
-  double error_ = 0;
-  double nothing_ = 0;  // the objective of w = 0
+  Sums<double> sums_;  // of w as it was last looked at; so are error, gap and objective
+  double error_ = 0, gap_ = 1, objective_ = 0;
+  double best_gap_ = 1, best_objective_ = 0;
+  double largest_ = 0;  // energy of the largest atom
   bool set_suffices_;   // the active set has certified so far
 };
 
@@ -176,6 +211,7 @@ class WideColumn {
 template <class Stored>
 __device__ __forceinline__ Stored largest_energy(const Stored* gram, int atoms, int64_t gram_stride) {
   Stored largest = 0;
+#pragma unroll 1
   for (int j = lane_index(); j < atoms; j += kWarp) {
     const Stored energy = gram[j * gram_stride + j];
     if (energy > largest) largest = energy;
@@ -206,7 +242,8 @@ __global__ void __launch_bounds__(kWideWarps* kWarp, 2)
     __syncwarp();
 #pragma unroll 1
     for (; rest != 0; rest &= rest - 1)
-      WideColumn<Stored>(p, gram_stride, first + __ffs(static_cast<int>(rest)) - 1, g, scratch, memory).solve();
+      WideColumn<Stored>(p, gram_stride, first + __ffs(static_cast<int>(rest)) - 1, g, scratch, memory)
+          .solve(double(largest));
   }
 }
 

@@ -17,9 +17,24 @@ struct Column {
   int64_t atoms;
   T energy;
   T t;
+  double largest = 0;   // energy of the largest atom
+  double rounding = 0;  // relative, as in rounding_of_gram_form
 
   const T* row(int64_t j) const { return gram + j * stride; }
 };
+
+template <class T>
+Rounding<double> rounding(const Column<T>& column, const Sums<double>& sums) {
+  const double reach = std::sqrt(column.largest) * sums.l1;
+  return rounding_of_gram_form<double>(column.energy, column.largest, reach, column.rounding);
+}
+
+// The certificate of a Gram form, its rounding reckoned with.  In double: sums in float32 would add roundings of their
+// own.
+template <class T>
+Certificate<double> certify_gram_form(const Column<T>& column, const Sums<double>& sums) {
+  return certify(expanded_error(double(column.energy), sums), sums, double(column.t), rounding(column, sums));
+}
 
 template <class T>
 class Residual {
@@ -41,6 +56,13 @@ class Residual {
   // A bound on |r|_inf from above, as tight as the place below leaves it.
   T largest() const { return largest_; }
 
+  // |r|_inf itself.
+  T exactly_largest(int64_t atoms) const {
+    Vector<T> best{};
+    for (int64_t j = 0; j < atoms; j += kLanes) best = larger(best, magnitude<T>(load(r_ + j)));
+    return atoms > 0 ? REIDOPS_ISA::largest<T>(best) : T(0);
+  }
+
   // r = c - sum_p w_p G_p from scratch, over the `size` atoms `index` of the active set; returns the atom with the
   // largest |r_j|.
   //
@@ -56,14 +78,31 @@ class Residual {
     block.template operator()<8>();
     block.template operator()<2>();
     block.template operator()<1>();
-    const T key = REIDOPS_ISA::largest<T>(best);
-    const unsigned lanes = ~negative_lanes<T>(best - key) & kAllLanes;
-    const int lane = lanes ? __builtin_ctz(lanes) : 0;  // none where a NaN has come up
-    largest_ = __builtin_bit_cast(T, __builtin_bit_cast(Bits, key) | place_mask_);
-    return int64_t(__builtin_bit_cast(Bits, key) & place_mask_) * kLanes + lane;
+    T key;
+    const int lane = find(best, key);
+    const int64_t place = place_of(key) * kLanes + lane;
+    largest_ = upper_end(key);
+    best = best < Vector<T>{} + key ? best : Vector<T>{};
+    const int other = find(best, key);
+    second_ = place_of(key) * kLanes + other;
+    second_largest_ = upper_end(key);
+    return place;
   }
 
+  // The atom that has the largest |r_j| of those in other lanes, and a bound on it from above.
+  int64_t second() const { return second_; }
+  T second_largest() const { return second_largest_; }
+
  private:
+  // The lane of the largest element, which is `key`.
+  static int find(Vector<T> best, T& key) {
+    key = REIDOPS_ISA::largest<T>(best);
+    const unsigned lanes = ~negative_lanes<T>(best - key) & kAllLanes;
+    return lanes ? __builtin_ctz(lanes) : 0;  // none where a NaN has come up
+  }
+  int64_t place_of(T key) const { return int64_t(__builtin_bit_cast(Bits, key) & place_mask_); }
+  T upper_end(T key) const { return __builtin_bit_cast(T, __builtin_bit_cast(Bits, key) | place_mask_); }
+
   template <int kVectors>
   REIDOPS_INLINE Vector<T> refresh_block(const Column<T>& column, int64_t j, const int32_t* index, const T* weight,
                                          int size) {
@@ -84,7 +123,8 @@ class Residual {
 
   Buffer<T> memory_;
   T* r_ = nullptr;
-  T largest_ = 0;
+  T largest_ = 0, second_largest_ = 0;
+  int64_t second_ = 0;
   Bits place_mask_ = 0;
 };
 

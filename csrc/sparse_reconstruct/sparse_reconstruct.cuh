@@ -41,6 +41,7 @@ struct Plan {
   T t;              // beta / 2
   int fours;        // M where every column's correlations can be read 16 bytes at a time, else 0
   int run;          // columns that a block solves against one dictionary
+  T rounding;       // relative, of c and G; that of float64 is left out: some 1e-12 of a gap
 };
 
 inline constexpr int kLaneVectors = 3;
@@ -66,6 +67,12 @@ __device__ __forceinline__ const T* copy_correlation(const T* correlation, int a
   }
   __syncwarp();
   return shared;
+}
+
+// The rest of the tolerance is for rounding.
+template <class T>
+__device__ __forceinline__ T inner_tolerance(const Problem<T>& p) {
+  return p.tolerance * T(0.9375);
 }
 
 // Solves the column that the scratch names and writes what is asked for.
@@ -98,12 +105,12 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
       fill(w, T(0));
     } else {
       ActiveSet<T, kRounds> set(column, scratch);
-      certified = set.solve(r, p.tolerance, p.max_iterations, p.solver == Solver::kFeatureSign, sums);
+      certified = set.solve(r, inner_tolerance(p), p.max_iterations, p.solver == Solver::kFeatureSign, sums);
       if (!certified || p.coefficients != nullptr || p.columns != nullptr) set.scatter(w);
     }
     if (!certified) {
       LaneVector<T, kRounds> reciprocal(memory, 2, rounds);
-      sums = coordinate_descent(column, w, r, reciprocal, p.tolerance, p.max_iterations);
+      sums = coordinate_descent(column, w, r, reciprocal, inner_tolerance(p), p.max_iterations);
     }
     error = expanded_error(*column.energy, sums);
     if (p.columns != nullptr && expansion_lost_digits(error, *column.energy, p.tolerance))
@@ -114,8 +121,11 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
   }
 
   const int64_t out = scratch.row * p.G + scratch.g;
+  const T largest = largest_energy(gram, static_cast<int>(p.M), column.stride());
   if (lane_index() == 0) {
-    const Certificate<T> certificate = certify(error, sums, column.t);
+    const T reach = std::sqrt(largest) * sums.l1;
+    const Rounding<T> rounding = rounding_of_gram_form(*column.energy, largest, reach, plan.rounding);
+    const Certificate<T> certificate = certify(error, sums, column.t, rounding);
     p.error[out] = certificate.error;
     p.gap[out] = certificate.gap;
   }
@@ -192,7 +202,7 @@ int64_t memory_needed(const Problem<T>& p) {
     const int64_t blocks = std::min(p.R * p.G, kMostBlocksInMemory);
     first = blocks * Shape<T, kInMemory>::kWarps * kLaneVectors * kRoundAtoms * rounds_of(p.M);
   }
-  if constexpr (sizeof(T) == sizeof(float)) second = doubles_needed(p) * int64_t(sizeof(double) / sizeof(T));
+  second = doubles_needed(p) * int64_t(sizeof(double) / sizeof(T));
   return std::max(first, second);
 }
 
@@ -215,8 +225,9 @@ void launch_sparse_reconstruct(const Problem<T>& p, int64_t gram_stride, T* memo
   const bool aligned = reinterpret_cast<std::uintptr_t>(p.correlation) % 16 == 0 && p.M % 4 == 0 &&
                        p.correlation_stride[0] % 4 == 0 && p.correlation_stride[1] % 4 == 0;
   const int stride = static_cast<int>(gram_stride), fours = aligned ? static_cast<int>(p.M) : 0;
-  launch_first_pass<T>(p, {stride, memory, p.beta / 2, fours, 0}, stream);
-  if constexpr (sizeof(T) == sizeof(float)) launch_in_double(p, stride, reinterpret_cast<double*>(memory), stream);
+  const T rounding = sizeof(T) == sizeof(double) ? T(0) : T(relative_rounding<T>(p.d));
+  launch_first_pass<T>(p, {stride, memory, p.beta / 2, fours, 0, rounding}, stream);
+  launch_in_double(p, stride, reinterpret_cast<double*>(memory), stream);
 }
 
 }  // namespace reidops::sparse_reconstruct

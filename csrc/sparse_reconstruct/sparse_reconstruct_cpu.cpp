@@ -24,9 +24,9 @@ void solve(const Problem<T>& problem) {
 std::tuple<Tensor, Tensor, Tensor> sparse_reconstruct_gram(
     const Tensor& gram, const Tensor& correlation, const Tensor& energy, const std::optional<Tensor>& columns,
     const std::optional<Tensor>& atoms, double beta, double tolerance, int64_t max_iterations, int64_t solver,
-    bool return_coefficients) {
+    bool return_coefficients, const std::optional<Tensor>& index) {
   const auto operands = sparse_reconstruct::check_operands(gram, correlation, energy, columns, atoms, beta, tolerance,
-                                                           max_iterations, solver, return_coefficients);
+                                                           max_iterations, solver, return_coefficients, index);
   dispatch_floating(correlation.scalar_type(), sparse_reconstruct::kOp,
                     [&](auto zero) { solve(operands.problem<decltype(zero)>()); });
   return operands.results();

@@ -7,14 +7,16 @@
 #include "../common/lanes.h"
 #include "active_set.h"
 #include "coordinate_descent.h"
+#include "in_double.h"
 #include "problem.h"
+#include "rows.h"
 #include "sparse_reconstruct.h"
 
 namespace reidops::REIDOPS_ISA {
 
-// Solves the columns of one dictionary after another.  A column goes through up to three stages, until one certifies it:
-// the solver that was asked for; an active set in double, with room for a thousand atoms; coordinate descent in double.
-// Beyond the first goes what float32 or a bounded active set cannot do: tiny penalties, and one column in many thousands.
+// Solves the columns of one dictionary after another, each by the solver that was asked for.  What that has not
+// certified, its own rounding reckoned with, goes on in double (in_double.h): tiny penalties, and one column in many
+// thousands.
 template <class T>
 class Kernel {
   static constexpr int kLanes = Lanes<T>::kCount;
@@ -30,7 +32,7 @@ class Kernel {
   };
 
  public:
-  explicit Kernel(const Problem<T>& problem) : p_(problem) {
+  explicit Kernel(const Problem<T>& problem) : p_(problem), rows_(problem) {
     atoms_ = (p_.M + kLanes - 1) / kLanes * kLanes;
     for (Turn& turn : turns_) {
       turn.set.reserve(atoms_, int(p_.M < kCapacity ? p_.M : kCapacity));
@@ -39,23 +41,25 @@ class Kernel {
   }
 
   void run(int64_t begin, int64_t end) {
-    const int64_t blocks = (p_.R + kColumns - 1) / kColumns;
-    while (begin < end) {  // all that the range has of one dictionary
-      const int64_t g = begin / blocks;
-      const int64_t stop = (g + 1) * blocks < end ? (g + 1) * blocks : end;
-      const int64_t last = (stop - g * blocks) * kColumns;
-      dictionary(g);
-      columns((begin - g * blocks) * kColumns, last < p_.R ? last : p_.R);
+    const int64_t blocks = sparse_reconstruct::blocks(p_), N = p_.R / p_.P;
+    while (begin < end) {  // all that the range has of one probe and one dictionary
+      const int64_t pair = begin / blocks;
+      const int64_t stop = (pair + 1) * blocks < end ? (pair + 1) * blocks : end;
+      const int64_t last = (stop - pair * blocks) * kColumns, first = pair / p_.G * N;
+      dictionary(pair % p_.G, p_.index ? p_.index[pair] : pair % p_.G);
+      columns(first + (begin - pair * blocks) * kColumns, first + (last < N ? last : N));
       begin = stop;
     }
   }
 
  private:
-  // The Gram of dictionary g, its rows padded with zeros to whole vectors, and what is to be known of it.
-  void dictionary(int64_t g) {
+  // Place g of the table is dictionary `number`: its Gram, the rows padded with zeros to whole vectors, and what is to be
+  // known of it.
+  void dictionary(int64_t g, int64_t number) {
     g_ = g;
-    double_g_ = -1;
-    gram_ = p_.gram + g * p_.M * p_.M;
+    if (number == number_) return;
+    number_ = number;
+    gram_ = p_.gram + number * p_.M * p_.M;
     largest_ = 0;
     for (int64_t j = 0; j < p_.M; ++j) largest_ = gram_[j * p_.M + j] > largest_ ? gram_[j * p_.M + j] : largest_;
     if (atoms_ != p_.M) {
@@ -76,8 +80,9 @@ class Kernel {
     while (busy > 0) {
       for (Turn& turn : turns_) {
         if (!turn.busy || turn.set.advance()) continue;
-        if (turn.set.certified()) write(turn.set, turn.set.size(), turn.r, turn.set.column());
-        else in_double(turn.r, turn.set.column());
+        const bool certified = turn.set.certified();
+        if (!certified && turn.set.full()) solve_dense(turn.set, turn.r);
+        else finish(turn.set, turn.set.size(), turn.r, turn.set.column());
         turn.busy = next(turn, r, end);
         busy -= !turn.busy;
       }
@@ -87,15 +92,8 @@ class Kernel {
   // Gives the turn its next column.
   bool next(Turn& turn, int64_t& r, int64_t end) {
     for (; r < end; ++r) {
-      const Column<T> column = this->column(r, turn.correlation.get());
-      if (!finite(column)) {
-        write_nan(r);
-        continue;
-      }
-      if (!sound(column)) {
-        in_double(r, column);
-        continue;
-      }
+      const Column<T> column = described(r, turn.correlation.get());
+      if (!solvable(r, column)) continue;
       turn.set.start(column, p_.tolerance, p_.max_iterations, p_.solver == Solver::kFeatureSign);
       turn.r = r++;
       return true;
@@ -104,11 +102,48 @@ class Kernel {
   }
 
   void descend(int64_t r) {
-    const Column<T> column = this->column(r, turns_[0].correlation.get());
-    if (!finite(column)) return write_nan(r);
+    const Column<T> column = described(r, turns_[0].correlation.get());
+    if (!solvable(r, column)) return;
     descent_.reserve(atoms_);
-    if (sound(column) && descent_.solve(column, p_.tolerance, p_.max_iterations)) write(descent_, p_.M, r, column);
-    else in_double(r, column);
+    descent_.solve(column, p_.tolerance, p_.max_iterations);
+    finish(descent_, p_.M, r, column);
+  }
+
+  // A dense column.  Where atoms are unlike, sweeps over them cost less than to keep the inverse of so many; they are
+  // tried for a while.  Where atoms are alike, there is no way round a larger set.
+  void solve_dense(const ActiveSet<T>& set, int64_t r) {
+    const Column<T>& column = set.column();
+    if (rounding(column, set.sums()).largest > double(p_.tolerance) * double(column.t) / 4)
+      return finish(set, set.size(), r, column);  // of no use: to be certified, it will have to go on in double
+    T* start = start_.reserve(atoms_);
+    for (int64_t j = 0; j < atoms_; ++j) start[j] = 0;
+    for (int p = 0; p < set.size(); ++p) start[set.index(p)] = set.weight(p);
+    descent_.reserve(atoms_);
+    if (descent_.solve(column, p_.tolerance, p_.max_iterations, start, /*trial=*/true))
+      return finish(descent_, p_.M, r, column);
+    large_.reserve(atoms_, int(p_.M < kLargeCapacity ? p_.M : kLargeCapacity));
+    large_.start(column, p_.tolerance, p_.max_iterations, p_.solver == Solver::kFeatureSign);
+    while (large_.advance()) {
+    }
+    large_.certified();
+    finish(large_, large_.size(), r, column);
+  }
+
+  // Column r with what rounding there is in it.
+  Column<T> described(int64_t r, T* padded) const {
+    Column<T> column = this->column(r, padded);
+    column.largest = largest_;
+    column.rounding = relative_rounding<T>(p_.d);
+    return column;
+  }
+
+  // Whether the solver that was asked for can be tried; else the column is written here.
+  bool solvable(int64_t r, const Column<T>& column) {
+    if (!finite(column)) return write_nan(r), false;
+    if (gram_is_finite_ && !vanishes(column)) return true;
+    in_double_.start(p_.M);
+    in_double(r, column);
+    return false;
   }
 
   Column<T> column(int64_t r, T* padded) const {
@@ -129,71 +164,32 @@ class Kernel {
   }
   // A Gram matrix may overflow where the data does not: with the data at hand it is made again, in double.
   bool finite(const Column<T>& column) const {
-    return column.energy * T(0) == T(0) && finite(column.correlation, column.atoms) && (gram_is_finite_ || p_.atoms);
+    return column.energy * T(0) == T(0) && finite(column.correlation, column.atoms) && (gram_is_finite_ || rows_.at_hand());
   }
 
-  // Whether the certificate can be believed; in double there is nothing better to turn to.
-  bool sound(const Column<T>& column) const {
-    if (!gram_is_finite_) return false;
-    return sizeof(T) == sizeof(double) || certificate_is_sound(column.energy, largest_, column.t, p_.tolerance);
+  // Whether float32 loses the digits of products because they are so small.
+  bool vanishes(const Column<T>& column) const {
+    constexpr T kSmall = T(1e-28);
+    const T energy = column.energy;
+    return sizeof(T) == sizeof(float) && ((energy > 0 && energy < kSmall) || (largest_ > 0 && largest_ < kSmall));
   }
 
-  __attribute__((noinline)) void in_double(int64_t r, const Column<T>& column) {
-    const int64_t atoms = (p_.M + 7) / 8 * 8;
-    if (double_g_ != g_) gram_in_double(atoms);
-    double* c = double_correlation_.reserve(atoms);
-    const T* x = p_.columns ? p_.columns + r * p_.columns_stride[0] + g_ * p_.columns_stride[1] : nullptr;
-    for (int64_t j = 0; j < p_.M; ++j) c[j] = x ? dot(x, atom_data(j)) : double(column.correlation[j]);
-    const double energy = x ? dot(x, x) : double(column.energy);
-    const Column<double> same{double_gram_.get(), atoms, c, atoms, energy, double(p_.beta) / 2};
-    large_.reserve(atoms, int(p_.M < kLargeCapacity ? p_.M : kLargeCapacity));
-    large_.start(same, p_.tolerance, p_.max_iterations, p_.solver == Solver::kFeatureSign);
-    while (large_.advance()) {
-    }
-    if (large_.certified()) return write(large_, large_.size(), r, column);
-    double_descent_.reserve(atoms);
-    double_descent_.solve(same, p_.tolerance, p_.max_iterations);
-    write(double_descent_, p_.M, r, column);
-  }
-
-  // From the data where they are at hand: their products in float32 are what a column in double is here to avoid.
-  void gram_in_double(int64_t atoms) {
-    double_g_ = g_;
-    double* rows = double_gram_.reserve(atoms * atoms);
-    for (int64_t j = 0; j < p_.M; ++j)
-      for (int64_t k = 0; k <= j; ++k)
-        rows[j * atoms + k] = rows[k * atoms + j] =
-            p_.atoms ? dot(atom_data(j), atom_data(k)) : double(gram_[j * atoms_ + k]);
-  }
-
-  const T* atom_data(int64_t j) const { return p_.atoms + g_ * p_.atoms_stride[0] + j * p_.atoms_stride[1]; }
-
-  double dot(const T* a, const T* b) const {
-    double sums[8] = {};
-    int64_t i = 0;
-    for (; i + 8 <= p_.d; i += 8)
-      for (int k = 0; k < 8; ++k) sums[k] += double(a[i + k]) * double(b[i + k]);
-    for (; i < p_.d; ++i) sums[0] += double(a[i]) * double(b[i]);
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-  }
-
-  template <class S>
-  static int64_t atom(const ActiveSet<S>& set, int64_t k) {
-    return set.index(int(k));
-  }
-  template <class S>
-  static int64_t atom(const CoordinateDescent<S>&, int64_t k) {
-    return k;
-  }
-
+  // Writes what a solver has reached; where that is not certified, what can be reached from there in double.
   template <class Result>
-  REIDOPS_INLINE void write(const Result& result, int64_t count, int64_t r, const Column<T>& column) {
-    const auto& sums = result.sums();
-    const auto t = decltype(sums.l1)(p_.beta) / 2;
-    auto error = expanded_error(decltype(sums.l1)(column.energy), sums);
-    if (p_.columns && expansion_lost_digits(T(error), column.energy, p_.tolerance))
+  REIDOPS_INLINE void finish(const Result& result, int64_t count, int64_t r, const Column<T>& column) {
+    const Sums<double>& sums = result.sums();
+    double error = expanded_error(double(column.energy), sums);
+    if (rows_.at_hand() && expansion_lost_digits(T(error), column.energy, p_.tolerance))
       error = error_from_data(result, count, r);
-    const auto certificate = certify(error, sums, t);
+    const double t = double(column.t), tolerance = double(p_.tolerance), primal = error + 2 * t * sums.l1;
+    const Certificate<double> certificate = certify(error, sums, t, rounding(column, sums));
+    if (!(certificate.gap <= tolerance) ||
+        !certificate_is_sharp<T>(certificate.gap, certify(error, sums, t).gap, column.energy, primal, tolerance)) {
+      double* start = in_double_.start(p_.M);
+      for (int64_t k = 0; k < count; ++k)
+        if (atom(result, k) < p_.M) start[atom(result, k)] = double(result.weight(k));
+      return in_double(r, column);
+    }
     p_.error[r * p_.G + g_] = T(certificate.error);
     p_.gap[r * p_.G + g_] = T(certificate.gap);
     if (!p_.coefficients) return;
@@ -205,16 +201,40 @@ class Kernel {
     }
   }
 
+  // Goes on from the weights that in_double_ has been given, and writes.
+  __attribute__((noinline)) void in_double(int64_t r, const Column<T>& column) {
+    in_double_.solve(column, data(r), gram_is_finite_, number_,
+                     {double(p_.tolerance), p_.max_iterations, p_.solver == Solver::kFeatureSign});
+    p_.error[r * p_.G + g_] = T(in_double_.error());
+    p_.gap[r * p_.G + g_] = T(in_double_.gap());
+    if (!p_.coefficients) return;
+    for (int64_t j = 0; j < p_.M; ++j) p_.coefficients[(r * p_.G + g_) * p_.M + j] = T(in_double_.weights()[j]);
+  }
+
+  Data<T> data(int64_t r) {
+    if (!rows_.at_hand()) return {.d = p_.d, .M = p_.M};
+    return {rows_.column(r, g_), rows_.atoms(number_), rows_.atom_stride(), p_.d, p_.M};
+  }
+
+  template <class S>
+  static int64_t atom(const ActiveSet<S>& set, int64_t k) {
+    return set.index(int(k));
+  }
+  template <class S>
+  static int64_t atom(const CoordinateDescent<S>&, int64_t k) {
+    return k;
+  }
+
   // sum_i (x_i - sum_j w_j y_ji)^2, where the expansion has lost its digits: near-duplicates and tiny penalties.
   template <class Result>
   __attribute__((noinline)) double error_from_data(const Result& result, int64_t count, int64_t r) {
-    const T* x = p_.columns + r * p_.columns_stride[0] + g_ * p_.columns_stride[1];
+    const Data<T> given = data(r);
     double* rest = rest_.reserve(p_.d);
-    for (int64_t i = 0; i < p_.d; ++i) rest[i] = double(x[i]);
+    given.load_column(rest);
     for (int64_t k = 0; k < count; ++k) {
       const double w = double(result.weight(k));
       if (w == 0) continue;  // and so it is for what pads the set
-      const T* y = atom_data(atom(result, k));
+      const T* y = given.atoms + atom(result, k) * given.atom_stride;
       for (int64_t i = 0; i < p_.d; ++i) rest[i] -= w * double(y[i]);
     }
     double total = 0;
@@ -230,15 +250,16 @@ class Kernel {
   }
 
   const Problem<T>& p_;
+  Rows<T> rows_;
   Turn turns_[kTurns];
+  ActiveSet<T> large_;
   CoordinateDescent<T> descent_;
-  ActiveSet<double> large_;
-  CoordinateDescent<double> double_descent_;
-  Buffer<T> padded_gram_;
-  Buffer<double> double_gram_, double_correlation_, rest_;
+  InDouble<T> in_double_;
+  Buffer<T> padded_gram_, start_;
+  Buffer<double> rest_;
   const T* gram_ = nullptr;
   T largest_ = 0;  // energy of the dictionary's largest atom
-  int64_t atoms_ = 0, g_ = -1, double_g_ = -1;
+  int64_t atoms_ = 0, g_ = -1, number_ = -1;
   bool gram_is_finite_ = true;
 };
 

@@ -23,10 +23,15 @@ Tensor padded_gram(const Tensor& dense, int64_t M) {
 std::tuple<Tensor, Tensor, Tensor> sparse_reconstruct_gram(
     const Tensor& gram, const Tensor& correlation, const Tensor& energy, const std::optional<Tensor>& columns,
     const std::optional<Tensor>& atoms, double beta, double tolerance, int64_t max_iterations, int64_t solver,
-    bool return_coefficients) {
+    bool return_coefficients, const std::optional<Tensor>& index) {
   const torch::stable::accelerator::DeviceGuard guard(correlation.get_device_index());
-  auto operands = sparse_reconstruct::check_operands(gram, correlation, energy, columns, atoms, beta, tolerance,
-                                                     max_iterations, solver, return_coefficients);
+  STD_TORCH_CHECK(!index.has_value(), sparse_reconstruct::kOp, ": index: expected None on CUDA");
+  auto operands =
+      sparse_reconstruct::check_operands(gram, correlation, energy, rows_contiguous(columns), rows_contiguous(atoms),
+                                         beta, tolerance, max_iterations, solver, return_coefficients, index);
+  for (const auto& data : {operands.columns, operands.atoms})
+    STD_TORCH_CHECK(operands.storage(data) == sparse_reconstruct::Storage::kSame, sparse_reconstruct::kOp,
+                    ": columns, atoms: expected the dtype of all the others on CUDA");
   operands.gram = padded_gram(operands.gram, operands.M);
   dispatch_floating(correlation.scalar_type(), sparse_reconstruct::kOp, [&](auto zero) {
     using T = decltype(zero);

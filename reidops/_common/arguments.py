@@ -49,7 +49,7 @@ def check_broadcast(
     """The batch that two tensors' batch dimensions broadcast to. (`torch.broadcast_shapes` takes 16 us.)"""
     batch = []
     for a, b in zip_longest(reversed(own), reversed(other), fillvalue=1):
-        if a not in (b, 1) and b != 1:
+        if a != b and a != 1 and b != 1:  # not `in`: compiled, sizes are symbols
             raise ValueError(
                 f"{op}: {name} must have batch dimensions that broadcast with {other_name}'s {tuple(other)}, "
                 f"got {describe(value)}"

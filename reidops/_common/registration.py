@@ -4,36 +4,60 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch._C import _functorch as functorch
 from torch.autograd import forward_ad
 
 MOST_BATCH_DIMS = 8  #: as `kMostBatchDims` in csrc/common/walk.h
 
 
 def reverse_mode_only(op: str, *tensors: Tensor) -> None:
-    """Refuses forward-mode derivatives. No kernel has them, and torch would drop the tangent in silence.
+    """Refuses forward-mode derivatives, in the name of a public function whose operators have none.
 
-    A public function calls this before it calls its operator, and a backward calls it with the gradient that it is
-    given: what follows the operator may carry a tangent even if its inputs do not.
+    Under torch.func a tangent may belong to any level, which the operators alone can tell: they refuse it themselves.
 
     Raises:
         NotImplementedError: a tensor carries a forward-mode tangent.
     """
-    if any(_carries_tangent(tensor) for tensor in tensors):
+    if not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active():
+        return
+    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
         raise NotImplementedError(f"{op}: derivatives are reverse-mode only, got an input with a forward-mode tangent")
 
 
-def _carries_tangent(tensor: Tensor) -> bool:
-    # Under a vmap the tangent belongs to the tensor that is mapped. The compiler sees it without unwrapping.
-    while not torch.compiler.is_compiling() and functorch.is_batchedtensor(tensor):
-        tensor = functorch.get_unwrapped(tensor)
-    return forward_ad.unpack_dual(tensor).tangent is not None
+def check_one_device(op: str, *tensors: Tensor) -> None:
+    """For a fake kernel, which torch also calls for a mixture of meta tensors and others."""
+    devices = {tensor.device for tensor in tensors}
+    if len(devices) > 1:
+        raise ValueError(f"{op}: expected all tensors on one device, got {', '.join(sorted(map(str, devices)))}")
+
+
+def refuse_tracing(op: str) -> None:
+    """For an operator that is given sizes: ``torch.jit.trace`` would keep them as numbers, and be wrong at others.
+
+    Raises:
+        NotImplementedError: a trace is being made.
+    """
+    if torch.jit.is_tracing():  # type: ignore[attr-defined]
+        raise NotImplementedError(f"{op}: torch.jit.trace would keep the traced maps' sizes; use torch.export instead")
+
+
+def is_transformed(tensor: Tensor) -> bool:
+    """Whether a transform of ``torch.func`` has wrapped the tensor."""
+    return not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def check_batch_dims(op: str, names: str, batch: list[int], most: int = MOST_BATCH_DIMS) -> None:
     """The walk over the batch has room for so many dimensions."""
     if len(batch) > most:
         raise ValueError(f"{op}: {names} must have at most {most} batch dimensions, got {batch}")
+
+
+def folded(value: Tensor, dim: int | None, size: int, where: int = 0) -> Tensor:
+    """For a vmap of ``size``: the mapped dimension ``dim`` as part of dimension ``where``, repeated if it is None."""
+    if dim is None:
+        value = value.unsqueeze(where).expand(*value.shape[:where], size, *value.shape[where:])
+    else:
+        value = value.movedim(dim, where)
+    return value.flatten(where, where + 1)
 
 
 def float32_under_autocast(op: str) -> None:

@@ -1,9 +1,10 @@
 """Multi-scale block sets (DSR, sec. 3.4): the k x k averages of a feature map at stride 1, one set for all k.
 
+A block set is a matrix with the blocks in its columns; the 1 x 1 blocks of a map (C, h, w) are the map itself, (C, hw).
 Averaging is linear, so products of blocks are averages of the products of 1 x 1 blocks: with A the (N, hw) matrix of
-averages of a probe and B the (M, hw) one of a gallery map,
+averages of a probe X (C, hw) and B the (M, hw) one of a gallery map Y,
 
-    (A X)(B Y)' = A (X Y') B',
+    (X A')'(Y B') = A (X'Y) B',
 
 and the long products over channels are made at 1 x 1 only.
 """
@@ -32,24 +33,25 @@ def pooled(shapes: Sequence[tuple[int, int]], scales: Sequence[int]) -> bool:
     return any(fitting(height, width, scales) != [1] for height, width in shapes)
 
 
-def flatten(feature_map: Tensor) -> Tensor:
-    """``(C, h, w)`` -> its 1 x 1 blocks ``(hw, C)``."""
-    return feature_map.flatten(1).mT
-
-
-def pool(blocks: Tensor, height: int, width: int, scales: Sequence[int]) -> Tensor:
-    """1 x 1 blocks ``(..., hw, C)`` of maps of one size -> block sets ``(..., N, C)``."""
+def pool(cells: Tensor, height: int, width: int, scales: Sequence[int]) -> Tensor:
+    """1 x 1 blocks ``(B, C, hw)`` of maps of one size -> block sets ``(B, C, N)``."""
     if fitting(height, width, scales) == [1]:
-        return blocks
-    channels = blocks.shape[-1]
-    if channels == 0:  # torch pools no empty maps
-        return blocks.new_empty(*blocks.shape[:-2], count(height, width, scales), 0)
-    maps = blocks.reshape(-1, height, width, channels).permute(0, 3, 1, 2)  # channels last: nothing is moved
+        return cells
+    if 0 in cells.shape:  # torch pools no empty maps
+        return cells.new_empty(*cells.shape[:2], count(height, width, scales))
+    maps = cells.unflatten(2, (height, width))
     sets = [F.avg_pool2d(maps, k, stride=1) if k > 1 else maps for k in fitting(height, width, scales)]
-    together = torch.cat([one.permute(0, 2, 3, 1).flatten(1, 2) for one in sets], dim=1)
-    return together.reshape(*blocks.shape[:-2], *together.shape[-2:])
+    return torch.cat([one.flatten(2) for one in sets], dim=2)
+
+
+def pool_rows(products: Tensor, height: int, width: int, scales: Sequence[int]) -> Tensor:
+    """Products ``(B, hw, ...)`` of maps of one size -> ``(B, N, ...)``: each atom is a channel to pool."""
+    if fitting(height, width, scales) == [1]:
+        return products
+    flat = products.flatten(2)
+    return pool(flat.mT, height, width, scales).mT.unflatten(2, products.shape[2:])
 
 
 def averages(height: int, width: int, scales: Sequence[int], like: Tensor) -> Tensor:
     """The matrix ``(N, hw)`` that takes 1 x 1 blocks to the block set."""
-    return pool(torch.eye(height * width, dtype=like.dtype, device=like.device), height, width, scales)
+    return pool(torch.eye(height * width, dtype=like.dtype, device=like.device)[None], height, width, scales)[0].mT

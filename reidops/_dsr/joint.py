@@ -13,44 +13,55 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .arguments import Problem, Solving
-from .pairs import lasso, wanted
-from .sides import Gallery, Probes, correlate, gather_groups, gather_probes
+from .._common.derivatives import once_differentiable
+from . import rounding
+from .arguments import MapSet
+from .gallery import GalleryOfMaps, atoms
+from .probes import Probes
+from .problem import Problem
+from .tile import Chunk, correlate, lasso, wanted
 from .tiles import Bytes, Progress, chunks, plan
 
 
-def distances(problem: Problem, dtype: torch.dtype) -> Tensor:
-    """``(1, P, K)``, in ``dtype``, or ``(2, P, K)`` with the gaps; neither side is empty.
+def distances(problem: Problem, images: MapSet, groups: list[list[int]] | None) -> Tensor:
+    """``(1, P, K)``, in the dtype of the sums, or ``(2, P, K)`` with the gaps.
 
     Tiles are cut along the probes only: the Gram matrix of all atoms is there throughout.
     """
-    probes, gallery, solving = problem.probes, problem.gallery, problem.solving
-    together = [i for images in problem.members for i in images]
-    maps, shapes = [gallery.maps[i] for i in together], [gallery.shapes[i] for i in together]
-    dictionary = gather_groups([maps], [shapes], solving, dtype)
+    members = [[i] for i in range(images.length)] if groups is None else groups
+    together = [i for own in members for i in own]
+    purpose = problem.purpose
+    whole = images._replace(maps=list(images.maps), sizes=images.shapes)
+    chunk = Chunk.of(GalleryOfMaps(whole, [together], purpose, problem.product).take(0, [0]), problem)
 
-    rows, atoms = problem.rows(), problem.atoms()
-    block = dtype.itemsize * 2 * (probes.channels + 1)
-    size = Bytes(4 * dtype.itemsize, block, block)
-    limits = plan(sum(rows), sum(atoms), size, probes.device, problem.memory_budget)
-    progress = Progress(len(rows) * len(atoms), problem.progress)
+    rows = problem.rows()
+    shapes = images.shapes
+    sizes = [atoms(tuple(shapes[i] for i in own), purpose) for own in members]
+    block = problem.sums.itemsize * 2 * (problem.gallery.channels + 1)
+    size = Bytes(4 * problem.sums.itemsize, block, block)
+    limits = plan(sum(rows), sum(sizes), size, problem.probes.device, problem.memory_budget)
+    progress = Progress(len(rows) * len(sizes), problem.progress)
     bands = []
-    for cut in chunks(rows, max(1, limits.rows * limits.columns // sum(atoms))):
-        side = gather_probes(*problem.probes_in(cut), solving, dtype)
-        bands.append(wanted(*_errors(side, dictionary, atoms, solving), side, solving))
+    for cut in chunks(rows, max(1, limits.rows * limits.columns // sum(sizes))):
+        side = problem.side(range(cut.start, cut.stop))
+        bands.append(wanted(*_errors(side, chunk, sizes, problem), side, problem))
         progress.update(bands[-1][0].numel())
     progress.close()
     return torch.cat(bands, dim=1)
 
 
-def _errors(probes: Probes, dictionary: Gallery, sizes: list[int], solving: Solving) -> tuple[Tensor, Tensor]:
+def _errors(probes: Probes, chunk: Chunk, sizes: list[int], problem: Problem) -> tuple[Tensor, Tensor]:
     """``(R, K)``: what each group's own coefficients leave of each block; and the gaps, which all groups share."""
-    correlation = correlate(probes, dictionary, solving.scales)
-    _, gap, w = lasso(probes, dictionary, correlation, solving, return_coefficients=True)
+    correlation, gram = correlate(probes, chunk), chunk.stack.gram[0]
+    whole, gap, w = lasso(probes, chunk, correlation, problem, return_coefficients=True)
+    if problem.rounds and problem.solving.return_gap:
+        largest = gram.detach().diagonal().amax()[None, None]
+        gap = rounding.widen(gap, whole.detach(), probes.energy, largest, problem)
+    gram, correlation, energy = once_differentiable("dsr_distance", gram, correlation, probes.energy)
     errors, start = [], 0
     for size in sizes:
         own = slice(start, start + size)
         weights, start = w[:, 0, own].detach(), start + size
-        rebuilt = weights @ dictionary.gram[0, own, own] - 2 * correlation[:, 0, own]
-        errors.append(probes.energy + (weights * rebuilt).sum(1))
+        rebuilt = weights @ gram[own, own] - 2 * correlation[:, 0, own]
+        errors.append(energy + (weights * rebuilt).sum(1))
     return torch.stack(errors, dim=1).clamp(min=0), gap.expand(-1, len(sizes))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import torch
+
 # A tile's correlations are written by the product and read by the solver right after: on a CPU they should still be in
 # cache then.  A GPU wants many columns in flight.
 _TILE_BYTES = {"cpu": 8 << 20}
@@ -27,6 +29,16 @@ class Plan(NamedTuple):
     group: int  #: rows whose block sets are kept while the whole gallery passes by
     rows: int  #: rows of a tile
     columns: int  #: atoms of a tile
+    held: int  #: atoms whose dictionaries are made and kept together
+
+
+def fits(rows: int, columns: int, size: Bytes, device: str, budget: int | None) -> bool:
+    """Whether a table is one tile. In a compiled graph, which is to serve other sizes too, only the budget counts."""
+    budget = budget or _BUDGET.get(device, _BUDGET_ELSEWHERE)
+    tile = budget / 4
+    if not torch.compiler.is_compiling():
+        tile = min(tile, _TILE_BYTES.get(device, _TILE_BYTES_ELSEWHERE))
+    return rows * columns * size.cell <= tile and columns * size.column <= budget / 4 and rows * size.row <= budget / 2
 
 
 def plan(rows: int, columns: int, size: Bytes, device: str, budget: int | None) -> Plan:
@@ -37,7 +49,8 @@ def plan(rows: int, columns: int, size: Bytes, device: str, budget: int | None) 
     budget = budget or _BUDGET.get(device, _BUDGET_ELSEWHERE)
     cells = int(min(_TILE_BYTES.get(device, _TILE_BYTES_ELSEWHERE), budget / 4) / size.cell)
     tall, wide = _squarest(rows, columns, cells)
-    return Plan(group=int(budget / 2 / size.row), rows=tall, columns=min(wide, int(budget / 4 / size.column)))
+    held = int(budget / 4 / size.column)
+    return Plan(group=int(budget / 2 / size.row), rows=tall, columns=min(wide, held), held=held)
 
 
 def _squarest(rows: int, columns: int, cells: int) -> tuple[int, int]:
@@ -51,17 +64,14 @@ def _squarest(rows: int, columns: int, cells: int) -> tuple[int, int]:
 
 
 def chunks(sizes: Sequence[int], limit: int) -> list[slice]:
-    """Runs of consecutive images, as long as the largest times their number is within ``limit``; one image at least.
-
-    The largest counts, since the images of one chunk may be padded to it.
-    """
+    """Runs of consecutive images, as long as their sizes together are within ``limit``; one image at least."""
     cuts = []
-    start = largest = 0
+    start = total = 0
     for i, size in enumerate(sizes):
-        largest = max(largest, size)
-        if i > start and largest * (i + 1 - start) > limit:
+        total += size
+        if i > start and total > limit:
             cuts.append(slice(start, i))
-            start, largest = i, size
+            start, total = i, size
     return [*cuts, slice(start, len(sizes))]
 
 

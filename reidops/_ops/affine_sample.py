@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_broadcast, check_choice, check_count, check_tensor, describe
+from .._common.derivatives import keep, register_derivatives
 from .._common.maps import batched, new_maps
 from .._common.precision import computing_dtype, result_dtype
-from .._common.registration import check_batch_dims, float32_under_autocast, reverse_mode_only
+from .._common.registration import check_batch_dims, check_one_device, float32_under_autocast
+from .affine_slope import slope_along, slope_gradients
 
 __all__ = ["affine_sample", "boxes_to_theta"]
 
 MODES = ("bilinear", "nearest")  # in the order of `enum class Mode` in csrc; so below
+NEAREST = MODES.index("nearest")
 PADDING_MODES = ("zeros", "border", "reflection")
 
 _OP = "reidops::affine_sample"
@@ -70,12 +73,11 @@ def affine_sample(
         channels give an empty result.
 
         Gradients go to input and to theta; with ``mode="nearest"`` that of theta is zero. They are the same bits in
-        every run. They have no gradients themselves, and forward-mode derivatives are refused.
+        every run. Forward mode and second derivatives work too; those run in plain torch where theta moves.
 
     Raises:
         TypeError: an argument is not a floating-point tensor or the number it should be, or the two dtypes differ.
         ValueError: a shape, a device or a name does not fit, or there are more than 8 batch dimensions.
-        NotImplementedError: an input carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops
@@ -104,7 +106,6 @@ def affine_sample(
         raise ValueError(f"{op}: input must have images of at least one pixel, got {describe(input)}")
     batch = check_broadcast(op, "theta", theta, theta.shape[:-2], "input", input.shape[:-3])
     check_batch_dims(op, "input and theta", batch)
-    reverse_mode_only(op, input, theta)
     dtype = result_dtype(input)
     if input.dtype != theta.dtype or dtype != input.dtype:  # autocast
         input, theta = input.to(computing_dtype(dtype)), theta.to(computing_dtype(dtype))
@@ -163,6 +164,7 @@ def boxes_to_theta(boxes: Tensor) -> Tensor:
 
 @torch.library.register_fake(_OP)
 def _fake(input: Tensor, theta: Tensor, h: int, w: int, mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+    check_one_device("affine_sample", input, theta)
     batch = torch.broadcast_shapes(input.shape[:-3], theta.shape[:-2])
     return new_maps(input, (*batch, input.shape[-3], h, w))
 
@@ -178,19 +180,29 @@ def _fake_backward(
     of_input: bool,
     of_theta: bool,
 ) -> tuple[Tensor, Tensor]:
+    check_one_device("affine_sample_backward", grad, input, theta)
     sums = torch.float64 if input.dtype == torch.float64 else torch.float32
     grad_input = new_maps(input, input.shape) if of_input else input.new_empty(0)
     return grad_input, input.new_empty((*grad.shape[:-3], 2, 3) if of_theta else (0,), dtype=sums)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    input, theta, _, _, *options = inputs
-    ctx.options = options
-    ctx.save_for_backward(input, theta)
+    input, theta, h, w, *ctx.options = inputs
+    ctx.size = h, w
+    keep(ctx, input, theta)
+
+
+def _jvp(ctx: Any, kept: Sequence[Tensor], of_input: Tensor, of_theta: Tensor, *_: Any) -> Tensor:
+    """Linear in the input; along theta by its slope, which the nearest pixel has not."""
+    input, theta = kept
+    mode, padding_mode, align_corners = ctx.options
+    tangent: Tensor = torch.ops.reidops.affine_sample(of_input, theta, *ctx.size, *ctx.options)
+    if mode == NEAREST:
+        return tangent
+    return tangent + slope_along(input, theta, of_theta, ctx.size, padding_mode, align_corners)
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    reverse_mode_only("affine_sample", grad)
     input, theta = ctx.saved_tensors
     of_input, of_theta = ctx.needs_input_grad[:2]
     grad_input, each = torch.ops.reidops.affine_sample_backward(grad, input, theta, *ctx.options, of_input, of_theta)
@@ -199,8 +211,49 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return grad_input if of_input else None, grad_theta, *(None,) * 5
 
 
-def _no_gradient_of_gradients(ctx: Any, *_: Any) -> None:
-    raise NotImplementedError("affine_sample: its gradients have no gradients themselves")
+def _setup_context_of_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    grad, input, theta, *ctx.options, ctx.of_input, ctx.of_theta = inputs
+    keep(ctx, grad, input, theta)
+
+
+def _backward_of_backward(ctx: Any, by_input: Tensor, by_theta: Tensor) -> tuple[Any, ...]:
+    """Gradients of <by_input, A'g> + <by_theta, d<g, A input> / d theta>, where A samples at theta, by g, input, theta.
+
+    That is <g, A by_input> + <g, slope along by_theta>.
+    """
+    grad, input, theta = ctx.saved_tensors
+    mode, padding_mode, align_corners = ctx.options
+    of_grad = of_input = of_theta = None
+    if ctx.of_input:
+        of_grad = torch.ops.reidops.affine_sample(by_input, theta, *grad.shape[-2:], *ctx.options)
+        each = torch.ops.reidops.affine_sample_backward(grad, by_input, theta, *ctx.options, False, True)[1]
+        of_theta = each.sum_to_size(theta.shape).to(theta.dtype)
+    if ctx.of_theta and mode != NEAREST:
+        place = padding_mode, align_corners
+        slope = slope_along(input, theta, by_theta, grad.shape[-2:], *place)
+        of_input, own = slope_gradients(grad, input, theta, by_theta, *place)
+        own = own.sum_to_size(theta.shape).to(theta.dtype)
+        of_grad, of_theta = (b if a is None else a + b for a, b in ((of_grad, slope), (of_theta, own)))
+    return of_grad, of_input, of_theta, *(None,) * 5
+
+
+def _jvp_of_backward(
+    ctx: Any, kept: Sequence[Tensor], of_grad: Tensor, of_input: Tensor, of_theta: Tensor, *_: Any
+) -> tuple[Tensor, Tensor]:
+    """Linear in g; that of theta is linear in the input as well; and along theta both move with the slope."""
+    grad, input, theta = kept
+    mode, padding_mode, align_corners = ctx.options
+    backward, wanted = torch.ops.reidops.affine_sample_backward, (ctx.of_input, ctx.of_theta)
+    by_input, by_theta = backward(of_grad, input, theta, *ctx.options, *wanted)
+    if ctx.of_theta:
+        by_theta = by_theta + backward(grad, of_input, theta, *ctx.options, False, True)[1]
+    if mode != NEAREST:
+        own_input, own_theta = slope_gradients(grad, input, theta, of_theta, padding_mode, align_corners)
+        if ctx.of_input:
+            by_input = by_input + own_input
+        if ctx.of_theta:
+            by_theta = by_theta + own_theta
+    return by_input, by_theta
 
 
 def _ranks(input: Tensor, theta: Tensor, in_dims: tuple[int | None, ...]) -> int:
@@ -235,8 +288,8 @@ def _vmap_backward(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tu
     return (grad_input, grad_theta), (0 if of_input else None, 0 if of_theta else None)
 
 
-torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
-torch.library.register_autograd(_BACKWARD, _no_gradient_of_gradients)
+register_derivatives(_OP, _setup_context, _backward, _jvp)
+register_derivatives(_BACKWARD, _setup_context_of_backward, _backward_of_backward, _jvp_of_backward)
 torch.library.register_vmap(_OP, _vmap)
 torch.library.register_vmap(_BACKWARD, _vmap_backward)
 float32_under_autocast(_OP)

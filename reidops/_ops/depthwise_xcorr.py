@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_broadcast, check_tensor, describe
+from .._common.derivatives import keep, register_derivatives
 from .._common.maps import batched, new_maps
 from .._common.precision import computing_dtype, result_dtype
-from .._common.registration import check_batch_dims, float32_under_autocast, reverse_mode_only
+from .._common.registration import check_batch_dims, check_one_device, float32_under_autocast, refuse_tracing
 
 __all__ = ["depthwise_xcorr"]
 
@@ -37,12 +38,11 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
         ``(*B, C, h, w)`` in the dtype of search. float16 and bfloat16 are summed in float32.
 
         Both inputs are differentiable to any order, because the gradients are correlations themselves. They are the
-        same bits in every run. Forward-mode derivatives are refused.
+        same bits in every run. Forward mode works too.
 
     Raises:
         TypeError: an argument is not a floating-point tensor, or the two dtypes differ.
         ValueError: a shape or a device does not fit, the template is larger than the padded map, or padding is unknown.
-        NotImplementedError: an input carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops
@@ -60,9 +60,9 @@ def depthwise_xcorr(search: Tensor, template: Tensor, *, padding: str | int = "s
     for name, value in (("search", search), ("template", template)):
         if min(value.shape[-2:]) < 1:
             raise ValueError(f"{op}: {name} must have maps of at least one pixel, got {describe(value)}")
+    refuse_tracing(op)
     batch = check_broadcast(op, "template", template, template.shape[:-3], "search", search.shape[:-3])
     check_batch_dims(op, "search and template", batch)
-    reverse_mode_only(op, search, template)
     (top, h), (left, w) = (
         resolve_padding(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
     )
@@ -97,28 +97,37 @@ def resolve_padding(op: str, size: int, k: int, padding: object) -> tuple[int, i
 def _fake(
     search: Tensor, template: Tensor, top: int, left: int, h: int, w: int, turned: bool, batch: Sequence[int]
 ) -> Tensor:
+    check_one_device("depthwise_xcorr", search, template)
     return new_maps(search, (*batch, search.shape[-3], h, w))
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    search, template, ctx.top, ctx.left, _, _, ctx.turned, _ = inputs
-    ctx.save_for_backward(search, template)
+    search, template, *ctx.options = inputs
+    keep(ctx, search, template)
+
+
+def _jvp(ctx: Any, kept: Sequence[Tensor], of_search: Tensor, of_template: Tensor, *_: Any) -> Tensor:
+    """Linear in each of the two."""
+    search, template = kept
+    xcorr = torch.ops.reidops.depthwise_xcorr
+    tangent: Tensor = xcorr(of_search, template, *ctx.options) + xcorr(search, of_template, *ctx.options)
+    return tangent
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    reverse_mode_only("depthwise_xcorr", grad)
     search, template = ctx.saved_tensors
+    own_top, own_left, _, _, turned, _ = ctx.options
     (H, W), (kh, kw) = search.shape[-2:], template.shape[-2:]
     whole = torch.broadcast_shapes(search.shape[:-3], template.shape[:-3])
     grad = grad.expand(*whole, *grad.shape[-3:])  # what was summed has one gradient for all
     xcorr = torch.ops.reidops.depthwise_xcorr
     of_search = of_template = None
     if ctx.needs_input_grad[0]:
-        top, left = kh - 1 - ctx.top, kw - 1 - ctx.left
-        of_search = xcorr(grad, template, top, left, H, W, not ctx.turned, search.shape[:-3])
+        top, left = kh - 1 - own_top, kw - 1 - own_left
+        of_search = xcorr(grad, template, top, left, H, W, not turned, search.shape[:-3])
     if ctx.needs_input_grad[1]:
-        of_template = xcorr(search, grad, ctx.top, ctx.left, kh, kw, False, template.shape[:-3])
-        if ctx.turned:
+        of_template = xcorr(search, grad, own_top, own_left, kh, kw, False, template.shape[:-3])
+        if turned:
             of_template = of_template.flip(-2, -1)
     return of_search, of_template, *(None,) * 6
 
@@ -132,6 +141,6 @@ def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tenso
     return result.reshape(info.batch_size, *batch, *result.shape[-3:]), 0
 
 
-torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
+register_derivatives(_OP, _setup_context, _backward, _jvp)
 torch.library.register_vmap(_OP, _vmap)
 float32_under_autocast(_OP)

@@ -12,8 +12,12 @@ has the same form over all atoms: v = -2 beta (G + beta I)^-1 w.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from .._common.derivatives import register_derivatives
 
 GRADIENTS = ("constant", "implicit")
 
@@ -41,8 +45,17 @@ def with_derivative(error: Tensor, terms: Tensor) -> Tensor:
     return error + (term - term.detach())
 
 
-@torch.library.custom_op("reidops::lasso_adjoint", mutates_args=())
 def lasso_adjoint(gram: Tensor, coefficients: Tensor, beta: float) -> Tensor:
+    """The operator of this name."""
+    adjoint: Tensor = torch.ops.reidops.lasso_adjoint(gram, coefficients, beta)
+    return adjoint
+
+
+torch.library.define("reidops::lasso_adjoint", "(Tensor gram, Tensor coefficients, float beta) -> Tensor")
+
+
+@torch.library.impl("reidops::lasso_adjoint", "CompositeExplicitAutograd")
+def _lasso_adjoint(gram: Tensor, coefficients: Tensor, beta: float) -> Tensor:
     """``v (R, G, M)``, v_A = -beta G_AA^-1 sign(w_A) for every column; a constant of the graph.
 
     A column's active atoms are few: their Gram matrices are gathered, factored in float64 and solved in batches.  Where
@@ -78,6 +91,17 @@ def lasso_adjoint(gram: Tensor, coefficients: Tensor, beta: float) -> Tensor:
     return v
 
 
-@lasso_adjoint.register_fake
+@torch.library.register_fake("reidops::lasso_adjoint")
 def _fake(gram: Tensor, coefficients: Tensor, beta: float) -> Tensor:
     return torch.empty_like(coefficients, memory_format=torch.contiguous_format)
+
+
+def _keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.mark_non_differentiable(output)
+
+
+def _backward(ctx: Any, *_: Any) -> tuple[None, None, None]:
+    return None, None, None
+
+
+register_derivatives("reidops::lasso_adjoint", _keep_nothing, _backward)

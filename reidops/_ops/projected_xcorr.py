@@ -10,9 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_broadcast, check_tensor, describe
+from .._common.derivatives import keep, register_derivatives
 from .._common.maps import batched
 from .._common.precision import computing_dtype, result_dtype
-from .._common.registration import MOST_BATCH_DIMS, check_batch_dims, float32_under_autocast, reverse_mode_only
+from .._common.registration import (
+    MOST_BATCH_DIMS,
+    check_batch_dims,
+    check_one_device,
+    float32_under_autocast,
+    refuse_tracing,
+)
 from .depthwise_xcorr import resolve_padding
 
 __all__ = ["projected_xcorr"]
@@ -41,13 +48,12 @@ def projected_xcorr(
     Returns:
         ``(*B, O, h, w)``, or ``(*B, O, ceil(h / 2), ceil(w / 2))`` with pooling, in the dtype of search.
 
-        All three inputs are differentiable to any order; backward makes the score maps again. Forward-mode derivatives
-        are refused.
+        All three inputs are differentiable to any order; backward makes the score maps again. Forward mode works too,
+        with the score maps in memory.
 
     Raises:
         TypeError: an argument is not a floating-point tensor, or the dtypes differ.
         ValueError: a shape or a device does not fit, the template is larger than the padded map, or padding is unknown.
-        NotImplementedError: an input carries a forward-mode tangent.
 
     Example:
         >>> import torch, reidops
@@ -73,9 +79,9 @@ def projected_xcorr(
         raise ValueError(
             f"{op}: weight must have shape (O, {', '.join(map(str, template.shape[-4:-2]))}), got {describe(weight)}"
         )
+    refuse_tracing(op)
     batch = check_broadcast(op, "template", template, template.shape[:-4], "search", search.shape[:-3])
     check_batch_dims(op, "search and template", batch, MOST_BATCH_DIMS - 1)  # T is one more
-    reverse_mode_only(op, search, template, weight)
     (top, h), (left, w) = (
         resolve_padding(op, size, k, padding) for size, k in zip(search.shape[-2:], template.shape[-2:], strict=True)
     )
@@ -101,6 +107,7 @@ def _fake(
     pooled: bool,
     batch: Sequence[int],
 ) -> Tensor:
+    check_one_device("projected_xcorr", search, template, weight)
     size = ((h + 1) // 2, (w + 1) // 2) if pooled else (h, w)
     return search.new_empty(*batch, weight.shape[0], *size)
 
@@ -130,12 +137,25 @@ def _composed(
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    search, template, weight, *ctx.place, ctx.pooled, _ = inputs
-    ctx.save_for_backward(search, template, weight)
+    search, template, weight, *ctx.place, ctx.pooled, ctx.batch = inputs
+    keep(ctx, search, template, weight)
+
+
+def _jvp(
+    ctx: Any, kept: Sequence[Tensor], of_search: Tensor, of_template: Tensor, of_weight: Tensor, *_: Any
+) -> Tensor:
+    """Linear in each of the three; where maps are pooled, their tangent is taken where the maxima are."""
+    search, template, weight = kept
+    xcorr, options = torch.ops.reidops.depthwise_xcorr, (*ctx.place, False, [*ctx.batch, template.shape[-4]])
+    maps = xcorr(search.unsqueeze(-4), template, *options)
+    of_maps = xcorr(of_search.unsqueeze(-4), template, *options) + xcorr(search.unsqueeze(-4), of_template, *options)
+    if ctx.pooled:
+        maps, places = _pooled(maps)
+        of_maps = of_maps.flatten(-2).gather(-1, places.flatten(-2)).reshape(maps.shape)
+    return torch.einsum("otc,...tcyx->...oyx", weight, of_maps) + torch.einsum("otc,...tcyx->...oyx", of_weight, maps)
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-    reverse_mode_only("projected_xcorr", grad)
     search, template, weight = ctx.saved_tensors
     search, (top, left, h, w) = search.unsqueeze(-4), ctx.place
     (H, W), (kh, kw) = search.shape[-2:], template.shape[-2:]
@@ -174,7 +194,7 @@ def _items(value: Tensor, dim: int | None, count: int) -> Sequence[Tensor]:
     return [value] * count if dim is None else value.unbind(dim)
 
 
-torch.library.register_autograd(_OP, _backward, setup_context=_setup_context)
+register_derivatives(_OP, _setup_context, _backward, _jvp)
 torch.library.register_vmap(_OP, _vmap)
 torch.library.register_kernel(_OP, "cuda", _composed)
 float32_under_autocast(_OP)

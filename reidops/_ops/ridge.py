@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._common.derivatives import once_differentiable
+from .channel_product import channel_product
 from .implicit import with_derivative
 
 
@@ -21,6 +23,12 @@ def factorise(gram: Tensor, beta: float) -> Tensor:
         return torch.linalg.cholesky_ex(gram + penalty * identity).L
 
 
+def inverse(gram: Tensor, beta: float) -> Tensor:
+    """``(G + beta I)^-1`` of a float64 Gram matrix ``(..., M, M)``, constant for gradients: see :func:`factorise`."""
+    with torch.no_grad():
+        return torch.cholesky_inverse(factorise(gram, beta))
+
+
 def weights(factor: Tensor, correlation: Tensor) -> Tensor:
     """``w (..., M, N) = (Y'Y + beta I)^-1 c`` for ``c = Y'x (..., M, N)``; constant for gradients (eq. 7)."""
     with torch.no_grad():
@@ -32,7 +40,7 @@ def weights(factor: Tensor, correlation: Tensor) -> Tensor:
 
 def errors(
     gram: Tensor,
-    factor: Tensor,
+    inverse: Tensor,
     correlation: Tensor,
     energy: Tensor,
     beta: float,
@@ -44,29 +52,35 @@ def errors(
 
     With them the relative gaps ``(R, G)`` of :func:`reconstruct`, where Y'rho = c - Gw; ``(0,)`` if not asked for.
 
-    ``gradient="implicit"`` makes them exact (`_implicit`).
+    ``gradient="implicit"`` makes them exact (`implicit`).
 
     Args:
         gram: ``(G, M, M)``, float64, and so the others: the expansion cancels.
-        factor: ``(G, M, M)``, from :func:`factorise`.
+        inverse: ``(G, M, M)``, from :func:`inverse`.
         correlation: ``(R, G, M)``.
         energy: ``(R,)``.
     """
+    gram, correlation, energy = once_differentiable("dsr_distance", gram, correlation, energy)
     c = correlation.transpose(0, 1)
-    with torch.no_grad():  # many columns a dictionary: the inverse, once, and products
-        inverse = torch.cholesky_inverse(factor)
-        w = c @ inverse
-    fitted = w @ gram
+    with torch.no_grad():
+        w = _each_with_its_own(c, inverse)
+    fitted = _each_with_its_own(w, gram)
     error = (energy + (w * (fitted - 2 * c)).sum(-1)).clamp(min=0)
     if gradient == "implicit":
         with torch.no_grad():
-            v = -2 * beta * w @ inverse
+            v = -2 * beta * _each_with_its_own(w, inverse)
         error = with_derivative(error, v * (c - fitted))
     gap = error.new_empty(0)
     if return_gap:
         with torch.no_grad():
             gap = _relative_gap(beta * w - (c - fitted), error, w, beta, -1).mT
     return error.mT, gap
+
+
+def _each_with_its_own(rows: Tensor, matrices: Tensor) -> Tensor:
+    """``rows (G, R, M) @ matrices (G, M, M)``, whose bits do not depend on how many rows there are."""
+    own = torch.arange(len(matrices))[:, None]
+    return channel_product(rows.mT, matrices, own)[:, :, 0]
 
 
 def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,6 +93,7 @@ def reconstruct(x: Tensor, y: Tensor, beta: float, gradient: str) -> tuple[Tenso
     zero exactly where Y'rho = beta w; it comes from the data, not from the factor.  No optimum is below zero, so that a
     relative gap is never more than 1.
     """
+    x, y = once_differentiable("sparse_reconstruct", x, y)
     wide = y.detach().double()
     factor = factorise(wide.mT @ wide, beta)
     w = weights(factor, wide.mT @ x.detach().double()).to(x.dtype)

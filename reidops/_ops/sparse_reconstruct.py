@@ -12,6 +12,7 @@ from .._common.precision import computing_dtype, result_dtype, without_autocast
 from .._common.registration import reverse_mode_only
 from . import implicit, ridge
 from .sparse_reconstruct_gram import IN_TORCH, MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
+from .working_set import pays, sparse_reconstruct_working_set
 
 METHODS = ("lasso", "ridge")
 
@@ -111,10 +112,15 @@ def check_solving(
     """The parameters that `sparse_reconstruct` and `dsr_distance` share."""
     check_choice(op, "solver", solver, (*SOLVERS, *IN_TORCH))
     check_choice(op, "gradient", gradient, implicit.GRADIENTS)
-    of_ridge = method == "ridge"
-    check_number(op, "beta (of ridge)" if of_ridge else "beta", beta, 0, or_equal=not of_ridge)
+    check_penalty(op, beta, method)
     check_number(op, "tolerance", tolerance, 0, or_equal=False)
     check_count(op, "max_iterations", max_iterations)
+
+
+def check_penalty(op: str, beta: float, method: str) -> None:
+    """beta >= 0, and > 0 for ridge."""
+    of_ridge = method == "ridge"
+    check_number(op, "beta (of ridge)" if of_ridge else "beta", beta, 0, or_equal=not of_ridge)
 
 
 def _lasso(
@@ -137,16 +143,31 @@ def _lasso(
     x = x.permute(*s, *q, *p, dims, dims + 1).reshape(size_s, size_p, d, n)
     y = y.permute(*s, *q, *p, dims, dims + 1).reshape(size_s, size_q, d, m)
     rows, dictionaries = size_p * n, size_s * size_q
+
+    def restore(value: Tensor) -> Tensor:
+        """(R, G, ...) -> (*B, ..., N)"""
+        value = value.reshape([batch[i] for i in p] + [n] + [batch[i] for i in s + q] + list(value.shape[2:]))
+        places = [*p, dims, *s, *q]  # where each dimension of `value` belongs; N comes after the batch
+        order = [places.index(i) for i in range(dims)] + list(range(dims + 1, value.dim())) + [places.index(dims)]
+        return value.permute(order)
+
+    if solver in SOLVERS and gradient == "constant" and beta > 0 and size_q == 1 and pays(rows, m, d):
+        error, gap, coefficients = sparse_reconstruct_working_set(
+            x.transpose(1, 2).flatten(2), y[:, 0], beta, tolerance, max_iterations, SOLVERS.index(solver)
+        )
+        return SparseReconstruction(restore(coefficients.permute(2, 0, 1)), restore(error.mT), restore(gap.mT))
+
     correlation = torch.einsum("spdn,sqdm->pnsqm", x, y).reshape(rows, dictionaries, m)
     gram = (y.mT @ y).reshape(dictionaries, m, m)
     energy = x.square().sum(2).permute(1, 2, 0)[..., None].expand(-1, -1, -1, size_q).reshape(rows, dictionaries)
-    columns = x.detach().mT.contiguous().permute(1, 2, 0, 3)[:, :, :, None].expand(-1, -1, -1, size_q, -1)
+    # Few columns ask for the data, so these are laid out as rows only there.
+    columns = x.detach().mT.permute(1, 2, 0, 3)[:, :, :, None].expand(-1, -1, -1, size_q, -1)
     error, gap, coefficients = sparse_reconstruct_gram(
         gram,
         correlation,
         energy,
         columns.reshape(rows, dictionaries, d),
-        y.detach().mT.contiguous().reshape(dictionaries, m, d),
+        y.detach().mT.reshape(dictionaries, m, d),
         beta,
         solver=solver,
         tolerance=tolerance,
@@ -155,13 +176,6 @@ def _lasso(
     )
     if gradient == "implicit":
         error = implicit.of_lasso(error, gram, correlation, coefficients, beta)
-
-    def restore(value: Tensor) -> Tensor:
-        """(R, G, ...) -> (*B, ..., N)"""
-        value = value.reshape([batch[i] for i in p] + [n] + [batch[i] for i in s + q] + list(value.shape[2:]))
-        places = [*p, dims, *s, *q]  # where each dimension of `value` belongs; N comes after the batch
-        order = [places.index(i) for i in range(dims)] + list(range(dims + 1, value.dim())) + [places.index(dims)]
-        return value.permute(order)
 
     return SparseReconstruction(restore(coefficients), restore(error), restore(gap))
 

@@ -6,6 +6,7 @@ Nothing here imports the rest of ``reidops``, so that an oracle never shares a m
 from __future__ import annotations
 
 from .affine_sample import affine_sample, affine_sample_backward
+from .channel_product import channel_gram, channel_product
 from .depthwise_xcorr import depthwise_xcorr
 from .dsr import dsr_distance
 from .feature_sign import feature_sign
@@ -16,6 +17,8 @@ from .sparse_reconstruct_gram import sparse_reconstruct_gram
 __all__ = [
     "affine_sample",
     "affine_sample_backward",
+    "channel_gram",
+    "channel_product",
     "depthwise_xcorr",
     "dsr_distance",
     "feature_sign",

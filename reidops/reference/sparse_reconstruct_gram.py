@@ -21,6 +21,7 @@ def sparse_reconstruct_gram(
     max_iterations: int,
     solver: int,
     return_coefficients: bool,
+    index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sparse reconstruction in Gram form, with the operator's own signature and the header's own certificate.
 
@@ -37,12 +38,15 @@ def sparse_reconstruct_gram(
         beta: weight of the l1 penalty.
         tolerance: relative duality gap to stop at.
         max_iterations: of FISTA, and again of coordinate descent (sweeps).
+        index: None. Only the CPU kernel knows what it means.
 
     Returns:
         error ``(R, G)``, gap ``(R, G)``, and coefficients ``(R, G, M)`` or ``(0,)``.
     """
     if solver not in (0, 1, 2, 3):
         raise ValueError(f"sparse_reconstruct_gram: solver must be 0, 1, 2 or 3, got {solver}")
+    if index is not None:
+        raise NotImplementedError("sparse_reconstruct_gram: index must be None without the CPU kernel")
     finite = energy.isfinite() & correlation.isfinite().all(-1) & gram.isfinite().flatten(1).all(1)
     gram = torch.where(finite.any(0)[:, None, None], gram, 0)
     c = torch.where(finite[..., None], correlation, 0).transpose(0, 1).contiguous()  # (G, R, M): a dictionary a matrix

@@ -24,6 +24,11 @@ class Op:
     empty: tuple[tuple[tuple[int, ...], ...], ...]  #: shapes of empty inputs
     operator: str | None  #: the operator that its graph must hold, in torch.ops.reidops; None: torch's own suffice
 
+    @property
+    def forward_mode(self) -> bool:
+        """Whether it has forward-mode and second derivatives; what holds coefficients constant refuses both."""
+        return self.name.split("-")[0] not in ("sparse_reconstruct", "dsr_distance", "dsr_topk")
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -41,6 +46,11 @@ def _gram_inputs(*, data: bool, coefficients: bool, solver: int = 0) -> tuple[An
     energy = columns.square().sum(1)[:, None].repeat(1, 3).requires_grad_()
     given = (columns[:, None].expand(6, 3, 7), atoms) if data else (None, None)
     return gram, correlation, energy, *given, 0.4, 1e-6, 1000, solver, coefficients
+
+
+def _working_set_inputs() -> tuple[Any, ...]:
+    x, y = relu_maps(2, 12, 1, 3).squeeze(2), relu_maps(2, 12, 1, 20, seed=1).squeeze(2)
+    return x.requires_grad_(), y.requires_grad_(), 0.2, 1e-8, 1000, 0
 
 
 def _adjoint_inputs() -> tuple[Any, ...]:
@@ -144,6 +154,11 @@ def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
     )
 
 
+def _candidates(probe: Tensor, gallery: Tensor) -> Tensor:
+    chosen = torch.tensor([[1, 0], [0, 0]], device=probe.device) if len(gallery) else torch.empty(0, 2).long()
+    return reidops.dsr_distance(probe, gallery, candidates=chosen[: len(probe)])
+
+
 OPS = (
     _affine_sample("zeros"),
     _affine_sample("border", padding_mode="border"),
@@ -160,6 +175,11 @@ OPS = (
     _sparse_reconstruct("feature_sign", solver="feature_sign"),
     _sparse_reconstruct("coordinate_descent", solver="coordinate_descent"),
     _sparse_reconstruct("fista", solver="fista"),
+    replace(
+        _sparse_reconstruct("many_atoms"),
+        inputs=lambda: (relu_columns(200, 2), relu_columns(200, 512, seed=1)),
+        operator="sparse_reconstruct_working_set",
+    ),
     _sparse_reconstruct("implicit", gradient="implicit"),
     _sparse_reconstruct("ridge", method="ridge"),
     _sparse_reconstruct("ridge_implicit", method="ridge", gradient="implicit"),
@@ -170,6 +190,13 @@ OPS = (
     _dsr_distance("ridge", scales=(1, 2), method="ridge"),
     replace(_dsr_distance("gap", scales=(1, 2), return_gap=True), differentiable=lambda result: result[0]),
     replace(_dsr_distance("ridge_gap", method="ridge", return_gap=True), differentiable=lambda result: result[0]),
+    replace(_dsr_distance("candidates"), function=_candidates, empty=(((0, 4, 3, 2), (2, 4, 3, 2)),)),
+    replace(
+        _dsr_distance("nearest"),
+        name="dsr_topk",
+        function=lambda probe, gallery: reidops.dsr_topk(probe, gallery, 2).distances,
+        empty=(((0, 4, 3, 2), (2, 4, 3, 2)),),
+    ),
     replace(_dsr_distance("weighted_groups"), function=_weighted_groups, empty=(((0, 4, 4, 3), (2, 4, 3, 2)),)),
 )
 
@@ -184,5 +211,6 @@ OPERATORS = (
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=True, coefficients=True)),
     Operator("sparse_reconstruct_gram", lambda: _gram_inputs(data=False, coefficients=False)),
     Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),
+    Operator("sparse_reconstruct_working_set", _working_set_inputs),
     Operator("lasso_adjoint", _adjoint_inputs),
 )

@@ -129,20 +129,75 @@ def test_gradients_pass_through_vmap(op: Op, inputs: tuple[Tensor, ...]) -> None
     assert_close(with_gradients(op, torch.vmap(op.function), given), with_gradients(op, loop, given))
 
 
+REFUSED = r"^\w+: derivatives are reverse-mode only"
+
+
 @pytest.mark.parametrize("which", ["first", "last"])
-def test_forward_mode_is_refused_and_not_silently_zero(op: Op, inputs: tuple[Tensor, ...], which: str) -> None:
+def test_forward_mode_is_right_or_refused(op: Op, inputs: tuple[Tensor, ...], which: str) -> None:
+    """As `backward` has it: <w, J t> = <J'w, t>; plain, under vmap, and over a gradient."""
     place = 0 if which == "first" else len(inputs) - 1
-    tangent = torch.ones_like(inputs[place])
+    value = inputs[place].double()
+    others = tuple(one.double() for one in inputs)
+    tangent = torch.linspace(0.5, 1.5, value.numel()).to(value).reshape(value.shape)
 
-    def call(value: Tensor) -> Any:
-        return op.function(*inputs[:place], value, *inputs[place + 1 :])
+    def call(value: Tensor) -> Tensor:
+        return op.differentiable(op.function(*others[:place], value, *others[place + 1 :]))
 
-    with pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
-        torch.func.jvp(call, (inputs[place],), (tangent,))
-    with pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
-        torch.func.jvp(torch.vmap(call), (inputs[place][None],), (tangent[None],))
-    with forward_ad.dual_level(), pytest.raises(NotImplementedError, match=r"^\w+: derivatives are reverse-mode only"):
-        call(forward_ad.make_dual(inputs[place], tangent))
+    def dual() -> Tensor | None:
+        with forward_ad.dual_level():
+            return forward_ad.unpack_dual(call(forward_ad.make_dual(value, tangent))).tangent
+
+    found = (
+        dual,
+        lambda: torch.func.jvp(call, (value,), (tangent,))[1],
+        lambda: torch.func.jvp(torch.vmap(call), (value[None],), (tangent[None],))[1][0],
+    )
+    if not op.forward_mode:
+        for way in (*found, lambda: torch.func.jvp(torch.func.grad(lambda x: call(x).sum()), (value,), (tangent,))):
+            with pytest.raises(NotImplementedError, match=REFUSED):
+                way()
+        return
+    along = torch.linspace(0.5, 1.5, call(value).numel()).to(value).reshape(call(value).shape)
+    pulled = torch.func.vjp(call, value)[1](along)[0]
+    for way in found:
+        moved = way()
+        assert moved is not None
+        assert_close((moved * along).sum(), (pulled * tangent).sum())
+
+
+def test_torch_func_has_the_gradients_of_backward(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    def loss(*given: Tensor) -> Tensor:
+        return op.differentiable(op.function(*given)).square().sum()
+
+    given = tuple(value.double().requires_grad_() for value in inputs)
+    expected = torch.autograd.grad(loss(*given), given)
+    plain = tuple(value.detach() for value in given)
+    places = tuple(range(len(plain)))
+    assert_close(torch.func.grad(loss, places)(*plain), expected)
+    assert_close(torch.func.jacrev(loss, places)(*plain), expected)
+
+
+def test_second_derivatives_are_right_or_refused(op: Op, inputs: tuple[Tensor, ...]) -> None:
+    """Against differences of gradients along a direction."""
+    given = tuple(value.double() for value in inputs)
+    along = tuple(torch.linspace(0.5, 1.5, value.numel()).to(value).reshape(value.shape) for value in given)
+
+    def slope(*given: Tensor) -> Tensor:
+        given = tuple(value if value.requires_grad else value.requires_grad_() for value in given)
+        loss = op.differentiable(op.function(*given)).square().sum()
+        grads = torch.autograd.grad(loss, given, create_graph=True)
+        return sum((grad * one).sum() for grad, one in zip(grads, along, strict=True))  # type: ignore[return-value]
+
+    leaves = tuple(value.clone().requires_grad_() for value in given)
+    if not op.forward_mode:
+        with pytest.raises(NotImplementedError, match="second derivatives are refused"):
+            slope(*leaves).backward()
+        return
+    found = torch.autograd.grad(slope(*leaves), leaves)
+    step = 1e-6
+    ahead, behind = (slope(*(x + sign * step * d for x, d in zip(given, along, strict=True))) for sign in (1, -1))
+    moved = sum((grad * one).sum() for grad, one in zip(found, along, strict=True))
+    assert_close(moved, ((ahead - behind) / (2 * step)).detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_tangent_in_the_incoming_gradient_is_right_or_refused(op: Op, inputs: tuple[Tensor, ...]) -> None:
@@ -182,7 +237,12 @@ def test_results_have_the_inputs_dtype(op: Op, inputs: tuple[Tensor, ...], dtype
     assert {value.dtype for value in results} == {dtype}
     if dtype in HALVES:  # summed in float32 and rounded once
         exact = parts(op.function(*(value.to(dtype).float() for value in inputs)))
-        assert_close(results, tuple(value.to(dtype) for value in exact), rtol=0, atol=0)
+        # Half maps have a product of their own, which sums in another order than that of float32: what is rounded once
+        # may then be the neighbour. A gap is a difference: it moves by float32's rounding of what is subtracted.
+        eps, atol = (
+            (torch.finfo(dtype).eps, 4 * torch.finfo(torch.float32).eps) if op.name.startswith("dsr") else (0, 0)
+        )
+        assert_close(results, tuple(value.to(dtype) for value in exact), rtol=eps, atol=atol)
 
 
 @pytest.mark.parametrize("layout", ["transposed", "every other", "offset"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-ISAS = ("baseline", "avx2", "avx512")
+ISAS = ("baseline", "avx2", "avx512", "amx")
 
 SCRIPT = """
 import json, torch, reidops
@@ -65,5 +65,5 @@ def test_every_copy_of_the_kernel_agrees(isa: str, widest: dict[str, Any]) -> No
 def test_unknown_instruction_set_is_named() -> None:
     done = run("sse9")
     assert done.returncode != 0
-    assert "ValueError: REIDOPS_CPU_ISA: expected one of baseline, avx2, avx512" in done.stderr
+    assert "ValueError: REIDOPS_CPU_ISA: expected one of baseline, avx2, avx512, amx" in done.stderr
     assert "got 'sse9'" in done.stderr

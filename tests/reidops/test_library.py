@@ -68,5 +68,5 @@ def test_show_config(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines["reidops"] == reidops.__version__
     assert lines["torch"] == torch.__version__
     assert lines["threads"] == str(torch.get_num_threads())
-    assert lines["CPU_instruction"].split()[-1] in ("baseline", "avx2", "avx512")
+    assert lines["CPU_instruction"].split()[-1] in ("baseline", "avx2", "avx512", "amx")
     assert lines["CUDA"].removeprefix("kernels").strip().startswith(("loaded from", "built, but", "not built"))

@@ -97,3 +97,20 @@ def test_twin_answers_as_asked() -> None:
         empty = torch.ones(g, m, m), torch.ones(shape), torch.ones(r, g)
         error, gap, w = reference.sparse_reconstruct_gram(*empty, None, None, 0.4, 1e-4, 1000, 0, True)
         assert (error.shape, gap.shape, w.shape) == ((r, g), (r, g), shape)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("padding", range(3))
+@pytest.mark.parametrize("mode", range(2))
+def test_affine_sample_backward_is_that_of_the_kernel_where_nothing_is_recorded(
+    mode: int, padding: int, align_corners: bool
+) -> None:
+    """A stand-in is called below torch's autograd, where no graph can be made."""
+    random = torch.Generator().manual_seed(0)
+    grad, input = (torch.rand(*shape, generator=random).double() for shape in ((2, 4, 3, 5, 4), (2, 1, 3, 7, 6)))
+    theta = 0.7 * torch.eye(2, 3).double() + 0.2 * torch.randn(2, 4, 2, 3, generator=random).double()
+    given = grad, input, theta, mode, padding, align_corners, True, True
+    expected = torch.ops.reidops.affine_sample_backward(*given)
+    with torch._C._AutoDispatchBelowAutograd():
+        found = reference.affine_sample_backward(*given)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

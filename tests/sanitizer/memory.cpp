@@ -13,12 +13,15 @@
 #include <vector>
 
 #include "affine_sample/problem.h"
+#include "channel_product/problem.h"
 #include "common/half.h"
+#include "common/isa.h"
 #include "depthwise_xcorr/problem.h"
 #include "projected_xcorr/problem.h"
 #include "sparse_reconstruct/problem.h"
 
 namespace as = reidops::affine_sample;
+namespace cp = reidops::channel_product;
 namespace px = reidops::projected_xcorr;
 namespace sr = reidops::sparse_reconstruct;
 namespace xc = reidops::depthwise_xcorr;
@@ -54,6 +57,7 @@ struct Setting {
   as::Mode mode;
   as::Padding padding;
   bool align_corners, channels_last;
+  int64_t step = 1, gap = 0;  // numbers from a pixel of a plane to the next; pixels that are skipped after a row
 };
 
 void complain(const char* what, const Setting& s, const double* theta, double got) {
@@ -73,16 +77,21 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   using T = typename as::Problem<S>::T;
   ++calls;
   const int64_t maps = int64_t(thetas.size()) / 6, pixels = s.H * s.W, samples = s.h * s.w;
-  Exact<S> input(s.C * pixels), theta(maps * 6), output(maps * s.C * samples), grad(maps * s.C * samples, 1);
-  for (int64_t i = 0; i < input.size(); ++i) input.set(i, 1 + double(i % 17) / 17);
-  for (int64_t i = 0; i < theta.size(); ++i) theta.set(i, thetas[i]);
   as::Problem<S> p{};
+  p.column_stride = s.channels_last ? s.C : s.step;
+  p.row_stride = (s.W + s.gap) * p.column_stride;
+  p.channel_stride = s.channels_last ? 1 : s.H * p.row_stride;
+  // No longer than up to the last number of the last pixel; what lies between pixels is NaN.
+  Exact<S> input((s.C - 1) * p.channel_stride + (s.H - 1) * p.row_stride + (s.W - 1) * p.column_stride + 1, NAN);
+  for (int64_t c = 0, i = 0; c < s.C; ++c)
+    for (int64_t y = 0; y < s.H; ++y)
+      for (int64_t x = 0; x < s.W; ++x, ++i)
+        input.set(c * p.channel_stride + y * p.row_stride + x * p.column_stride, 1 + double(i % 17) / 17);
+  Exact<S> theta(maps * 6), output(maps * s.C * samples), grad(maps * s.C * samples, 1);
+  for (int64_t i = 0; i < theta.size(); ++i) theta.set(i, thetas[i]);
   p.input = input.get(), p.theta = theta.get(), p.output = output.get();
   p.repeats.add(maps, {.image = 0, .theta = 6, .sample = 1, .number = 0});
   p.C = s.C, p.H = s.H, p.W = s.W, p.h = s.h, p.w = s.w;
-  p.channel_stride = s.channels_last ? 1 : pixels;
-  p.row_stride = s.channels_last ? s.W * s.C : s.W;
-  p.column_stride = s.channels_last ? s.C : 1;
   p.channels_last = s.channels_last, p.align_corners = s.align_corners, p.mode = s.mode, p.padding = s.padding;
   tested::affine_sample_kernels::forward(p, 0, as::forward_tasks(p));
 
@@ -107,12 +116,21 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   }
 
   Exact<S> grad_input(s.C * pixels, 7);
-  Exact<T> grad_theta(maps * as::Blocks<S>(p).count * 6);
-  Exact<T> parts(as::parts(p) > 1 ? as::backward_tasks(p) * part_size(p) : 0);
+  const as::Strips<S> strips(p);
+  const int64_t blocks = as::Blocks<S>(p).count;
+  const bool in_parts = strips.count == 0 && as::parts(p) > 1;
+  Exact<T> grad_theta(maps * blocks * std::max<int64_t>(1, strips.bands) * 6);
+  Exact<T> parts(in_parts ? as::backward_tasks(p) * part_size(p) : 0);
   p.grad_output = grad.get(), p.grad_input = grad_input.get();
   p.grad_theta = grad_theta.get(), p.grad_parts = parts.get();
-  tested::affine_sample_kernels::backward(p, 0, as::backward_tasks(p));
-  if (as::parts(p) > 1) tested::affine_sample_kernels::add_parts(p, 0, as::backward_tasks(p));
+  if (strips.count > 0) {
+    // The last strip first: what an earlier one adds to a later one's rows is then not cleared again.
+    for (int64_t task = blocks * strips.count; task-- > 0;) tested::affine_sample_kernels::spread(p, task, task + 1);
+    if (s.mode == as::Mode::kBilinear) tested::affine_sample_kernels::slopes(p, 0, maps * blocks * strips.bands);
+  } else {
+    tested::affine_sample_kernels::backward(p, 0, as::backward_tasks(p));
+    if (in_parts) tested::affine_sample_kernels::add_parts(p, 0, as::backward_tasks(p));
+  }
   if (!every) return;
   double sum = 0;
   for (int64_t i = 0; i < grad_input.size(); ++i) {
@@ -126,6 +144,7 @@ void sample(const Setting& s, const std::vector<double>& thetas) {
   if (s.padding != as::Padding::kZeros && sum < most - rounding) complain("a sum of gradients", s, thetas.data(), sum);
 }
 
+// Far or not, in about every third case a box.
 std::vector<double> far_theta(std::mt19937& random, int64_t W) {
   const auto number = [&] { return std::normal_distribution<double>()(random); };
   const auto pick = [&](std::initializer_list<double> from) { return from.begin()[random() % from.size()]; };
@@ -155,6 +174,7 @@ std::vector<double> far_theta(std::mt19937& random, int64_t W) {
           t[i] = random() % 2 ? number() : pick({NAN, INFINITY, -INFINITY, 3e38, -3e38, 1e-45, 0});
     }
   }
+  if (random() % 3 == 0) theta[1] = theta[3] = 0;
   return theta;
 }
 
@@ -172,9 +192,39 @@ void sample_anywhere(int rounds, unsigned seed) {
     s.mode = random() % 3 ? as::Mode::kBilinear : as::Mode::kNearest;
     s.padding = as::Padding(random() % 3);
     s.align_corners = random() % 2, s.channels_last = s.C > 1 && random() % 2;
+    s.step = random() % 4 ? 1 : 2, s.gap = random() % 2 ? 0 : int64_t(random() % 20);
     std::vector<double> thetas;
     for (int64_t maps = pick({1, 1, 2, 3}); maps > 0; --maps) {
       const auto theta = far_theta(random, std::max(s.H, s.W));
+      thetas.insert(thetas.end(), theta.begin(), theta.end());
+    }
+    sample<S>(s, thetas);
+  }
+}
+
+// Pictures that are large beside what is sampled, under boxes and maps that stay near: forward is from windows, planes
+// and groups of pixels, backward in strips.
+template <class S>
+void sample_large(int rounds, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto pick = [&](std::initializer_list<int64_t> from) { return from.begin()[random() % from.size()]; };
+  for (int i = 0; i < rounds; ++i) {
+    Setting s{};
+    s.C = pick({1, 2, 3, 3, 4, 5, 20});
+    s.H = pick({1, 33, 160, 40000}), s.W = s.H == 40000 ? pick({1, 2}) : (32768 + s.H) / s.H + int64_t(random() % 9);
+    s.h = pick({1, 9, 40, 150}), s.w = pick({1, 17, 64, 150});
+    s.mode = random() % 4 ? as::Mode::kBilinear : as::Mode::kNearest;
+    s.padding = as::Padding(random() % 3);
+    s.align_corners = random() % 2, s.channels_last = s.C > 1 && random() % 2, s.gap = random() % 2 ? 0 : 5;
+    std::normal_distribution<double> normal;
+    std::vector<double> thetas;
+    for (int64_t maps = pick({1, 2}); maps > 0; --maps) {
+      std::vector<double> theta = far_theta(random, std::max(s.H, s.W));
+      if (random() % 4) {  // one that lies in the picture, or reaches over an edge of it
+        const double zoom = double(pick({1, 5, 10, 12})) / 10;
+        theta = {zoom, 0.2 * normal(random), (1 - zoom) * normal(random), 0.2 * normal(random), zoom, 0};
+        if (random() % 2) theta[1] = theta[3] = 0;
+      }
       thetas.insert(thetas.end(), theta.begin(), theta.end());
     }
     sample<S>(s, thetas);
@@ -195,7 +245,8 @@ void sample_cancelling() {
         for (const auto padding : {as::Padding::kZeros, as::Padding::kBorder}) {
           const double step = double(std::numeric_limits<float>::epsilon()) * c.a / 2;
           const Setting s{.C = 16, .H = c.H, .W = c.W, .h = 2, .w = 2, .mode = as::Mode(place % 2 != 0),
-                          .padding = padding, .align_corners = true, .channels_last = false};
+                          .padding = padding, .align_corners = true, .channels_last = false,
+                          .step = 1 + turn % 2};  // pixels apart are laid out, and side by side they are not
           sample<S>(s, {c.a + turn * step, c.a + step, 2 * c.a - 1 + 2 * place * step, 0, 0, 0});
         }
 }
@@ -292,9 +343,105 @@ void correlate_anything(int rounds, unsigned seed) {
   }
 }
 
+// ---- channel_product -----------------------------------------------------------------------------------------------
+
+// As the operator calls the functions of a kernel, made for one instruction set.  Integers, so that sums are exact.
+template <class S, class Kernel>
+void multiply_channels(const Kernel& kernel, bool gram, std::mt19937& random) {
+  ++calls;
+  const auto pick = [&](std::initializer_list<int64_t> from) { return from.begin()[random() % from.size()]; };
+  const int64_t P = pick({1, 2, 3}), G = gram ? P : pick({1, 2, 4}), K = gram ? 1 : pick({1, 2, 3});
+  const int64_t C = pick({0, 1, 2, 17, 31, 33, 257, 515}), N = pick({1, 2, 13, 15, 16, 29, 33, 70});
+  const int64_t M = gram ? N : pick({1, 7, 8, 16, 17, 31, 32, 65, 130});
+  Exact<S> of_left(P * C * N), of_right(G * C * M);
+  for (auto* maps : {&of_left, &of_right})
+    for (int64_t i = 0; i < maps->size(); ++i) maps->set(i, double(int(random() % 5) - 2));
+  const auto side = [&](S* data, int64_t count, int64_t size) {
+    cp::Side<S> of{data, count, size, C * size, size, 1};
+    if (random() % 3 == 0) of.channel = 1, of.location = C;                                  // channels last
+    if (count == 1 && random() % 4 == 0) of.map = 1;                                         // anything
+    return of;
+  };
+  const auto left = side(of_left.get(), P, N), right = gram ? left : side(of_right.get(), G, M);
+  std::vector<int64_t> first(size_t(G) + 1), place, partner(size_t(P * K));
+  for (int64_t pair = 0; pair < P * K; ++pair) partner[size_t(pair)] = gram ? pair : int64_t(random() % size_t(G));
+  for (int64_t g = 0; g < G; ++g) {
+    for (int64_t pair = 0; pair < P * K; ++pair)
+      if (partner[size_t(pair)] == g) place.push_back(pair);
+    first[size_t(g) + 1] = int64_t(place.size());
+  }
+  using T = typename cp::Problem<S>::T;
+  Exact<T> out(P * N * K * M, -99);
+  cp::Problem<S> p{left, right, C, {first.data(), place.data(), K}, nullptr, out.get(), gram};
+  Exact<T> laid_out((kernel.bytes_laid_out(p) + int64_t(sizeof(T)) - 1) / int64_t(sizeof(T)));
+  if (kernel.bytes_laid_out(p) > 0) {
+    p.laid_out = laid_out.get();
+    kernel.lay_out(p, 0, kernel.strips(p));
+  }
+  const int64_t tasks = kernel.tasks(p), cut = int64_t(random() % size_t(tasks + 1));
+  kernel.multiply(p, 0, cut);
+  kernel.multiply(p, cut, tasks);
+  if (gram) kernel.mirror(p, 0, kernel.strips(p));
+  const auto at = [](const Exact<S>& maps, const cp::Side<S>& of, int64_t map, int64_t c, int64_t i) {
+    return maps[map * of.map + c * of.channel + i * of.location];
+  };
+  for (int64_t i = 0; i < out.size(); ++i) {
+    const int64_t m = i % M, k = i / M % K, n = i / M / K % N, map = i / M / K / N;
+    double sum = 0;
+    for (int64_t c = 0; c < C; ++c)
+      sum += at(of_left, left, map, c, n) * at(gram ? of_left : of_right, right, partner[size_t(map * K + k)], c, m);
+    if (out[i] == sum) continue;
+    if (++failures < 20)
+      std::fprintf(stderr, "channel_product: expected %g, got %g: %lld %lld of %lld x %lld, %lld of %lld, gram %d\n", sum,
+                   out[i], (long long)P, (long long)K, (long long)C, (long long)N, (long long)G, (long long)M, gram);
+    return;
+  }
+}
+
+// The functions of one kernel.
+#define REIDOPS_KERNEL(Name, isa)                                                                \
+  struct Name {                                                                                  \
+    template <class P>                                                                           \
+    int64_t bytes_laid_out(const P& p) const {                                                   \
+      return isa::channel_product_kernels::bytes_laid_out(p);                                    \
+    }                                                                                            \
+    template <class P>                                                                           \
+    int64_t strips(const P& p) const {                                                           \
+      return isa::channel_product_kernels::strips(p);                                            \
+    }                                                                                            \
+    template <class P>                                                                           \
+    int64_t tasks(const P& p) const {                                                            \
+      return isa::channel_product_kernels::tasks(p);                                             \
+    }                                                                                            \
+    template <class P>                                                                           \
+    void lay_out(const P& p, int64_t begin, int64_t end) const {                                 \
+      isa::channel_product_kernels::lay_out(p, begin, end);                                      \
+    }                                                                                            \
+    template <class P>                                                                           \
+    void multiply(const P& p, int64_t begin, int64_t end) const {                                \
+      isa::channel_product_kernels::multiply(p, begin, end);                                     \
+    }                                                                                            \
+    template <class P>                                                                           \
+    void mirror(const P& p, int64_t begin, int64_t end) const {                                  \
+      isa::channel_product_kernels::mirror(p, begin, end);                                       \
+    }                                                                                            \
+  };
+REIDOPS_KERNEL(VectorUnit, tested)
+#ifdef REIDOPS_X86
+REIDOPS_KERNEL(MatrixUnit, reidops::avx512_amx)
+#endif
+#undef REIDOPS_KERNEL
+
+template <class S, class Kernel>
+void multiply_any_channels(const Kernel& kernel, int rounds, unsigned seed) {
+  std::mt19937 random(seed);
+  for (int i = 0; i < rounds; ++i) multiply_channels<S>(kernel, i % 4 == 0, random);
+}
+
 // ---- sparse_reconstruct --------------------------------------------------------------------------------------------
 
-// Columns and atoms of whatever rank, and what repeats, is zero, or is no number.
+// Columns and atoms of whatever rank, and what repeats, is zero, or is no number.  A penalty near zero takes a column
+// through every stage: a full set, sweeps, a larger set, and in double a Gram form, an orthogonal set, sweeps again.
 template <class T>
 void reconstruct(int64_t R, int64_t G, int64_t M, int64_t d, double beta, sr::Solver solver, bool with_data, bool bad,
                  std::mt19937& random) {
@@ -324,7 +471,27 @@ void reconstruct(int64_t R, int64_t G, int64_t M, int64_t d, double beta, sr::So
   p.gram = gram.get(), p.correlation = correlation.get(), p.energy = energy.get();
   if (with_data) p.columns = x.get(), p.atoms = y.get();
   p.correlation_stride[0] = G * M, p.correlation_stride[1] = M, p.energy_stride[0] = G, p.energy_stride[1] = 1;
-  p.columns_stride[0] = G * d, p.columns_stride[1] = d, p.atoms_stride[0] = M * d, p.atoms_stride[1] = d;
+  p.columns_stride[0] = G * d, p.columns_stride[1] = d, p.columns_stride[2] = 1;
+  p.atoms_stride[0] = M * d, p.atoms_stride[1] = d, p.atoms_stride[2] = 1;
+  // The same data with channels outermost, for floats in a half type; and dictionaries chosen in turn.
+  const bool planar = random() % 2;
+  const auto turned = [&](const Exact<T>& rows, auto& to, int64_t items, int64_t length) {
+    for (int64_t i = 0; i < items; ++i)
+      for (int64_t j = 0; j < length; ++j)
+        for (int64_t k = 0; k < d; ++k) to.set((i * d + k) * length + j, rows[(i * length + j) * d + k]);
+  };
+  using Stored = std::conditional_t<sizeof(T) == 4, BFloat16, T>;
+  Exact<Stored> planar_x(x.size()), planar_y(y.size());
+  if (planar && with_data) {
+    turned(x, planar_x, 1, R * G), turned(y, planar_y, G, M);
+    p.columns = planar_x.get(), p.atoms = planar_y.get();
+    p.columns_storage = p.atoms_storage = sizeof(T) == 4 ? sr::Storage::kBFloat16 : sr::Storage::kSame;
+    p.columns_stride[0] = G, p.columns_stride[1] = 1, p.columns_stride[2] = R * G;
+    p.atoms_stride[1] = 1, p.atoms_stride[2] = M;
+  }
+  const auto index = std::make_unique<int64_t[]>(size_t(R * G));
+  for (int64_t i = 0; i < R * G; ++i) index[i] = i % G;
+  if (planar) p.index = index.get(), p.P = R;
   p.R = R, p.G = G, p.M = M, p.d = d, p.beta = T(beta), p.tolerance = T(1e-4), p.max_iterations = 300;
   p.solver = solver, p.error = error.get(), p.gap = gap.get(), p.coefficients = coefficients.get();
   tested::solve(p, 0, sr::tasks(p));
@@ -340,9 +507,9 @@ void reconstruct(int64_t R, int64_t G, int64_t M, int64_t d, double beta, sr::So
 template <class T>
 void reconstruct_anything(unsigned seed) {
   std::mt19937 random(seed);
-  for (const int64_t M : {0, 1, 7, 16, 33, 70})
+  for (const int64_t M : {0, 1, 7, 16, 33, 70, 100})
     for (const auto solver : {sr::Solver::kActiveSet, sr::Solver::kFeatureSign, sr::Solver::kCoordinateDescent})
-      for (const double beta : {0.5, 1e-3})
+      for (const double beta : {0.5, 1e-3, 1e-12})
         reconstruct<T>(1 + int64_t(random() % 19), 1 + int64_t(random() % 2), M, M > 40 ? 96 : random() % 2 ? 5 : 18,
                        beta, solver, random() % 2, random() % 2, random);
 }
@@ -355,10 +522,20 @@ int main() {
   sample_anywhere<double>(400, 2);
   sample_anywhere<Half>(200, 3);
   sample_anywhere<BFloat16>(200, 4);
+  sample_large<float>(120, 11);
+  sample_large<double>(60, 12);
+  sample_large<Half>(20, 13);
   correlate_anything<float>(150, 5);
   correlate_anything<double>(80, 6);
   correlate_anything<Half>(40, 7);
   correlate_anything<BFloat16>(40, 8);
+  multiply_any_channels<float>(VectorUnit(), 150, 11);
+  multiply_any_channels<double>(VectorUnit(), 80, 12);
+  multiply_any_channels<Half>(VectorUnit(), 60, 13);
+  multiply_any_channels<BFloat16>(VectorUnit(), 60, 14);
+#ifdef REIDOPS_X86
+  if (reidops::cpu_has_matrix_unit()) multiply_any_channels<BFloat16>(MatrixUnit(), 150, 15);
+#endif
   reconstruct_anything<float>(9);
   reconstruct_anything<double>(10);
   std::printf("%d calls, %d failures\n", calls, failures);

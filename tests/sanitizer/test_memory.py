@@ -73,7 +73,9 @@ def _object(kernels: Path, isa: str, source: Path) -> Path:
 
 def run_program(kernels: Path, isa: str, folder: Path) -> subprocess.CompletedProcess[str]:
     OBJECTS.mkdir(parents=True, exist_ok=True)
-    sources = [*sorted(kernels.glob(f"*/*_cpu_{isa}.cpp")), HERE / "memory.cpp"]
+    matrix_unit = sorted(kernels.glob("*/*_cpu_avx512_amx.cpp"))  # run beside any other, where there is one
+    of_isa = sorted(kernels.glob(f"*/*_cpu_{isa}.cpp"))
+    sources = [*of_isa, *matrix_unit, kernels / "common" / "isa.cpp", HERE / "memory.cpp"]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
         objects = list(threads.map(lambda source: _object(kernels, isa, source), sources))
     program = folder / f"memory-{isa}"
@@ -101,16 +103,34 @@ def test_kernels_stay_within_their_memory(isa: str, tmp_path: Path) -> None:
 
 
 # What the program is there to catch, put back into a copy of the kernels: (file, what stands there once, what is to).
-NO_SLACK = ("affine_sample/taps.h", "const T slack = 8 *", "const T slack = 0 *")
+NO_SLACK = ("affine_sample/region.h", "const T slack = 16 *", "const T slack = 0 *")
 OF_THE_PICTURE = (
     "affine_sample/taps.h",
     "const I there = inside(row, rows) & inside(column, columns);",
     "const I there = inside(row + Int(region.y), I{} + Int(p_.H)) & inside(column + Int(region.x), I{} + Int(p_.W));",
 )
+WINDOW = (
+    "affine_sample/taps.h",
+    "const Int start = least < Int(p_.W) - kWidth ? least : Int(p_.W) - kWidth;",
+    "const Int start = least;",
+)
+FOURS = (
+    "affine_sample/forward.h",
+    "(p_.W - 2) * p_.column_stride + p_.C - 4;",
+    "(p_.W - 2) * p_.column_stride + p_.C;",
+)
+WHOLE_STRIPS = (
+    "affine_sample/strips.h",
+    "const Numbering numbering{{first, 0, last - first, p_.W}",
+    "const Numbering numbering{{first, 0, p_.H - first, p_.W}",
+)
 SHORT_RESIDUAL = ("sparse_reconstruct/residual.h", "memory_.reserve(atoms)", "memory_.reserve(atoms / 2)")
 PLANTED = {  # the bug, and what is said of it
     "pixels of the image, not of the region": ([OF_THE_PICTURE, NO_SLACK], "AddressSanitizer"),
-    "a region without slack": ([NO_SLACK], "a value outside the image's"),
+    "a region without slack": ([NO_SLACK], "a sum of gradients"),  # forward lays no such region out
+    "a window that begins anywhere": ([WINDOW], "AddressSanitizer"),
+    "four numbers of the last pixel of three": ([FOURS], "AddressSanitizer"),
+    "strips that overlap": ([WHOLE_STRIPS], "gradient"),
     "a residual with half of its atoms": ([SHORT_RESIDUAL], "AddressSanitizer"),
 }
 

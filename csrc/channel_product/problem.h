@@ -1,0 +1,81 @@
+// problem.h - what the kernels are handed: pointers, sizes, strides; nothing of torch.
+//
+//     out[p, n, k, m] = sum over c of left[p, c, n] right[g, c, m],   g the k-th partner of p
+//
+// The correlations of DSR: every location of a probe's feature map with every location of a gallery image's.  A value
+// has the same bits whatever is made beside it:
+//
+//     sum of kBlock channels = fma(l[c], r[c], ... fma(l[1], r[1], fma(l[0], r[0], 0)))
+//     value                  = (first sum + second) + third ...
+//
+// in this order everywhere.  A sum of C terms so has an error of at most (kBlock + C / kBlock) u sum |l[c] r[c]|.
+#pragma once
+
+#include <cstdint>
+
+#include "../common/half.h"
+#include "../common/sizes.h"
+
+namespace reidops::channel_product {
+
+constexpr int64_t kBlock = 256;  // channels that are summed before the sum is added to that of the blocks before
+
+// `count` maps of `size` locations each, and the elements from a map, a channel and a location to the next.
+template <class S>
+struct Side {
+  const S* data;
+  int64_t count, size;
+  int64_t map, channel, location;
+};
+
+// Which maps meet: partners of right map g are pairs [first[g], first[g + 1]), each p * partners + k.
+struct Pairs {
+  const int64_t* first;  // (G + 1,)
+  const int64_t* place;  // of the pair in the output, whose number is p K + k
+  int64_t partners;      // K
+};
+
+template <class S>
+struct Problem {
+  using T = typename Computing<S>::Type;
+
+  Side<S> left, right;
+  int64_t C;
+  Pairs pairs;
+  void* laid_out;  // the left side as `lay_out` makes it; null where it is read as it lies
+  T* out;          // (P, N, K, M)
+  bool gram;       // left is right, and every map meets itself alone: values below the diagonal are left to `mirror`
+};
+
+}  // namespace reidops::channel_product
+
+// For every instruction set, compiled from channel_product_cpu_kernel.h.
+//
+//   bytes_laid_out   of the left side, by `lay_out`, which comes first; 0 where `multiply` reads it as it lies
+//   strips           of rows of the left side: tasks of `lay_out`, and of `mirror`
+//   lay_out          makes strips [begin, end) of `laid_out`
+//   tasks, multiply  runs tasks [begin, end)
+//   mirror           fills what `multiply` left out of strips [begin, end) of Gram matrices
+#define REIDOPS_DECLARE_STORAGE(S)                                                       \
+  int64_t bytes_laid_out(const channel_product::Problem<S>& problem);                    \
+  int64_t strips(const channel_product::Problem<S>& problem);                            \
+  void lay_out(const channel_product::Problem<S>& problem, int64_t begin, int64_t end);  \
+  int64_t tasks(const channel_product::Problem<S>& problem);                             \
+  void multiply(const channel_product::Problem<S>& problem, int64_t begin, int64_t end); \
+  void mirror(const channel_product::Problem<S>& problem, int64_t begin, int64_t end);
+#define REIDOPS_DECLARE_CHANNEL_PRODUCT(isa)        \
+  namespace reidops::isa::channel_product_kernels { \
+  REIDOPS_DECLARE_STORAGE(float)                    \
+  REIDOPS_DECLARE_STORAGE(double)                   \
+  REIDOPS_DECLARE_STORAGE(Half)                     \
+  REIDOPS_DECLARE_STORAGE(BFloat16)                 \
+  }
+REIDOPS_DECLARE_CHANNEL_PRODUCT(baseline)
+REIDOPS_DECLARE_CHANNEL_PRODUCT(avx2)
+REIDOPS_DECLARE_CHANNEL_PRODUCT(avx512)
+#undef REIDOPS_DECLARE_CHANNEL_PRODUCT
+// From channel_product_cpu_amx_kernel.h, for the matrix unit.
+namespace reidops::avx512_amx::channel_product_kernels {
+REIDOPS_DECLARE_STORAGE(BFloat16)
+}
+#undef REIDOPS_DECLARE_STORAGE
