@@ -1,6 +1,5 @@
 // depthwise_xcorr_cpu.cpp - the CPU operator: the kernel of this machine's instruction set, on all threads.
 #include "../common/isa.h"
-#include "by_fft.h"
 #include "operands.h"
 
 namespace reidops {
@@ -38,15 +37,6 @@ Problem<S> with_batch_as_channels(Problem<S> p) {
   return p;
 }
 
-template <class S>
-void by_fft(const Problem<S>& problem, const depthwise_xcorr::Transforms& transforms, const Kernel<S>& kernel,
-            const Tensor& like) {
-  const auto direct = [&](const Problem<S>& one) { kernel.correlate(one, 0, kernel.tasks(one)); };
-  share_out(depthwise_xcorr::kOp, problem.outputs.size * problem.C, [&](int64_t begin, int64_t end) {
-    depthwise_xcorr::run_by_fft(problem, transforms, like, begin, end, direct);
-  });
-}
-
 Tensor depthwise_xcorr_cpu(const Tensor& search, const Tensor& templ, int64_t top, int64_t left, int64_t h, int64_t w,
                            bool turned, std::vector<int64_t> batch) {
   auto call = depthwise_xcorr::check_call(search, templ, top, left, h, w, turned, std::move(batch));
@@ -55,8 +45,6 @@ Tensor depthwise_xcorr_cpu(const Tensor& search, const Tensor& templ, int64_t to
     using S = decltype(zero);
     const auto problem = with_batch_as_channels(call.problem<S>());
     const Kernel<S> kernel;
-    const depthwise_xcorr::Transforms transforms(problem);
-    if (transforms.pay(problem.sums.size)) return by_fft(problem, transforms, kernel, search);
     share_out(depthwise_xcorr::kOp, kernel.tasks(problem),
               [&](int64_t begin, int64_t end) { kernel.correlate(problem, begin, end); });
   });
