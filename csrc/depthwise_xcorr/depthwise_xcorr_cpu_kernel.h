@@ -9,11 +9,13 @@ namespace reidops::REIDOPS_ISA::depthwise_xcorr_kernels {
 template <class S>
 int64_t all_tasks(const depthwise_xcorr::Problem<S>& p) {
   const Ways<S> ways(p);
+  if (ways.by_fft) return ByFft<S>::tasks(p);
   return Correlator<S>::tasks(ways.side_by_side) + ByPlane<S>::tasks(ways.by_plane);
 }
 template <class S>
 void run_tasks(const depthwise_xcorr::Problem<S>& p, int64_t begin, int64_t end) {
   const Ways<S> ways(p);
+  if (ways.by_fft) return ByFft<S>(p).run(begin, end);
   const int64_t first = Correlator<S>::tasks(ways.side_by_side);
   if (begin < first) Correlator<S>(ways.side_by_side).run(begin, std::min(end, first));
   if (end > first) ByPlane<S>(ways.by_plane).run(std::max(begin, first) - first, end - first);

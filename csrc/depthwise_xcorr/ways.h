@@ -1,7 +1,7 @@
 // ways.h - which channels go side by side (correlator.h) and which one by one (by_plane.h): from sizes alone.
 #pragma once
 
-#include "by_plane.h"
+#include "by_fft.h"
 #include "correlator.h"
 
 namespace reidops::REIDOPS_ISA {
@@ -14,6 +14,7 @@ struct Ways {
   using Problem = depthwise_xcorr::Problem<S>;
   static constexpr int kLanes = kRun<typename Problem::T>;
   Problem side_by_side, by_plane;
+  bool by_fft;  // all of it
 
   explicit Ways(const Problem& p) : side_by_side(p), by_plane(p) {
     const int64_t whole = p.C / kLanes * kLanes;
@@ -21,6 +22,7 @@ struct Ways {
     const double none = of_plane * double(p.C), all = of_block * double((p.C + kLanes - 1) / kLanes);
     const double some = of_block * double(whole / kLanes) + of_plane * double(p.C - whole);
     const int64_t first = none <= some && none <= all ? 0 : some <= all ? whole : p.C;
+    by_fft = std::min({none, some, all}) > ByFft<S>::cost(p) * double(p.C);
     side_by_side.C = first, by_plane.C = p.C - first;
     by_plane.search += first * p.of_search.channel;
     by_plane.templ += first * p.of_template.channel;
