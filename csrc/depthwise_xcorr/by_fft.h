@@ -24,9 +24,7 @@ class ByFft {
   static constexpr int kLanes = kRun<T>;
   static constexpr double kUneven = 16;
   static constexpr int64_t kBlock = 16;        // rows and columns of a block, or up to twice as many
-  static constexpr int64_t kFewestTaps = 64;   // no smaller template is worth the question
-  // Fitted to timings: of an element, a stage that halves a sequence; to turn it; a product; and of a channel.
-  static constexpr double kStage = 4, kTurned = 12, kMultiplied = 12, kFixed = 4000;
+  static constexpr int64_t kFewestTaps = 20;   // no smaller template is worth the question
 
  public:
   explicit ByFft(const Problem& p)
@@ -50,11 +48,11 @@ class ByFft {
     if (rows.size == 0 || columns.size == 0) return kNever;
     const double N = double(rows.size), M = double(columns.size);
     const auto lines = [](int64_t count) { return double((count + 2 * kLanes - 1) / (2 * kLanes)); };
-    const double across = lines(std::min(p.H, rows.size)) + lines(p.kh), blocks = double((columns.size / 2 + kLanes) / kLanes);
-    const double sums = double(p.sums.size);
-    const double along_rows = (sums * across + lines(rows.length)) * M * (kStage * std::log2(M) + kTurned);
-    const double down_columns = blocks * N * ((2 * sums + 1) * kStage * std::log2(N) + kMultiplied * sums);
-    return double(rows.parts * columns.parts) * (along_rows + down_columns + kFixed);
+    const double blocks = double((columns.size / 2 + kLanes) / kLanes), sums = double(p.sums.size);
+    const double across = sums * (lines(std::min(p.H, rows.size)) + lines(p.kh)) + lines(rows.length);
+    const double stages = across * M * std::log2(M) + (2 * sums + 1) * blocks * N * std::log2(N);
+    const double copied = 100 * double(rows.length + sums * rows.size) + (p.of_search.column == 1 ? 0 : 16) * N * M;
+    return double(rows.parts * columns.parts) * (5 * stages + copied + 4000);
   }
 
   // Tasks are ordered (outer outputs, channels, ranges, inner outputs), so that those that share a map or a template

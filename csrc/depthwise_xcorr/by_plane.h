@@ -27,10 +27,14 @@ class ByPlane {
   }
   static int64_t tasks(const Problem& p) { return p.C == 0 ? 0 : p.outputs.size * p.C * ((p.h + band(p) - 1) / band(p)); }
 
-  // Registers of products for an output and a row of taps, were outputs side by side, and were taps.
-  static int64_t along_cost(const Problem& p) { return (p.w + kLanes - 1) / kLanes * p.kw; }
-  static int64_t across_cost(const Problem& p) { return p.w * ((p.kw + kLanes - 1) / kLanes); }
+  // A row of outputs, were outputs side by side, and were taps, in the unit of ways.h.
+  static double along_cost(const Problem& p) { return 1.2 * double(p.kh) * double((p.w + kLanes - 1) / kLanes * p.kw); }
+  static double across_cost(const Problem& p) {
+    const double runs = 1.4 * double(p.kw / kLanes) + (p.kw % kLanes == 0 ? 0 : 2);
+    return double(p.w) * (double(p.kh) * runs + 16);
+  }
   static bool across(const Problem& p) { return across_cost(p) < along_cost(p); }
+  static double row_cost(const Problem& p) { return std::min(along_cost(p), across_cost(p)); }
 
   // Tasks are ordered (outer outputs, channels, bands, inner outputs), so that those that share a map or a template
   // follow one another, and it is laid out once; where all channels share a map, bands come before channels.

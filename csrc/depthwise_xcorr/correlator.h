@@ -41,8 +41,8 @@ class Correlator {
   using V = Run<T>;
   static constexpr int kLanes = kRun<T>;
 
-  // What is laid out: every row of the map with the `width_` columns that some output looks at, the map as it is, the
-  // taps and the outputs; after each a run, since gather_pixels writes whole runs of fewer pixels than that, and
+  // What is laid out: every row of the map with the `width_` columns that some output looks at, the map as it is
+  // where that is quicker, the taps and the outputs; after each a run, since gather_pixels writes whole runs of fewer pixels than that, and
   // scatter_pixels reads them.  What `rows` touches of them:
   //
   //     map_    rows r of [0, H); columns x + j + c <= (w - 1) + (kw - 1) = width - 1
@@ -52,9 +52,8 @@ class Correlator {
   // check_call keeps these products, in bytes, below what 63 bits hold.
   explicit Correlator(const Problem& p) : p_(p), width_(p.w + p.kw - 1), inner_(inner(p)) {
     map_ = map_memory_.reserve((p.H * width_ + kLanes) * kLanes);
-    whole_ = whole_memory_.reserve((p.H * p.W + kLanes) * kLanes);
-    taps_ = tap_memory_.reserve((p.kh * p.kw + kLanes) * kLanes);
-    out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes);
+    taps_ = tap_memory_.reserve((p.kh * p.kw + kLanes) * kLanes, false);
+    out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes, false);
   }
   static int64_t blocks(const Problem& p) { return (p.C + kLanes - 1) / kLanes; }
   static int64_t tasks(const Problem& p) { return p.outputs.size * blocks(p); }
@@ -127,7 +126,10 @@ class Correlator {
     // Rows of less than a run are quicker to gather together.
     const bool together = count < kLanes && p_.of_search.row == p_.W * p_.of_search.column;
     const bool spoilt = !together && count < kLanes;
-    if (together) gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
+    if (together) {
+      whole_ = whole_memory_.reserve((p_.H * p_.W + kLanes) * kLanes, false);
+      gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
+    }
     for (int64_t y = 0; y < p_.H; ++y) {
       T* row = map_ + y * width_ * kLanes;
       if (spoilt) std::memset(row, 0, size_t(before * kLanes) * sizeof(T));
@@ -251,7 +253,7 @@ class Correlator {
   const Problem& p_;
   const int64_t width_, inner_;
   Buffer<T> whole_memory_, map_memory_, tap_memory_, out_memory_;
-  T *whole_, *map_, *taps_, *out_;
+  T *whole_ = nullptr, *map_, *taps_, *out_;
   Ahead next_, output_;
 };
 

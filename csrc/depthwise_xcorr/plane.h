@@ -64,13 +64,21 @@ class PaddedRows {
         return;
       }
     }
-    if (stride == 1)
-      for (int64_t i = 0; i < count; ++i) to[i] = widen(from[i]);
-    else
-      for (int64_t i = 0; i < count; ++i) to[i] = widen(from[i * stride]);
+    switch (stride) {  // a stride that is known makes vectors
+      case 1: return copy_apart<1>(from, 1, count, to);
+      case 2: return copy_apart<2>(from, 2, count, to);
+      case 3: return copy_apart<3>(from, 3, count, to);
+      case 4: return copy_apart<4>(from, 4, count, to);
+      default: return copy_apart<0>(from, stride, count, to);
+    }
   }
 
  private:
+  template <int kStride>
+  static void copy_apart(const S* from, int64_t stride, int64_t count, T* to) {
+    for (int64_t i = 0; i < count; ++i) to[i] = widen(from[i * (kStride > 0 ? kStride : stride)]);
+  }
+
   const depthwise_xcorr::Problem<S>& p_;
   const int64_t width_;
   int64_t pitch_, before_, count_, column_;

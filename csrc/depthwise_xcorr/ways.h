@@ -18,11 +18,12 @@ struct Ways {
 
   explicit Ways(const Problem& p) : side_by_side(p), by_plane(p) {
     const int64_t whole = p.C / kLanes * kLanes;
-    const double of_block = block_cost(p), of_plane = plane_cost(p);
-    const double none = of_plane * double(p.C), all = of_block * double((p.C + kLanes - 1) / kLanes);
-    const double some = of_block * double(whole / kLanes) + of_plane * double(p.C - whole);
+    const double outputs = double(p.outputs.size);
+    const double of_block = outputs * block_cost(p), of_plane = outputs * plane_cost(p), once = 25 * double(p.H) * double(p.w + p.kw);
+    const double none = of_plane * double(p.C), all = once + of_block * double((p.C + kLanes - 1) / kLanes);
+    const double some = once + of_block * double(whole / kLanes) + of_plane * double(p.C - whole);
     const int64_t first = none <= some && none <= all ? 0 : some <= all ? whole : p.C;
-    by_fft = std::min({none, some, all}) > ByFft<S>::cost(p) * double(p.C);
+    by_fft = std::min({none, some, all}) > outputs * ByFft<S>::cost(p) * double(p.C);
     side_by_side.C = first, by_plane.C = p.C - first;
     by_plane.search += first * p.of_search.channel;
     by_plane.templ += first * p.of_template.channel;
@@ -30,18 +31,19 @@ struct Ways {
   }
 
  private:
-  // A register's channels: every pixel of both maps is turned from planes to pixels or back, unless it lies so.
+  // A register's channels: pixels of both maps are turned from planes to pixels and back, or copied.
   static double block_cost(const Problem& p) {
     const double pixels = double(p.H) * double(p.W) + double(p.h) * double(p.w);
-    return double(p.h) * double(p.kh) * double(p.w) * double(p.kw) + (p.of_search.channel == 1 ? 3 : 8) * pixels;
+    return double(p.h) * double(p.kh) * double(p.w) * double(p.kw) + (p.of_search.channel == 1 ? 22 : 26) * pixels;
   }
-  // One channel: pixels that do not follow one another are fetched one by one.
+  // One channel: rows are copied, or fetched pixel by pixel where these do not follow one another.
   static double plane_cost(const Problem& p) {
-    const double registers = double(std::min(ByPlane<S>::along_cost(p), ByPlane<S>::across_cost(p)));
-    const double apart = (p.of_search.column == 1 ? 0 : 2) * double(p.H) * double(p.W) +
-                         (p.of_out.column == 1 ? 0 : 2) * double(p.h) * double(p.w);
-    return 1.2 * double(p.h) * double(p.kh) * registers + 4 * double(p.H + p.h) + apart + 100;
+    const double of_map = double(p.H) * double(p.W), of_out = double(p.h) * double(p.w);
+    const double apart = stride_cost(p.of_search.column) * of_map + stride_cost(p.of_out.column) * of_out;
+    return double(p.h) * ByPlane<S>::row_cost(p) + 14 * (of_map + of_out) / kLanes + apart + 500;
   }
+  // The further apart pixels lie, the fewer of those that come along are of use.
+  static double stride_cost(int64_t stride) { return stride == 1 ? 0 : 0.6 * double(std::min<int64_t>(stride, 16)); }
 };
 
 }  // namespace reidops::REIDOPS_ISA
