@@ -19,18 +19,23 @@ constexpr int kAhead = 24;  // cache lines, of the next map and of the output, t
 // Memory that will be needed: it comes while other work is done.
 class Ahead {
  public:
+  // `channels` of rows x columns pixels.
   template <class S>
-  void set(const S* begin, int64_t count) {
-    at_ = reinterpret_cast<const char*>(begin);
-    end_ = reinterpret_cast<const char*>(begin + count);
+  void set(const S* maps, const Strides& by, int64_t channels, int64_t rows, int64_t columns) {
+    const bool apart = by.channel == 1 && by.column > 1;  // a line for each pixel, else all of the memory
+    if (apart && by.row != columns * by.column) return;
+    at_ = reinterpret_cast<const char*>(maps);
+    step_ = apart ? by.column * int64_t(sizeof(S)) : 64;
+    left_ = apart ? rows * columns : channels * by.channel * int64_t(sizeof(S)) / 64;
   }
   template <bool kToWrite>
   REIDOPS_INLINE void ask() {
-    for (int n = 0; n < kAhead && at_ < end_; ++n, at_ += 64) __builtin_prefetch(at_, kToWrite, 2);
+    for (int n = 0; n < kAhead && left_ > 0; ++n, --left_, at_ += step_) __builtin_prefetch(at_, kToWrite, 2);
   }
 
  private:
-  const char *at_ = nullptr, *end_ = nullptr;
+  const char* at_ = nullptr;
+  int64_t step_ = 64, left_ = 0;
 };
 
 template <class S>
@@ -72,8 +77,8 @@ class Correlator {
         const bool fewer = laid_out < part.channels;
         if (search != map || fewer) lay_out(map = search, part.channels);
         if (task + 1 < end && r + 1 == p_.sums.size) look_ahead(part_of(task + 1), map);
-        if (r == 0) output_.set(p_.out + part.output.out + part.channel * p_.of_out.channel,
-                                part.channels * p_.of_out.channel);
+        if (r == 0) output_.set(p_.out + part.output.out + part.channel * p_.of_out.channel, p_.of_out, part.channels,
+                                p_.h, p_.w);
         if (templ != taps || fewer) lay_out_taps(taps = templ, part.channels);
         laid_out = part.channels;
         correlate(r == 0);
@@ -111,7 +116,7 @@ class Correlator {
   // The next map, where it is another, is on its way from memory while this one is worked on.
   void look_ahead(const Part& next, const S* map) {
     const S* const search = p_.search + p_.sums.at(0, next.output).search + next.channel * p_.of_search.channel;
-    if (search != map) next_.set(search, next.channels * p_.of_search.channel);
+    if (search != map) next_.set(search, p_.of_search, next.channels, p_.H, p_.W);
   }
 
   // The columns that some output looks at, -left to w + kw - 2 - left.  Those outside the map are zero, as the buffer
