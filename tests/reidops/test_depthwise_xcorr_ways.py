@@ -58,7 +58,8 @@ def test_any_strides(size: tuple[int, int], k: tuple[int, int]) -> None:
     turned = [value.mT.contiguous().mT for value in (search, template)]
     for to, value in zip(apart, (search, template), strict=True):
         to.copy_(value)
-    for one, other in ((channels_last(search), template), (channels_last(search), channels_last(template)), apart, turned):
+    last = [channels_last(value) for value in (search, template)]
+    for one, other in ((last[0], template), last, apart, turned):
         for got, wanted in zip(with_gradients(depthwise_xcorr, one, other), expected, strict=True):
             assert_close(got, wanted, rtol=0, atol=1e-12 * float(wanted.abs().max()))
     expanded = depthwise_xcorr(search[:, :1].expand(2, 3, *size), template)
@@ -68,7 +69,9 @@ def test_any_strides(size: tuple[int, int], k: tuple[int, int]) -> None:
 @pytest.mark.parametrize(("size", "k"), [((21, 37), (5, 5)), ((64, 64), (31, 31))], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_precision_of_smaller_types(channels: int, dtype: torch.dtype, size: tuple[int, int], k: tuple[int, int]) -> None:
+def test_precision_of_smaller_types(
+    channels: int, dtype: torch.dtype, size: tuple[int, int], k: tuple[int, int]
+) -> None:
     """As in test_depthwise_xcorr.py, and no more than twice the error of torch's own sums in the same dtype."""
     search, template = maps(2, channels, *size).to(dtype), maps(2, channels, *k, seed=1).to(dtype)
     exact = with_gradients(of_torch, search.double(), template.double())
@@ -149,12 +152,12 @@ def test_a_dark_part_keeps_its_digits() -> None:
     search, template = maps(2, 128, 192).float(), maps(2, 31, 31, seed=1).float()
     search[..., :96] *= 1e-6
     search[1, :, :48] = 0
-    found, exact = depthwise_xcorr(search, template), of_torch(search.double(), template.double())
+    exact = of_torch(search.double(), template.double())
+    ours, theirs = ((way(search, template).double() - exact).abs() for way in (depthwise_xcorr, of_torch))
     for begin, end in ((0, 30), (50, 80), (112, 192)):  # those that look at one part alone
-        part = exact[..., begin:end]
-        largest = part.abs().amax((-2, -1), keepdim=True)
-        assert bool(((found[..., begin:end].double() - part).abs() <= 30 * torch.finfo(torch.float32).eps * largest).all())
-    assert not found[1, :, :30].any()
+        for channel in range(2):
+            assert float(ours[channel, :, begin:end].max()) <= 2 * float(theirs[channel, :, begin:end].max())
+    assert not ours[1, :, :30].any()
 
 
 def test_cancelling_sums_keep_their_digits() -> None:
