@@ -2,6 +2,7 @@
 #include <type_traits>
 
 #include "../common/isa.h"
+#include "../common/large_pages.h"
 #include "../common/maps.h"
 #include "problem.h"
 
@@ -89,10 +90,12 @@ void multiply(const char* op, const Tensor& left, const Tensor& right, const Par
                        .laid_out = nullptr,
                        .out = static_cast<T*>(out.mutable_data_ptr()),
                        .gram = gram};
+    prefer_large_pages(problem.out, size_t(out.numel()) * sizeof(T));
     Tensor laid_out = out;
     if (const int64_t bytes = kernels.bytes_laid_out(problem); bytes > 0) {
       laid_out = torch::stable::new_empty(out, {bytes}, ScalarType::Byte);
       problem.laid_out = laid_out.mutable_data_ptr();
+      prefer_large_pages(problem.laid_out, size_t(bytes));
       share_out(op, kernels.strips(problem), [&](int64_t a, int64_t b) { kernels.lay_out(problem, a, b); });
     }
     share_out(op, kernels.tasks(problem), [&](int64_t a, int64_t b) { kernels.multiply(problem, a, b); });

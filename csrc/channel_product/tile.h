@@ -41,12 +41,18 @@ REIDOPS_INLINE void store_some(T* to, Vector<T> v, int64_t count) {
 #endif
 }
 
-// Two operands of a block of channels, and how far the next channel is.  Rows lie side by side, and columns do.  The
-// lines `next_left` and `next_right` of each channel are asked for meanwhile: they will be needed soon.
+// Memory that will be needed soon: channel c asks for the line of byte c `step`.
+struct Ahead {
+  const void* at;
+  int64_t step;
+};
+
+// Two operands of a block of channels, and how far the next channel is.  Rows lie side by side, and columns do.
 template <class T>
 struct Operands {
-  const T *left, *right, *next_left, *next_right;
+  const T *left, *right;
   int64_t left_step, right_step, channels;
+  Ahead next_left, next_right;
 };
 
 // Where the values go: the next row is `step` further, and `columns` of the registers are real.  What earlier blocks of
@@ -68,10 +74,12 @@ void multiply_tile(const Operands<T>& given, const Target<T>& target) {
   constexpr int kLanes = Lanes<T>::kCount;
   Vector<T> sums[kRows][kVectors] = {};
   const T *left = given.left, *right = given.right;
-  const int64_t next_left = given.next_left - left, next_right = given.next_right - right;
+  auto next_left = static_cast<const char*>(given.next_left.at);
+  auto next_right = static_cast<const char*>(given.next_right.at);
   for (int64_t c = 0; c < given.channels; ++c, left += given.left_step, right += given.right_step) {
-    __builtin_prefetch(left + next_left, 0, 2);
-    __builtin_prefetch(right + next_right, 0, 2);
+    __builtin_prefetch(next_left, 0, 2);
+    __builtin_prefetch(next_right, 0, 2);
+    next_left += given.next_left.step, next_right += given.next_right.step;
     Vector<T> columns[kVectors];
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) columns[j] = load(right + j * kLanes);
