@@ -1,6 +1,7 @@
-"""The CPU kernels under sanitizers: memory.cpp, compiled with every kernel, for each instruction set of this machine.
+"""The CPU kernels under sanitizers: memory.cpp, and one file of calls for each operator.
 
-Objects are compiled once, into build/sanitizer, and again only when something that goes into one has changed.
+The program is built for each instruction set of this machine.  Objects are compiled once, into build/sanitizer, and
+again only when something that goes into one has changed.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def run_program(kernels: Path, isa: str, folder: Path) -> subprocess.CompletedPr
     OBJECTS.mkdir(parents=True, exist_ok=True)
     matrix_unit = sorted(kernels.glob("*/*_cpu_avx512_amx.cpp"))  # run beside any other, where there is one
     of_isa = sorted(kernels.glob(f"*/*_cpu_{isa}.cpp"))
-    sources = [*of_isa, *matrix_unit, kernels / "common" / "isa.cpp", HERE / "memory.cpp"]
+    sources = [*of_isa, *matrix_unit, kernels / "common" / "isa.cpp", *sorted(HERE.glob("*.cpp"))]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
         objects = list(threads.map(lambda source: _object(kernels, isa, source), sources))
     program = folder / f"memory-{isa}"
