@@ -9,6 +9,7 @@
 int main() {
   test_affine_sample();
   test_depthwise_xcorr();
+  test_large_templates();
   test_channel_product();
   test_sparse_reconstruct();
   std::printf("%d calls, %d failures\n", calls, failures);
