@@ -3,6 +3,9 @@
 // For few columns of outputs under wide templates, as the gradient by a template is.  Sums of some rows and columns of
 // outputs stay in registers while the rows of the map go by: a run of taps that is read serves all columns, a run of
 // pixels all rows.
+//
+// Rows of taps are read up to a whole run, which their pitch is a multiple of, with zeros beyond kw; rows r - start - y -
+// k of them are in [0, kh) (`meeting`).  The pixels that they meet are in a row's last run (plane.h).
 #pragma once
 
 #include "plane.h"
@@ -69,8 +72,8 @@ class AcrossTaps {
     Index lane;
     for (int i = 0; i < kLanes; ++i) lane[i] = i;
     const Index inside = lane < typename Lanes<T>::Bits(kw - j);
-    add_run<k0, kCount>(map + j, taps + j, tap_pitch, sums,
-                        [inside](V pixels) { return __builtin_bit_cast(V, __builtin_bit_cast(Index, pixels) & inside); });
+    const auto keep = [inside](V pixels) { return __builtin_bit_cast(V, __builtin_bit_cast(Index, pixels) & inside); };
+    add_run<k0, kCount>(map + j, taps + j, tap_pitch, sums, keep);
   }
   template <int k0, int kCount, int kColumns, class Keep>
   REIDOPS_INLINE static void add_run(const T* map, const T* taps, int64_t tap_pitch, V (&sums)[kRows][kColumns],

@@ -2,10 +2,16 @@
 //
 //     out = inverse(sum over products of map^ conj(template^))            (the correlation theorem; circle.h)
 //
-// An FFT's rounding is spread evenly: each output's is about epsilon |map| |template| / sqrt(N M), with the norms of all
-// that is transformed, however small the output is or what it adds up.  The kernels' is relative to what each output
-// adds up.  So blocks of outputs are looked at when they are made: where their root mean square is less than 1 /
-// kUneven of that bound, as where the map is dark, the kernels make them again.  They make what is not finite, too.
+// An FFT's rounding is spread evenly: each output's is about
+//
+//     e = epsilon |map| |template| / sqrt(N M),
+//
+// with the norms of all that is transformed, however small the output is and what it adds up.  The kernels' is relative
+// to what an output adds up: about epsilon sqrt(K / 8) |template| and the root mean square of the pixels under it, for
+// K taps of no order, which is more than e for more than eight taps unless the map is darker there than elsewhere.  So
+// blocks of outputs are looked at when they are made.  Where the root mean square of a block is below e / (kUneven
+// epsilon), the kernels make it again, so that no error is more than about kUneven epsilon of those of outputs beside
+// it.  They make what is not finite, too.
 #pragma once
 
 #include <limits>
@@ -23,16 +29,17 @@ class ByFft {
   using V = Run<T>;
   static constexpr int kLanes = kRun<T>;
   static constexpr double kUneven = 16;
-  static constexpr int64_t kBlock = 16;        // rows and columns of a block, or up to twice as many
-  static constexpr int64_t kFewestTaps = 20;   // no smaller template is worth the question
+  static constexpr int64_t kBlock = 16;  // rows and columns of a block, or up to twice as many
 
  public:
+  // What is laid out: three spectra, the outputs of a range, which has no more than there are, and a row of squares.  A
+  // circle has up to 2048 places (circle.h).
   explicit ByFft(const Problem& p)
       : p_(p), rows_(p.H, p.kh, p.top, p.h), columns_(p.W, p.kw, p.left, p.w), inner_(inner(p)),
         transform_(rows_.size, columns_.size) {
-    map_.spectrum.reserve(transform_.blocks() * transform_.of_block());
-    templ_.spectrum.reserve(transform_.blocks() * transform_.of_block());
-    product_.reserve(transform_.blocks() * transform_.of_block());
+    map_.spectrum.reserve(transform_.blocks() * transform_.block_numbers());
+    templ_.spectrum.reserve(transform_.blocks() * transform_.block_numbers());
+    product_.reserve(transform_.blocks() * transform_.block_numbers());
     made_ = made_memory_.reserve(rows_.length * columns_.length, false);
     squares_ = square_memory_.reserve(columns_.length);
   }
@@ -40,10 +47,10 @@ class ByFft {
     return p.outputs.size * p.C * Cut(p.H, p.kh, p.top, p.h).parts * Cut(p.W, p.kw, p.left, p.w).parts;
   }
 
-  // In the unit of ways.h, of one channel; infinite where there is no such way.
-  static double cost(const Problem& p) {
+  // In the unit of ways.h, of one channel's output; infinite where there is no such way, or it is clearly above `most`.
+  static double cost(const Problem& p, double most) {
     constexpr double kNever = std::numeric_limits<double>::infinity();
-    if (p.kh * p.kw < kFewestTaps || p.sums.size < 1) return kNever;
+    if (p.sums.size < 1 || 40 * double(p.h) * double(p.w) / kLanes > most) return kNever;  // less than what follows
     const Cut rows(p.H, p.kh, p.top, p.h), columns(p.W, p.kw, p.left, p.w);
     if (rows.size == 0 || columns.size == 0) return kNever;
     const double N = double(rows.size), M = double(columns.size);
@@ -98,9 +105,11 @@ class ByFft {
     if (down.needs > 0 && across.needs > 0) {
       for (int64_t r = 0; r < one.sums.size; ++r) {
         const depthwise_xcorr::Place place = one.sums.at(r, {});
-        const S* const map = one.search + place.search + down.first * one.of_search.row + across.first * one.of_search.column;
+        const S* const templ = one.templ + place.templ;
+        const S* const map =
+            one.search + place.search + down.first * one.of_search.row + across.first * one.of_search.column;
         const bool new_map = rows_forward(map_, map, one.of_search, down.count, across.count, false);
-        const bool new_templ = rows_forward(templ_, one.templ + place.templ, one.of_template, one.kh, one.kw, one.turned);
+        const bool new_templ = rows_forward(templ_, templ, one.of_template, one.kh, one.kw, one.turned);
         bound += std::sqrt(map_.squares * templ_.squares);
         for (int64_t block = 0; block < transform_.blocks(); ++block) {
           if (new_map) transform_.columns_forward(map_.spectrum.parts, block, down.count);
@@ -129,7 +138,7 @@ class ByFft {
     const auto [a_re, a_im] = map_.spectrum.parts;
     const auto [b_re, b_im] = templ_.spectrum.parts;
     const auto [re, im] = product_.parts;
-    const int64_t begin = block * transform_.of_block(), end = begin + transform_.of_block();
+    const int64_t begin = block * transform_.block_numbers(), end = begin + transform_.block_numbers();
     for (int64_t i = begin; i < end; i += kLanes) {
       const V a = take<kLanes>(a_re + i) * scale, b = take<kLanes>(a_im + i) * scale;
       const V c = take<kLanes>(b_re + i), d = take<kLanes>(b_im + i);
@@ -147,8 +156,8 @@ class ByFft {
         [&](const T* pixels, int64_t y, int64_t rows) {
           T* const to = made_ + (down.begin + y) * w;
           const auto columns = [&](int64_t begin, int64_t end) {
-            if (begin < end)
-              scatter_pixels<T, kLanes>(pixels + across.place(begin, columns_.size) * kLanes, rows, end - begin, to + begin, w, 1);
+            const T* const from = pixels + across.place(begin, columns_.size) * kLanes;
+            if (begin < end) scatter_pixels<T, kLanes>(from, rows, end - begin, to + begin, w, 1);
           };
           columns(across.begin, turn), columns(turn, across.end);
         });
@@ -160,7 +169,8 @@ class ByFft {
     for (int64_t i = 0; i < down; ++i) {
       const int64_t y0 = i * one.h / down, y1 = (i + 1) * one.h / down;
       std::memset(squares_, 0, size_t(one.w) * sizeof(double));
-      for (int64_t y = y0; y < y1; ++y) write_row(made_ + y * one.w, one.w, one.out + y * one.of_out.row, one.of_out.column);
+      for (int64_t y = y0; y < y1; ++y)
+        write_row(made_ + y * one.w, one.w, one.out + y * one.of_out.row, one.of_out.column);
       int64_t begin = 0;  // of the blocks that are to be made again
       for (int64_t j = 0; j <= across; ++j) {
         const int64_t x0 = begin * one.w / across, x = j * one.w / across;
@@ -183,7 +193,8 @@ class ByFft {
   bool large(int64_t begin, int64_t end, int64_t rows, double least) const {
     double sum = 0;
     for (int64_t x = begin; x < end; ++x) sum += squares_[x];
-    return sum >= least * least * double(rows * (end - begin)) && sum <= std::numeric_limits<double>::max();
+    const double mean = std::sqrt(sum / double(rows * (end - begin)));
+    return mean > 0 && mean >= least && sum <= std::numeric_limits<double>::max();  // not so, too, if it is no number
   }
 
   const Problem& p_;

@@ -25,7 +25,9 @@ class ByPlane {
     taps_ = tap_memory_.reserve(p.kh * tap_pitch_);
     if (!direct_) out_ = out_memory_.reserve(band_ * out_pitch_);
   }
-  static int64_t tasks(const Problem& p) { return p.C == 0 ? 0 : p.outputs.size * p.C * ((p.h + band(p) - 1) / band(p)); }
+  static int64_t tasks(const Problem& p) {
+    return p.C == 0 ? 0 : p.outputs.size * p.C * ((p.h + band(p) - 1) / band(p));
+  }
 
   // A row of outputs, were outputs side by side, and were taps, in the unit of ways.h.
   static double along_cost(const Problem& p) { return 1.2 * double(p.kh) * double((p.w + kLanes - 1) / kLanes * p.kw); }

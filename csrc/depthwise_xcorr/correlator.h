@@ -46,9 +46,9 @@ class Correlator {
   using V = Run<T>;
   static constexpr int kLanes = kRun<T>;
 
-  // What is laid out: every row of the map with the `width_` columns that some output looks at, the map as it is
-  // where that is quicker, the taps and the outputs; after each a run, since gather_pixels writes whole runs of fewer pixels than that, and
-  // scatter_pixels reads them.  What `rows` touches of them:
+  // What is laid out: every row of the map with the `width_` columns that some output looks at, the map as it is where
+  // that is quicker, the taps and the outputs; after each a run, since gather_pixels writes whole runs of fewer pixels
+  // than that, and scatter_pixels reads them.  What `rows` touches of them:
   //
   //     map_    rows r of [0, H); columns x + j + c <= (w - 1) + (kw - 1) = width - 1
   //     taps_   rows i - k of [0, kh), which it tests; columns j < kw

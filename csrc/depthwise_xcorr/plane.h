@@ -28,9 +28,9 @@ struct Plane {
 
 // Rows of a map in the computing type, with the columns that some output looks at, zeros where they lie outside.
 //
-// A row has width() = w + kw - 1 columns and at least a run more, which the kernels may read: a run of outputs begins
-// at x <= w - 1 and is read at columns x + j, j <= kw - 1, up to w + kw - 2 + L - 1 for a run of L; a run of taps begins
-// at j <= kw - 1 and meets columns from x <= w - 1 on, the same bound.  pitch() >= width() + L.
+// A row has w + kw - 1 columns and at least a run more, which the kernels may read: a run of L outputs begins at
+// x <= w - 1 and is read at columns x + j, j <= kw - 1, up to w + kw - 2 + L - 1; a run of taps begins at j <= kw - 1
+// and meets columns from x <= w - 1 on, the same bound.  pitch() >= w + kw - 1 + L.
 template <class S>
 class PaddedRows {
   using T = typename depthwise_xcorr::Problem<S>::T;

@@ -10,22 +10,16 @@
 #include <algorithm>
 
 #include "fourier.h"
-#include "../common/sizes.h"
 
 namespace reidops::REIDOPS_ISA {
 
-// A spectrum: elements [block, row, lane], column block L + lane of M / 2 + 1.
+// A spectrum: elements [block, row, lane], which is column block L + lane of M / 2 + 1; beyond that, anything.
 template <class T>
 struct Spectrum {
-  using Parts = typename Fourier<T>::Parts;
   Buffer<T> real, imaginary;
-  Parts parts{};
-  int64_t count = 0;
+  typename Fourier<T>::Parts parts{};
 
-  void reserve(int64_t numbers) {
-    count = numbers;
-    parts = {real.reserve(numbers, false), imaginary.reserve(numbers, false)};
-  }
+  void reserve(int64_t numbers) { parts = {real.reserve(numbers, false), imaginary.reserve(numbers, false)}; }
 };
 
 template <class T>
@@ -41,14 +35,14 @@ class PlaneTransform {
     line_ = {real_.reserve((M_ + kLanes) * kLanes), imaginary_.reserve((M_ + kLanes) * kLanes)};
   }
   int64_t blocks() const { return blocks_; }
-  int64_t of_block() const { return N_ * kLanes; }  // numbers
+  int64_t block_numbers() const { return N_ * kLanes; }
 
   // Rows <= N by columns <= M numbers: twice the transform of the rows, and the sum of their squares.
   template <class S>
   double rows_forward(const S* from, int64_t row, int64_t column, int64_t rows, int64_t columns, Parts to) {
     double squares[kLanes] = {};
     for (int64_t y = 0; y < rows; y += 2 * kLanes) {
-      const int64_t first = std::min<int64_t>(kLanes, rows - y), second = std::clamp<int64_t>(rows - y - kLanes, 0, kLanes);
+      const int64_t first = std::min<int64_t>(kLanes, rows - y), second = std::min<int64_t>(kLanes, rows - y - first);
       lay_out(from + y * row, row, column, first, columns, line_.re, squares);
       lay_out(second > 0 ? from + (y + kLanes) * row : from, row, column, second, columns, line_.im, squares);
       across_.forward(line_);
@@ -72,7 +66,7 @@ class PlaneTransform {
   template <class At, class Write>
   void rows_back(Parts from, int64_t rows, At at, Write write) {
     for (int64_t y = 0; y < rows; y += 2 * kLanes) {
-      const int64_t first = std::min<int64_t>(kLanes, rows - y), second = std::clamp<int64_t>(rows - y - kLanes, 0, kLanes);
+      const int64_t first = std::min<int64_t>(kLanes, rows - y), second = std::min<int64_t>(kLanes, rows - y - first);
       join_rows(from, y, first, second, at);
       across_.back(line_);
       write(line_.re, y, first);
@@ -114,7 +108,8 @@ class PlaneTransform {
         for (int lane = 0; lane < first; ++lane) put<kLanes>(parts[i] + (y + lane) * kLanes, of_first[i][lane]);
         if (second == 0) continue;
         planes_to_pixels<T, kLanes>(of_second[i]);
-        for (int lane = 0; lane < second; ++lane) put<kLanes>(parts[i] + (y + kLanes + lane) * kLanes, of_second[i][lane]);
+        for (int lane = 0; lane < second; ++lane)
+          put<kLanes>(parts[i] + (y + kLanes + lane) * kLanes, of_second[i][lane]);
       }
     }
   }

@@ -33,8 +33,10 @@ int64_t after(int64_t place, int64_t count) {
 template <class S>
 void correlate(const Maps& m, std::mt19937& random) {
   ++calls;
-  const int64_t outputs = 2, products = 2, dark_begin = m.dark_first ? 0 : m.W / 3, dark_end = m.dark_first ? m.W * 2 / 3 : m.W;
-  Exact<S> search(outputs * m.C * m.H * m.W), templ(products * m.C * m.kh * m.kw), out(outputs * m.C * m.h * m.w, -99);
+  const int64_t outputs = 2, products = 2;
+  const int64_t dark_begin = m.dark_first ? 0 : m.W / 3, dark_end = m.dark_first ? m.W * 2 / 3 : m.W;
+  Exact<S> search(outputs * m.C * m.H * m.W), templ(products * m.C * m.kh * m.kw);
+  Exact<S> out(outputs * m.C * m.h * m.w, -99);
   reidops::depthwise_xcorr::Problem<S> p{
       .search = search.get(), .templ = templ.get(), .out = out.get(), .outputs = {}, .sums = {}};
   p.outputs.add(outputs, {m.C * m.H * m.W, 0, m.C * m.h * m.w});
@@ -77,9 +79,9 @@ void correlate(const Maps& m, std::mt19937& random) {
           const double rounding = sizeof(S) == 2 ? 0x1p-24 : 0;  // the least number of float16
           if (std::abs(got - sum) <= least * (size + bright) + rounding) continue;
           if (++failures < 20)
-            std::fprintf(stderr, "depthwise_xcorr: expected %g, got %g: %lld x %lld x %lld by %lld x %lld to %lld x %lld\n",
-                         sum, got, (long long)m.C, (long long)m.H, (long long)m.W, (long long)m.kh, (long long)m.kw,
-                         (long long)m.h, (long long)m.w);
+            std::fprintf(stderr, "depthwise_xcorr: expected %g, got %g: %lld x %lld x %lld by %lld x %lld to %lld x "
+                         "%lld\n", sum, got, (long long)m.C, (long long)m.H, (long long)m.W, (long long)m.kh,
+                         (long long)m.kw, (long long)m.h, (long long)m.w);
           return;
         }
 }
