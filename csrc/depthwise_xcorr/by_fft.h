@@ -4,14 +4,14 @@
 //
 // An FFT's rounding is spread evenly: each output's is about
 //
-//     e = epsilon |map| |template| / sqrt(N M),
+//     2 epsilon b,   b = |map| |template| / sqrt(N M),
 //
-// with the norms of all that is transformed, however small the output is and what it adds up.  The kernels' is relative
-// to what an output adds up: about epsilon sqrt(K / 8) |template| and the root mean square of the pixels under it, for
-// K taps of no order, which is more than e for more than eight taps unless the map is darker there than elsewhere.  So
-// blocks of outputs are looked at when they are made.  Where the root mean square of a block is below e / (kUneven
-// epsilon), the kernels make it again, so that no error is more than about kUneven epsilon of those of outputs beside
-// it.  They make what is not finite, too.
+// with the norms of all that is transformed, however small the output is and what it adds up (2 was measured).  The
+// kernels' is relative to what an output adds up: for K taps of no order about epsilon sqrt(K / 50) |template| times the
+// root mean square of the pixels under it, which is more for K > 200 unless the map is darker there than elsewhere.  So
+// blocks of outputs are looked at when they are made.  Where the root mean square of a block is below b / kUneven the
+// kernels make it again, so that an error is no more than about 2 kUneven epsilon of that.  They make what is not
+// finite, too.
 #pragma once
 
 #include <limits>
