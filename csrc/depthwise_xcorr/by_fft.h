@@ -29,7 +29,8 @@ class ByFft {
   using V = Run<T>;
   static constexpr int kLanes = kRun<T>;
   static constexpr double kUneven = 16;
-  static constexpr int64_t kBlock = 16;  // rows and columns of a block, or up to twice as many
+  static constexpr int64_t kFewestTaps = 144;  // sums of fewer products are quicker and more precise
+  static constexpr int64_t kBlock = 16;        // rows and columns of a block, or up to twice as many
 
  public:
   // What is laid out: three spectra, the outputs of a range, which has no more than there are, and a row of squares.  A
@@ -50,7 +51,8 @@ class ByFft {
   // In the unit of ways.h, of one channel's output; infinite where there is no such way, or it is clearly above `most`.
   static double cost(const Problem& p, double most) {
     constexpr double kNever = std::numeric_limits<double>::infinity();
-    if (p.sums.size < 1 || 40 * double(p.h) * double(p.w) / kLanes > most) return kNever;  // less than what follows
+    if (p.kh * p.kw < kFewestTaps || p.sums.size < 1) return kNever;
+    if (40 * double(p.h) * double(p.w) / kLanes > most) return kNever;  // less than what follows
     const Cut rows(p.H, p.kh, p.top, p.h), columns(p.W, p.kw, p.left, p.w);
     if (rows.size == 0 || columns.size == 0) return kNever;
     const double N = double(rows.size), M = double(columns.size);

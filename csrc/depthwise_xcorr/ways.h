@@ -41,7 +41,8 @@ struct Ways {
   }
   // Of one channel: rows are copied, or fetched pixel by pixel where these do not follow one another.
   static double plane_cost(const Problem& p) {
-    const double of_map = (14.0 / kLanes + stride_cost(p.of_search.column)) * double(p.H) * double(p.W);
+    const double rows = double(std::min(p.H, p.h + p.kh - 1)), columns = double(std::min(p.W, p.w + p.kw - 1));
+    const double of_map = (14.0 / kLanes + stride_cost(p.of_search.column)) * rows * columns;
     const double of_out = (14.0 / kLanes + stride_cost(p.of_out.column)) * double(p.h) * double(p.w);
     return double(p.sums.size) * (double(p.h) * ByPlane<S>::row_cost(p) + of_map) + of_out + 500;
   }
