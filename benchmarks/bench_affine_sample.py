@@ -5,6 +5,9 @@ again); the rival is the same call written with torch. `only theta` has no gradi
 learns to crop them. `unshared` has as many pictures as the one picture's gradient has parts, each with its share of the
 maps: the same work, but for the ordered addition of the parts that makes gradients the same in every run.
 
+One large picture under one map has two more rivals, OpenCV and kornia, each as the sweep calls it, in the layout that
+it likes best; a row is skipped where its rival is missing (`pip install opencv-python-headless kornia`).
+
     pytest benchmarks/bench_affine_sample.py --benchmark-json=results.json
     python -m benchmarks.table results.json
 """
@@ -20,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import reidops
+from benchmarks.sweep import affine_sample as sweep
 
 
 class Case(NamedTuple):
@@ -168,3 +172,53 @@ def test_torch_gradients(benchmark: Any, name: str) -> None:
 @every_case
 def test_torch_only_theta(benchmark: Any, name: str) -> None:
     forward_and_backward(benchmark, name, sampled_by_torch, *inputs(CASES[name]), of_pictures=False)
+
+
+RGB, LARGE = 3, (1080, 1920)
+
+
+def large(kind: str, *, channels_last: bool) -> sweep.Case:
+    """One picture of colours under one map."""
+    return sweep.Case(RGB, LARGE, 1, LARGE, kind, channels_last, backward=False)
+
+
+def large_picture(benchmark: Any, kind: str, way: str, *, channels_last: bool = False) -> None:
+    run = sweep.rivals(large(kind, channels_last=channels_last))[way]
+    measure(benchmark, f"1 picture of 1080x1920, {kind}: forward", run)
+
+
+every_kind = pytest.mark.parametrize("kind", ["boxes", "rotations"])  # as the sweep calls them
+
+
+@every_kind
+def test_floor_copy_of_large_picture(benchmark: Any, kind: str) -> None:
+    picture = torch.rand(RGB, *LARGE)
+    to = torch.empty_like(picture)
+    measure(benchmark, f"1 picture of 1080x1920, {kind}: forward", lambda: to.copy_(picture))
+
+
+@every_kind
+def test_large_picture(benchmark: Any, kind: str) -> None:
+    large_picture(benchmark, kind, "reidops")
+
+
+@every_kind
+def test_large_picture_channels_last(benchmark: Any, kind: str) -> None:
+    large_picture(benchmark, kind, "reidops", channels_last=True)
+
+
+@every_kind
+def test_large_picture_by_torch(benchmark: Any, kind: str) -> None:
+    large_picture(benchmark, kind, "torch")
+
+
+@every_kind
+def test_large_picture_by_opencv(benchmark: Any, kind: str) -> None:
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    large_picture(benchmark, kind, "OpenCV", channels_last=True)
+
+
+@every_kind
+def test_large_picture_by_kornia(benchmark: Any, kind: str) -> None:
+    pytest.importorskip("kornia", reason="kornia is not installed")
+    large_picture(benchmark, kind, "kornia")

@@ -3,6 +3,8 @@
 torch's product takes rows: what it costs to lay planar maps out as rows is a line of its own. The floor is one product
 of as many operations by matrices that lie as torch likes them best. A Gram matrix has half of its product's operations.
 
+The gradients of both sides are weighted_sums, by weights of which a share is not zero.
+
     pytest benchmarks/bench_channel_product.py --benchmark-json=results.json
     python -m benchmarks.table results.json
 """
@@ -16,7 +18,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from reidops import reference
 from reidops._ops.channel_product import channel_gram, channel_product
+from reidops._ops.weighted_sums import weighted_sums
 
 
 class Case(NamedTuple):
@@ -97,3 +101,28 @@ def test_channel_gram(benchmark: Any, name: str, dtype: torch.dtype) -> None:
     case = CASES[name]._replace(probes=1)
     _, right = maps(case, dtype)
     measure(benchmark, f"{name}, {dtype}: Gram", case.products, lambda: channel_gram(right))
+
+
+def gradient(case: Case, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights ``(P, N, G, M)`` of which this share is not zero, and both sides."""
+    left, right = maps(case, torch.float32)
+    shape = case.probes, case.locations, case.gallery, case.locations
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(shape, generator=generator)
+    return weights * (torch.rand(shape, generator=generator) < share), left, right
+
+
+SUMS = {"weighted sums": weighted_sums, "torch, as a product": reference.weighted_sums}
+
+
+@pytest.mark.parametrize("way", SUMS)
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.3, 1.0])
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.probes > 1])
+def test_gradients(benchmark: Any, name: str, share: float, way: str) -> None:
+    weights, left, right = gradient(CASES[name], share)
+
+    def run() -> None:
+        SUMS[way](weights, right)
+        SUMS[way](weights.permute(2, 3, 0, 1), left)
+
+    measure(benchmark, f"gradients, {name}, {share} of the weights", 2 * CASES[name].products, run)

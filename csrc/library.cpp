@@ -48,6 +48,9 @@ STABLE_TORCH_LIBRARY(reidops, m) {
   m.def("channel_product(Tensor left, Tensor right, Tensor? index) -> Tensor");
   // Of every map with itself: (G, C, M) -> (G, M, M), symmetric, the bits of channel_product.
   m.def("channel_gram(Tensor maps) -> Tensor");
+  // Sums of maps' locations by weights that are mostly zeros, which is a product's gradient: weights (A, I, B, J), maps
+  // (B, C, J) -> (A, C, I).
+  m.def("sparse_sums(Tensor weights, Tensor maps) -> Tensor");
 
   // The CPU instruction set in use: baseline, avx2, avx512 or amx.
   m.def("cpu_isa() -> str");

@@ -52,6 +52,7 @@ Side<S> side_of(const Tensor& maps) {
 void check_maps(const char* op, const char* argument, const char* shape, const Tensor& maps) {
   STD_TORCH_CHECK(maps.dim() == 3, op, ": ", argument, ": expected shape ", shape, ", got ",
                   shape_string(maps.sizes()));
+  check_memory(op, argument, maps);
 }
 
 // Tiles of the matrix unit have 16 locations and 32 channels, and maps are filled up to whole strips of two.
@@ -121,6 +122,7 @@ Tensor channel_product_cpu(const Tensor& left, const Tensor& right, const std::o
     STD_TORCH_CHECK(index->scalar_type() == ScalarType::Long, kOp, ": index: expected dtype Long, got ",
                     torch::headeronly::toString(index->scalar_type()));
     STD_TORCH_CHECK(index->device() == left.device(), kOp, ": index: expected the device of all the others");
+    check_memory(kOp, "index", *index);
     K = index->size(1);
     partners = torch::stable::contiguous(*index);
   }

@@ -11,6 +11,7 @@
 
 #include "panel.h"
 #include "tasks.h"
+#include "weighted_sums.h"
 
 namespace reidops::REIDOPS_ISA {
 

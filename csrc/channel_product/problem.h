@@ -47,6 +47,22 @@ struct Problem {
   bool gram;       // left is right, and every map meets itself alone: values below the diagonal are left to `mirror`
 };
 
+// The gradients of products, where most of what comes back is zero, as from coefficients of a lasso:
+//
+//     out[a, c, i] = sum over b, j of weights[a, i, b, j] maps[b, c, j]
+//
+// A weight of zero is passed over, whatever it meets.
+template <class T>
+struct Sums {
+  const T* weights;
+  int64_t A, I, B;                // B maps of J locations
+  int64_t map, row, of, column;   // from a weight to the next along a, i, b, j
+  Side<T> maps;
+  int64_t C;
+  T* laid_out;  // the maps as `lay_out_maps` makes them
+  T* out;       // (A, C, I)
+};
+
 }  // namespace reidops::channel_product
 
 // For every instruction set, compiled from channel_product_cpu_kernel.h.
@@ -79,3 +95,23 @@ namespace reidops::avx512_amx::channel_product_kernels {
 REIDOPS_DECLARE_STORAGE(BFloat16)
 }
 #undef REIDOPS_DECLARE_STORAGE
+
+// For every instruction set, compiled from weighted_sums.h.
+//
+//   numbers_laid_out   of all maps, by `lay_out_maps`, which comes first and runs for maps [begin, end)
+//   sum_tasks, sum     runs tasks [begin, end)
+#define REIDOPS_DECLARE_TYPE(T)                                                    \
+  int64_t numbers_laid_out(const channel_product::Sums<T>& sums);                  \
+  void lay_out_maps(const channel_product::Sums<T>& sums, int64_t begin, int64_t end); \
+  int64_t sum_tasks(const channel_product::Sums<T>& sums);                         \
+  void sum(const channel_product::Sums<T>& sums, int64_t begin, int64_t end);
+#define REIDOPS_DECLARE_WEIGHTED_SUMS(isa)          \
+  namespace reidops::isa::channel_product_kernels { \
+  REIDOPS_DECLARE_TYPE(float)                       \
+  REIDOPS_DECLARE_TYPE(double)                      \
+  }
+REIDOPS_DECLARE_WEIGHTED_SUMS(baseline)
+REIDOPS_DECLARE_WEIGHTED_SUMS(avx2)
+REIDOPS_DECLARE_WEIGHTED_SUMS(avx512)
+#undef REIDOPS_DECLARE_WEIGHTED_SUMS
+#undef REIDOPS_DECLARE_TYPE

@@ -2,6 +2,7 @@
 // dtype dispatch and checks.  The only header here that includes torch's; kernels see pointers, sizes and strides.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <new>
@@ -57,15 +58,30 @@ inline std::string shape_string(torch::headeronly::IntHeaderOnlyArrayRef sizes) 
   return out.str();
 }
 
-// Shares `tasks` out among torch's threads, `grain` of them at least to each.  A thread that gets no memory to lay its
-// operands out is an error that names the operator; as an exception it would come out of torch's C interface without a
-// word.
+// Shares `tasks` out among torch's threads, `grain` of them at least to each.  Whoever is done takes a part of what is
+// left, so that a thread whose core is busy with something else does less: the others never wait for half of the work.
+// Kernels promise the same bits however tasks are cut.
+//
+// A thread that gets no memory to lay its operands out is an error that names the operator; as an exception it would
+// come out of torch's C interface without a word.
 template <class Body>
 void share_out(const char* op, int64_t tasks, Body&& body, int64_t grain = 1) {
+  constexpr int64_t kParts = 16;  // of a thread's share: the smallest that is worth a kernel's setting up
+  const int64_t most = (tasks + grain - 1) / grain, all = torch::stable::get_num_threads();
+  const int64_t threads = most < all ? most : all;
+  const int64_t least = threads > 1 ? std::max(grain, tasks / (kParts * threads)) : tasks;
+  std::atomic<int64_t> next{0};
   std::atomic<bool> out_of_memory{false};
-  torch::stable::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
+  torch::stable::parallel_for(0, threads, 1, [&](int64_t, int64_t) {
     try {
-      body(begin, end);
+      int64_t begin = next;
+      while (begin < tasks && !out_of_memory) {
+        const int64_t part = std::max(least, (tasks - begin) / (2 * threads));
+        const int64_t end = part < tasks - begin ? begin + part : tasks;
+        if (!next.compare_exchange_weak(begin, end)) continue;  // `begin` is what another thread has left
+        body(begin, end);
+        begin = next;
+      }
     } catch (const std::bad_alloc&) {
       out_of_memory = true;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <tuple>
@@ -44,14 +45,20 @@ struct Operands {
         .M = M,
         .d = d,
         .P = P,
-        .beta = static_cast<T>(beta),
-        .tolerance = static_cast<T>(tolerance),
+        .beta = in_range<T>(beta),
+        .tolerance = in_range<T>(tolerance),
         .max_iterations = static_cast<int>(std::clamp<int64_t>(max_iterations, 0, std::numeric_limits<int>::max())),
         .solver = static_cast<Solver>(solver),
         .error = error.mutable_data_ptr<T>(),
         .gap = gap.mutable_data_ptr<T>(),
         .coefficients = with_coefficients ? coefficients.mutable_data_ptr<T>() : nullptr,
     };
+  }
+
+  // The nearest finite T.  The largest beta of T stands for any that is larger: long before it, w = 0 is the optimum.
+  template <class T>
+  static T in_range(double value) {
+    return static_cast<T>(std::min<double>(value, std::numeric_limits<T>::max()));
   }
 
   static Storage storage(const std::optional<Tensor>& data) {
@@ -72,6 +79,7 @@ inline void check_index(const Tensor& index, int64_t R, int64_t G, int64_t D) {
   const int64_t P = index.size(0);
   STD_TORCH_CHECK(P > 0 && R % P == 0, kOp, ": index: expected P >= 1 probes with as many of the ", R,
                   " columns each, got ", P);
+  check_memory(kOp, "index", index);
   const Tensor numbers = torch::stable::contiguous(index);
   const int64_t* number = numbers.const_data_ptr<int64_t>();
   for (int64_t k = 0; k < P * G; ++k)
@@ -107,8 +115,9 @@ inline Operands check_operands(const Tensor& gram, const Tensor& correlation, co
   constexpr int64_t kMost = std::numeric_limits<int>::max() / 2;
   STD_TORCH_CHECK(R <= kMost && G <= kMost && M <= kMost, kOp, ": correlation: expected sizes of at most ", kMost,
                   ", got ", shape_string(correlation.sizes()));
-  STD_TORCH_CHECK(beta >= 0, kOp, ": beta: expected a number >= 0, got ", beta);
-  STD_TORCH_CHECK(tolerance > 0, kOp, ": tolerance: expected a number > 0, got ", tolerance);
+  STD_TORCH_CHECK(beta >= 0 && std::isfinite(beta), kOp, ": beta: expected a finite number >= 0, got ", beta);
+  STD_TORCH_CHECK(tolerance > 0 && std::isfinite(tolerance), kOp, ": tolerance: expected a finite number > 0, got ",
+                  tolerance);
   // Of what is made, copied or counted; a Gram is laid out with its rows padded to a run.
   constexpr int64_t kMostLanes = 16;
   check_product(kOp, "gram", "elements", {D, M + kMostLanes, M + kMostLanes});

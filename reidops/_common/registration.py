@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from .arguments import describe
+
 MOST_BATCH_DIMS = 8  #: as `kMostBatchDims` in csrc/common/walk.h
+_WITH_MEMORY = (Tensor, torch.nn.Parameter)  # other kinds, such as fake tensors, may have none
 
 
 def reverse_mode_only(op: str, *tensors: Tensor) -> None:
@@ -23,11 +26,34 @@ def reverse_mode_only(op: str, *tensors: Tensor) -> None:
         raise NotImplementedError(f"{op}: derivatives are reverse-mode only, got an input with a forward-mode tangent")
 
 
-def check_one_device(op: str, *tensors: Tensor) -> None:
+def check_one_device(op: str, **tensors: Tensor | None) -> None:
     """For a fake kernel, which torch also calls for a mixture of meta tensors and others."""
-    devices = {tensor.device for tensor in tensors}
-    if len(devices) > 1:
-        raise ValueError(f"{op}: expected all tensors on one device, got {', '.join(sorted(map(str, devices)))}")
+    (first, like), *others = [(name, value) for name, value in tensors.items() if value is not None]
+    for name, value in others:
+        if value.device != like.device:
+            raise ValueError(f"{op}: {name} must be on {first}'s device {like.device}, got {describe(value)}")
+
+
+def check_memory(op: str, **tensors: Tensor | None) -> None:
+    """What torch's own functions take for granted: that the memory of a tensor holds its last element.
+
+    A storage may have been made smaller than the tensors that lie in it. Where a graph is made there is no memory to
+    look at, nor in what a transform has wrapped.
+
+    Raises:
+        ValueError: some of a tensor is beyond its storage.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined]
+        return
+    for name, value in tensors.items():
+        if value is None or type(value) not in _WITH_MEMORY or value.layout != torch.strided or is_transformed(value):
+            continue
+        held, size = value.untyped_storage().nbytes(), value.itemsize
+        span = value.numel()  # elements from the first to the last
+        if span and not value.is_contiguous():
+            span = 1 + sum((n - 1) * step for n, step in zip(value.shape, value.stride()))
+        if span and (value.storage_offset() + span) * size > held:
+            raise ValueError(f"{op}: {name} must lie in its storage, got {describe(value)} in {held} bytes")
 
 
 def refuse_tracing(op: str) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_choice, check_tensor, describe
+from .._common.registration import check_memory
 from .._ops.sparse_reconstruct import check_penalty
 from . import blocks
 
@@ -35,7 +36,8 @@ class Purpose(NamedTuple):
         atoms therefore change neither the optimum nor, since the optimal fit Yw is unique, any error. (A ridge spreads
         its weights over them, so they do change it.)
         """
-        return (1,) if 1 in self.scales and self.method != "ridge" else self.scales
+        has_cells = any(k == 1 for k in self.scales)  # not `in`: compiled, a scale may be a symbol
+        return (1,) if has_cells and self.method != "ridge" else self.scales
 
 
 class MapSet(NamedTuple):
@@ -90,12 +92,14 @@ def parse_maps(op: str, name: str, maps: object) -> MapSet:
     """
     if isinstance(maps, Tensor):
         check_tensor(op, name, maps, "(images, C, h, w)", 4, 4)
+        check_memory(op, **{name: maps})
         return MapSet(name, maps, [(maps.shape[-2], maps.shape[-1])], maps)
     if not isinstance(maps, Sequence):
         raise TypeError(f"{op}: {name} must be a tensor (images, C, h, w) or a sequence of maps, got {describe(maps)}")
     for i, feature_map in enumerate(maps):
         check_tensor(op, f"{name}[{i}]", feature_map, "(C, h, w)", 3, 3)
         check_same(op, f"{name}[{i}]", feature_map, f"{name}[0]", maps[0])
+        check_memory(op, **{f"{name}[{i}]": feature_map})
     shapes = [(feature_map.shape[-2], feature_map.shape[-1]) for feature_map in maps]
     return MapSet(name, maps, shapes, maps[0] if maps else None)
 
@@ -148,14 +152,24 @@ def parse_weights(op: str, weights: object, probes: MapSet) -> Maps:
         check_tensor(op, name, weights, "(P, h, w)", 3, 3)
     elif not isinstance(weights, Sequence):
         raise TypeError(f"{op}: {name} must be a tensor (P, h, w) or a sequence of maps, got {describe(weights)}")
-    if len(weights) != probes.length:
-        raise ValueError(f"{op}: {name} must have a map for each of {probes.length} probes, got {len(weights)}")
-    for i, (weight, feature_map, shape) in enumerate(zip(weights, probes.maps, probes.shapes, strict=True)):
+    count = weights.shape[0] if isinstance(weights, Tensor) else len(weights)  # `len` of a tensor is no symbol
+    if count != probes.length:
+        raise ValueError(f"{op}: {name} must have a map for each of {probes.length} probes, got {count}")
+    if isinstance(weights, Tensor) and isinstance(probes.maps, Tensor):
+        _check_weight(op, name, weights, probes.name, probes.maps)
+        return weights
+    for i, (weight, feature_map) in enumerate(zip(weights, probes.maps, strict=True)):
         check_tensor(op, f"{name}[{i}]", weight, "(h, w)", 2, 2)
-        check_alike(op, f"{name}[{i}]", weight, f"probe[{i}]", feature_map)
-        if tuple(weight.shape) != shape:
-            raise ValueError(f"{op}: {name}[{i}] must have the size of probe[{i}], {shape}, got {describe(weight)}")
+        _check_weight(op, f"{name}[{i}]", weight, f"{probes.name}[{i}]", feature_map)
     return weights
+
+
+def _check_weight(op: str, name: str, weight: Tensor, other_name: str, maps: Tensor) -> None:
+    check_alike(op, name, weight, other_name, maps)
+    check_memory(op, **{name: weight})
+    size = tuple(maps.shape[-2:])
+    if tuple(weight.shape[-2:]) != size:
+        raise ValueError(f"{op}: {name} must have the size of {other_name}, {size}, got {describe(weight)}")
 
 
 def _parse_scales(op: str, scales: object) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from . import blocks
 from .arguments import MapSet, Purpose
 from .dictionaries import Dictionaries, rows_of
-from .probes import stack_maps
+from .probes import split_maps, stack_maps
 from .stacks import Layout, Stack, stack
 
 
@@ -41,6 +41,10 @@ class Gallery(Protocol):
         """Some of the dictionaries of one layout: rows of ``numbers[run]``."""
         ...
 
+    def each(self, run: int, cuts: Sequence[range]) -> Iterator[Stack]:
+        """One after another, the dictionaries of each cut; the cuts follow one another."""
+        ...
+
 
 class GalleryOfMaps:
     """Each image is a dictionary, or each group of images."""
@@ -60,11 +64,14 @@ class GalleryOfMaps:
             return
         members = [[i] for i in range(images.length)] if groups is None else groups
         shapes = images.shapes
-        runs: dict[Layout, list[int]] = {}
+        alike = all(shape == shapes[0] for shape in shapes)
+        runs: dict[Layout | int, list[int]] = {}
         for number, own in enumerate(members):
-            runs.setdefault(tuple(shapes[i] for i in own), []).append(number)
-        self.layouts = sorted(runs)
-        self._numbers: list[Sequence[int]] = [runs[layout] for layout in self.layouts]
+            # Images of one size differ in number alone; compiled, sizes are symbols, which cannot be sorted.
+            layout = len(own) if alike else tuple(shapes[i] for i in own)
+            runs.setdefault(layout, []).append(number)
+        self._numbers: list[Sequence[int]] = [numbers for _, numbers in sorted(runs.items())]
+        self.layouts = [tuple(shapes[i] for i in members[numbers[0]]) for numbers in self._numbers]
 
     @property
     def numbers(self) -> list[Sequence[int]]:
@@ -89,6 +96,12 @@ class GalleryOfMaps:
         images = [stack_maps([maps[i] for i in of_one_place]) for of_one_place in zip(*members, strict=True)]
         return stack(images, layout, self.purpose, self._storage)
 
+    def each(self, run: int, cuts: Sequence[range]) -> Iterator[Stack]:
+        if self._tensor is None:
+            return (self.take(run, cut) for cut in cuts)
+        layout = self.layouts[run]
+        return (stack([some], layout, self.purpose, self._storage) for some in split_maps(self._tensor, cuts))
+
 
 class PreparedGallery:
     """What :func:`prepare_gallery` made."""
@@ -111,6 +124,9 @@ class PreparedGallery:
     def take(self, run: int, rows: Sequence[int]) -> Stack:
         whole = self._stacks[run]
         return whole if len(rows) == whole.length else whole.take(rows_of(rows, whole.cells.device))
+
+    def each(self, run: int, cuts: Sequence[range]) -> Iterator[Stack]:
+        return (self.take(run, cut) for cut in cuts)
 
 
 def atoms(layout: Layout, purpose: Purpose) -> int:

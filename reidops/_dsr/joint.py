@@ -10,17 +10,19 @@ so that groups compete for the block.  Gradients hold w constant (eq. 7).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from .._common.derivatives import once_differentiable
-from . import rounding
+from . import blocks, rounding
 from .arguments import MapSet
 from .gallery import GalleryOfMaps, atoms
 from .probes import Probes
 from .problem import Problem
 from .tile import Chunk, correlate, lasso, wanted
-from .tiles import Bytes, Progress, chunks, plan
+from .tiles import Bytes, Progress, chunks, fits, plan
 
 
 def distances(problem: Problem, images: MapSet, groups: list[list[int]] | None) -> Tensor:
@@ -34,20 +36,31 @@ def distances(problem: Problem, images: MapSet, groups: list[list[int]] | None) 
     whole = images._replace(maps=list(images.maps), sizes=images.shapes)
     chunk = Chunk.of(GalleryOfMaps(whole, [together], purpose, problem.product).take(0, [0]), problem)
 
-    rows = problem.rows()
     shapes = images.shapes
     sizes = [atoms(tuple(shapes[i] for i in own), purpose) for own in members]
-    block = problem.sums.itemsize * 2 * (problem.gallery.channels + 1)
-    size = Bytes(4 * problem.sums.itemsize, block, block)
-    limits = plan(sum(rows), sum(sizes), size, problem.probes.device, problem.memory_budget)
-    progress = Progress(len(rows) * len(sizes), problem.progress)
+    progress = Progress(problem.probes.length * len(sizes), problem.progress)
     bands = []
-    for cut in chunks(rows, max(1, limits.rows * limits.columns // sum(sizes))):
-        side = problem.side(range(cut.start, cut.stop))
+    for side in _sides(problem, sum(sizes)):
         bands.append(wanted(*_errors(side, chunk, sizes, problem), side, problem))
         progress.update(bands[-1][0].numel())
     progress.close()
     return torch.cat(bands, dim=1)
+
+
+def _sides(problem: Problem, columns: int) -> Iterator[Probes]:
+    """The probes, all at once where their blocks against so many atoms fit."""
+    block = problem.sums.itemsize * 2 * (problem.gallery.channels + 1)
+    size = Bytes(4 * problem.sums.itemsize, block, block)
+    probes, budget = problem.probes, problem.memory_budget
+    if isinstance(probes.maps, Tensor):
+        rows = probes.length * blocks.count(*probes.sizes[0], problem.purpose.scales)
+        if fits(rows, columns, size, probes.device, budget):
+            yield problem.side()
+            return
+    each = problem.rows()
+    limits = plan(sum(each), columns, size, probes.device, budget)
+    for cut in chunks(each, limits.rows * limits.columns / columns):
+        yield problem.side(range(cut.start, cut.stop))
 
 
 def _errors(probes: Probes, chunk: Chunk, sizes: list[int], problem: Problem) -> tuple[Tensor, Tensor]:

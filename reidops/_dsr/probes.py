@@ -118,6 +118,13 @@ def stack_maps(maps: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(maps)) if len(maps) > 1 else maps[0][None].contiguous()
 
 
+def split_maps(maps: Tensor, cuts: Sequence[range]) -> Sequence[Tensor]:
+    """Maps of cuts that follow one another, as one split: the gradient of a slice is as large as all maps together."""
+    start, stop = cuts[0].start, cuts[-1].stop
+    together = maps if stop - start == len(maps) else maps[start:stop]
+    return together.split([len(cut) for cut in cuts])
+
+
 def _pool(cells: Tensor, sizes: list[Shape], scales: tuple[int, ...]) -> Tensor:
     if len(sizes) == 1:
         return blocks.pool(cells, *sizes[0], scales)

@@ -17,6 +17,7 @@ from .arguments import (
     Maps,
     MapSet,
     Purpose,
+    Shape,
     check_fit,
     check_same,
     parse_groups,
@@ -26,7 +27,7 @@ from .arguments import (
 )
 from .dictionaries import Dictionaries
 from .gallery import Gallery, GalleryOfMaps, PreparedGallery
-from .probes import Probes, lay_out
+from .probes import Probes, lay_out, split_maps
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -75,9 +76,22 @@ class Problem(NamedTuple):
         """Some of the probes, or all, laid out."""
         maps, weights, sizes = self.probes.maps, self.weights, self.probes.sizes
         if chosen is not None:
-            sizes = sizes if isinstance(maps, Tensor) else [sizes[i] for i in chosen]
+            sizes = self._sizes(chosen)
             maps, weights = _some(maps, chosen), None if weights is None else _some(weights, chosen)
         return lay_out(maps, weights, sizes, self.purpose.scales, self.product, self.sums)
+
+    def sides(self, cuts: Sequence[range]) -> list[Probes]:
+        """The probes of each cut, laid out; the cuts follow one another."""
+        maps = _pieces(self.probes.maps, cuts)
+        weights: Sequence[Maps | None] = [None] * len(cuts) if self.weights is None else _pieces(self.weights, cuts)
+        return [
+            lay_out(some, weight, self._sizes(cut), self.purpose.scales, self.product, self.sums)
+            for some, weight, cut in zip(maps, weights, cuts, strict=True)
+        ]
+
+    def _sizes(self, chosen: Sequence[int]) -> list[Shape]:
+        sizes = self.probes.sizes
+        return sizes if isinstance(self.probes.maps, Tensor) else [sizes[i] for i in chosen]
 
     def rows(self) -> list[int]:
         """Blocks of each probe."""
@@ -223,6 +237,12 @@ def _check_prepared(op: str, purpose: Purpose, prepared: Dictionaries, groups: o
 def constant(maps: Maps) -> Maps:
     """Maps without gradients."""
     return maps.detach() if isinstance(maps, Tensor) else [one.detach() for one in maps]
+
+
+def _pieces(maps: Maps, cuts: Sequence[range]) -> Sequence[Maps]:
+    if isinstance(maps, Tensor):
+        return split_maps(maps, cuts)
+    return [maps[cut.start : cut.stop] for cut in cuts]
 
 
 def _some(maps: Maps, chosen: Sequence[int]) -> Maps:

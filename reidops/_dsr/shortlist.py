@@ -108,7 +108,7 @@ def _chunks(problem: Problem, candidates: Numbers, limits: Plan) -> Iterator[tup
     for run, (layout, numbers) in enumerate(zip(gallery.layouts, gallery.numbers)):
         rows = np.flatnonzero(asked[np.asarray(numbers)])
         whole = gallery.in_memory and _is_ready(problem)
-        size = len(rows) if whole else max(1, limits.held // atoms(layout, problem.purpose))
+        size = len(rows) if whole else max(1, int(limits.held / atoms(layout, problem.purpose)))
         for start in range(0, len(rows), max(1, size)):
             some = rows[start : start + size]
             taken: Sequence[int] = range(len(numbers)) if whole else some.tolist()
@@ -132,7 +132,7 @@ def _batches(problem: Problem, local: Numbers, atoms: int, limits: Plan) -> Iter
             alike.setdefault((shapes[p], count), []).append(p)
     for (_, count), probes in alike.items():
         places = np.stack([np.flatnonzero(local[p] >= 0) for p in probes])
-        pairs = max(1, limits.rows * limits.columns // (rows[probes[0]] * atoms))  # that a tile holds
+        pairs = max(1, int(limits.rows * limits.columns / (rows[probes[0]] * atoms)))  # that a tile holds
         high, wide = max(1, pairs // count), min(count, pairs)
         for top in range(0, len(probes), high):
             some = probes[top : top + high]

@@ -55,8 +55,8 @@ class Stack(NamedTuple):
     def atoms(self, dtype: torch.dtype) -> Tensor:
         """``(D, M, C)``: where they are the 1 x 1 blocks, these on a CPU as they are kept, and never copied."""
         if self.averages is not None:
-            wide = self.cells.to(dtype)
-            return torch.cat([self.averages.to(dtype) @ one.mT for one in wide.split(1)])
+            products = channel_product(self.averages.to(dtype).mT[None], self.cells.to(dtype).mT)
+            return products[0].movedim(1, 0)
         if self.cells.device.type == "cpu":
             return self.cells.mT
         return self.cells.mT.to(dtype, memory_format=torch.contiguous_format).contiguous()

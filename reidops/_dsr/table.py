@@ -66,13 +66,15 @@ def bands(problem: Problem) -> Iterator[Band]:
     rows, gallery = problem.rows(), problem.gallery
     progress = Progress(len(rows) * gallery.length, problem.progress)
     for group in chunks(rows, limits.group):
-        cuts = [slice(group.start + cut.start, group.start + cut.stop) for cut in chunks(rows[group], limits.rows)]
-        sides = [problem.side(range(cut.start, cut.stop)) for cut in cuts]
+        cuts = [range(group.start + cut.start, group.start + cut.stop) for cut in chunks(rows[group], limits.rows)]
+        sides = problem.sides(cuts)
         for run, (layout, numbers) in enumerate(zip(gallery.layouts, gallery.numbers)):
-            for cut in chunks([atoms(layout, problem.purpose)] * len(numbers), limits.columns):
-                chunk = Chunk.of(gallery.take(run, range(len(numbers))[cut]), problem)
+            sizes = [atoms(layout, problem.purpose)] * len(numbers)
+            columns = [range(cut.start, cut.stop) for cut in chunks(sizes, limits.columns)]
+            for cut, stack in zip(columns, gallery.each(run, columns)):
+                chunk = Chunk.of(stack, problem)
                 values = torch.cat([tile(side, chunk, problem) for side in sides], dim=1)
-                yield Band(group, numbers[cut], values)
+                yield Band(group, numbers[cut.start : cut.stop], values)
                 progress.update(values[0].numel())
     progress.close()
 

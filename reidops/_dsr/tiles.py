@@ -24,12 +24,15 @@ class Bytes(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Limits in blocks, all of them soft: a chunk holds one image at least."""
+    """Limits in blocks, all of them soft: a chunk holds one image at least.
 
-    group: int  #: rows whose block sets are kept while the whole gallery passes by
-    rows: int  #: rows of a tile
-    columns: int  #: atoms of a tile
-    held: int  #: atoms whose dictionaries are made and kept together
+    No integers: compiled, sizes are symbols, and a number rounded to an integer would be a constant of the graph.
+    """
+
+    group: float  #: rows whose block sets are kept while the whole gallery passes by
+    rows: float  #: rows of a tile
+    columns: float  #: atoms of a tile
+    held: float  #: atoms whose dictionaries are made and kept together
 
 
 def fits(rows: int, columns: int, size: Bytes, device: str, budget: int | None) -> bool:
@@ -47,23 +50,23 @@ def plan(rows: int, columns: int, size: Bytes, device: str, budget: int | None) 
     A quarter of the budget is for the tile, a quarter for its gallery images, half for the group of probes.
     """
     budget = budget or _BUDGET.get(device, _BUDGET_ELSEWHERE)
-    cells = int(min(_TILE_BYTES.get(device, _TILE_BYTES_ELSEWHERE), budget / 4) / size.cell)
+    cells = min(_TILE_BYTES.get(device, _TILE_BYTES_ELSEWHERE), budget / 4) / size.cell
     tall, wide = _squarest(rows, columns, cells)
-    held = int(budget / 4 / size.column)
-    return Plan(group=int(budget / 2 / size.row), rows=tall, columns=min(wide, held), held=held)
+    held = budget / 4 / size.column
+    return Plan(group=budget / 2 / size.row, rows=tall, columns=min(wide, held), held=held)
 
 
-def _squarest(rows: int, columns: int, cells: int) -> tuple[int, int]:
+def _squarest(rows: int, columns: int, cells: float) -> tuple[float, float]:
     """The squarest tile of so many cells: it reads the operands of a matrix product the fewest times."""
-    side = int(cells**0.5)
+    side = cells**0.5
     if rows < side:
-        return rows, cells // rows
+        return rows, cells / rows
     if columns < side:
-        return cells // columns, columns
+        return cells / columns, columns
     return side, side
 
 
-def chunks(sizes: Sequence[int], limit: int) -> list[slice]:
+def chunks(sizes: Sequence[int], limit: float) -> list[slice]:
     """Runs of consecutive images, as long as their sizes together are within ``limit``; one image at least."""
     cuts = []
     start = total = 0

@@ -164,7 +164,7 @@ def boxes_to_theta(boxes: Tensor) -> Tensor:
 
 @torch.library.register_fake(_OP)
 def _fake(input: Tensor, theta: Tensor, h: int, w: int, mode: int, padding_mode: int, align_corners: bool) -> Tensor:
-    check_one_device("affine_sample", input, theta)
+    check_one_device("affine_sample", input=input, theta=theta)
     batch = torch.broadcast_shapes(input.shape[:-3], theta.shape[:-2])
     return new_maps(input, (*batch, input.shape[-3], h, w))
 
@@ -180,7 +180,7 @@ def _fake_backward(
     of_input: bool,
     of_theta: bool,
 ) -> tuple[Tensor, Tensor]:
-    check_one_device("affine_sample_backward", grad, input, theta)
+    check_one_device("affine_sample_backward", grad=grad, input=input, theta=theta)
     sums = torch.float64 if input.dtype == torch.float64 else torch.float32
     grad_input = new_maps(input, input.shape) if of_input else input.new_empty(0)
     return grad_input, input.new_empty((*grad.shape[:-3], 2, 3) if of_theta else (0,), dtype=sums)

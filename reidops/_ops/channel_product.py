@@ -11,6 +11,7 @@ from .. import reference
 from .._common.derivatives import register_derivatives
 from .._common.precision import computing_dtype
 from .._common.registration import check_one_device, folded, reverse_mode_only
+from .weighted_sums import weighted_sums
 
 _OP = "reidops::channel_product"
 _GRAM = "reidops::channel_gram"
@@ -55,7 +56,7 @@ def channel_gram(maps: Tensor) -> Tensor:
 
 @torch.library.register_fake(_OP)
 def _fake(left: Tensor, right: Tensor, index: Tensor | None) -> Tensor:
-    check_one_device("channel_product", left, right)
+    check_one_device("channel_product", left=left, right=right, index=index)
     partners = right.shape[0] if index is None else index.shape[1]
     shape = (left.shape[0], left.shape[2], partners, right.shape[2])
     return left.new_empty(shape, dtype=computing_dtype(left.dtype))
@@ -82,21 +83,18 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Non
 def _of_left(grad: Tensor, right: Tensor, index: Tensor | None) -> Tensor:
     """(P, C, N): sum over k, m of right[g, c, m] grad[p, n, k, m]."""
     if index is None:
-        P, N, _, _ = grad.shape
-        product = right.movedim(1, 0).flatten(1) @ grad.flatten(2).flatten(0, 1).mT
-        return product.unflatten(1, (P, N)).movedim(1, 0)
-    rows = [right[one].movedim(1, 0).flatten(1) @ of.flatten(1).mT for one, of in zip(index, grad, strict=True)]
+        return weighted_sums(grad, right)
+    rows = [weighted_sums(of[None], right[one])[0] for one, of in zip(index, grad, strict=True)]
     return torch.stack(rows) if rows else grad.new_zeros(0, right.shape[1], grad.shape[1])
 
 
 def _of_right(grad: Tensor, left: Tensor, right: Tensor, index: Tensor | None) -> Tensor:
     """(G, C, M): sum over p, n of left[p, c, n] grad[p, n, k, m], where k is g or index[p, k] is."""
     if index is None:
-        _, _, G, M = grad.shape
-        return (left.movedim(1, 0).flatten(1) @ grad.flatten(2).flatten(0, 1)).unflatten(1, (G, M)).movedim(1, 0)
+        return weighted_sums(grad.permute(2, 3, 0, 1), left)
     total = torch.zeros_like(right)
     for partners, one, of in zip(index, left, grad, strict=True):  # one probe after another: a fixed order of sums
-        total = total.index_add(0, partners, one @ of.movedim(1, 0))
+        total = total.index_add(0, partners, weighted_sums(of.permute(1, 2, 0)[:, :, None], one[None]))
     return total
 
 

@@ -97,7 +97,7 @@ def resolve_padding(op: str, size: int, k: int, padding: object) -> tuple[int, i
 def _fake(
     search: Tensor, template: Tensor, top: int, left: int, h: int, w: int, turned: bool, batch: Sequence[int]
 ) -> Tensor:
-    check_one_device("depthwise_xcorr", search, template)
+    check_one_device("depthwise_xcorr", search=search, template=template)
     return new_maps(search, (*batch, search.shape[-3], h, w))
 
 

@@ -69,6 +69,12 @@ def channel_product(left: Shape, right: Shape, *options: Any, out_shape: Shape, 
     return 2 * left[1] * prod(out_shape)
 
 
+@register_flop_formula(_ops.weighted_sums)
+def weighted_sums(weights: Shape, maps: Shape, **_: Any) -> int:
+    """As many as a matrix product; a lower number, where weights are zero, depends on the data."""
+    return 2 * prod(weights) * maps[1]
+
+
 @register_flop_formula(_ops.channel_gram)
 def channel_gram(maps: Shape, *options: Any, **_: Any) -> int:
     """The product over the channels of each two locations of a map, one of the two halves."""

@@ -17,7 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._common.arguments import check_number
 from .._common.derivatives import register_derivatives
+from .._common.registration import check_memory, check_one_device
 
 GRADIENTS = ("constant", "implicit")
 
@@ -66,6 +68,8 @@ def _lasso_adjoint(gram: Tensor, coefficients: Tensor, beta: float) -> Tensor:
         coefficients: ``(R, G, M)``.
         beta: of the lasso.
     """
+    check_memory("lasso_adjoint", gram=gram, coefficients=coefficients)
+    check_number("lasso_adjoint", "beta", beta, 0, or_equal=True)
     rows, images, _ = coefficients.shape
     v = torch.zeros_like(coefficients, memory_format=torch.contiguous_format)
     active = (coefficients != 0) & coefficients.isfinite()
@@ -93,6 +97,7 @@ def _lasso_adjoint(gram: Tensor, coefficients: Tensor, beta: float) -> Tensor:
 
 @torch.library.register_fake("reidops::lasso_adjoint")
 def _fake(gram: Tensor, coefficients: Tensor, beta: float) -> Tensor:
+    check_one_device("lasso_adjoint", gram=gram, coefficients=coefficients)
     return torch.empty_like(coefficients, memory_format=torch.contiguous_format)
 
 

@@ -107,7 +107,7 @@ def _fake(
     pooled: bool,
     batch: Sequence[int],
 ) -> Tensor:
-    check_one_device("projected_xcorr", search, template, weight)
+    check_one_device("projected_xcorr", search=search, template=template, weight=weight)
     size = ((h + 1) // 2, (w + 1) // 2) if pooled else (h, w)
     return search.new_empty(*batch, weight.shape[0], *size)
 

@@ -79,7 +79,7 @@ def errors(
 
 def _each_with_its_own(rows: Tensor, matrices: Tensor) -> Tensor:
     """``rows (G, R, M) @ matrices (G, M, M)``, whose bits do not depend on how many rows there are."""
-    own = torch.arange(len(matrices))[:, None]
+    own = torch.arange(matrices.shape[0])[:, None]  # not len: exported, it would be a constant
     return channel_product(rows.mT, matrices, own)[:, :, 0]
 
 

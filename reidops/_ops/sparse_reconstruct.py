@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._common.arguments import check_alike, check_choice, check_count, check_number, check_tensor
 from .._common.precision import computing_dtype, result_dtype, without_autocast
-from .._common.registration import reverse_mode_only
+from .._common.registration import check_memory, reverse_mode_only
 from . import implicit, ridge
 from .sparse_reconstruct_gram import IN_TORCH, MAX_ITERATIONS, SOLVERS, TOLERANCE, sparse_reconstruct_gram
 from .working_set import pays, sparse_reconstruct_working_set
@@ -95,6 +95,7 @@ def sparse_reconstruct(
     check_choice(op, "method", method, METHODS)
     check_solving(op, beta, method, solver, gradient, tolerance, max_iterations)
     reverse_mode_only(op, x, y)
+    check_memory(op, x=x, y=y)
 
     answer = result_dtype(x)
     with without_autocast(x):

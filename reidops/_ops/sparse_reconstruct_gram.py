@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from .. import reference
+from .._common.arguments import check_number
 from .._common.derivatives import first_derivatives_only, register_derivatives
-from .._common.registration import check_one_device, float32_under_autocast, folded, is_transformed
+from .._common.registration import check_memory, check_one_device, float32_under_autocast, folded, is_transformed
 
 SOLVERS = ("active_set", "feature_sign", "coordinate_descent")  # in the order of `enum class Solver` in csrc
 IN_TORCH = ("fista",)  # for comparison
@@ -110,6 +111,10 @@ def _fista(
     return_coefficients: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """FISTA until every column is certified, or ``max_iterations``; in torch, on any device."""
+    op = "sparse_reconstruct_fista"
+    check_memory(op, gram=gram, correlation=correlation, energy=energy, columns=columns, atoms=atoms)
+    check_number(op, "beta", beta, 0, or_equal=True)
+    check_number(op, "tolerance", tolerance, 0, or_equal=False)
     result = reference.sparse_reconstruct_gram(
         gram, correlation, energy, columns, atoms, beta, tolerance, max_iterations, solver, return_coefficients
     )
@@ -135,9 +140,8 @@ def _fake(
     return_coefficients: bool,
     index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    check_one_device(
-        "sparse_reconstruct_gram", gram, correlation, energy, *(one for one in (columns, atoms) if one is not None)
-    )
+    given = {"gram": gram, "correlation": correlation, "energy": energy, "columns": columns, "atoms": atoms}
+    check_one_device("sparse_reconstruct_gram" if solver < len(SOLVERS) else "sparse_reconstruct_fista", **given)
     error = correlation.new_empty(correlation.shape[:2])
     coefficients = correlation.new_empty(correlation.shape if return_coefficients else (0,))
     return error, torch.empty_like(error), coefficients
@@ -163,9 +167,9 @@ def _backward(ctx: Any, grad_error: Tensor, *_: Any) -> tuple[Any, ...]:
         inputs = [value if value is None else value.detach() for value in given]
         w = _operator(ctx.parameters[-1])(*inputs, *ctx.parameters, True)[2]
     # A second derivative would have to follow w.
-    scaled = first_derivatives_only("sparse_reconstruct", grad_error, error)[..., None] * w
-    grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) if ctx.needs_input_grad[0] else None
-    return grad_gram, -2 * scaled, grad_error, *(None,) * (len(ctx.needs_input_grad) - 3)
+    scaled = (-2 * first_derivatives_only("sparse_reconstruct", grad_error, error))[..., None] * w
+    grad_gram = scaled.permute(1, 2, 0) @ w.transpose(0, 1) * -0.5 if ctx.needs_input_grad[0] else None
+    return grad_gram, scaled, grad_error, *(None,) * (len(ctx.needs_input_grad) - 3)
 
 
 def _vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._common.arguments import check_number
 from .._common.derivatives import first_derivatives_only, register_derivatives
-from .._common.registration import check_one_device, float32_under_autocast, folded
+from .._common.registration import check_memory, check_one_device, float32_under_autocast, folded
 from .sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
 
 _OP = "reidops::sparse_reconstruct_working_set"
@@ -57,6 +58,10 @@ def _sparse_reconstruct_working_set(
         max_iterations: of each solution over a working set.
         solver: an index into SOLVERS.
     """
+    op = "sparse_reconstruct_working_set"
+    check_memory(op, x=x, y=y)
+    check_number(op, "beta", beta, 0, or_equal=True)
+    check_number(op, "tolerance", tolerance, 0, or_equal=False)
     results = [_solve(*pair, beta, tolerance, max_iterations, SOLVERS[solver]) for pair in zip(x, y, strict=True)]
     if not results:
         return x.new_empty(0, x.shape[2]), x.new_empty(0, x.shape[2]), x.new_empty(0, y.shape[2], x.shape[2])
@@ -213,7 +218,7 @@ def _certify(rho: Tensor, r: Tensor, own: Tensor, w: Tensor, lengths: Tensor, be
 def _fake(
     x: Tensor, y: Tensor, beta: float, tolerance: float, max_iterations: int, solver: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    check_one_device("sparse_reconstruct_working_set", x, y)
+    check_one_device("sparse_reconstruct_working_set", x=x, y=y)
     error = x.new_empty(x.shape[0], x.shape[2])
     return error, torch.empty_like(error), x.new_empty(x.shape[0], y.shape[2], x.shape[2])
 

@@ -13,6 +13,7 @@ from .feature_sign import feature_sign
 from .fista import fista
 from .sparse_reconstruct import ridge, sparse_reconstruct
 from .sparse_reconstruct_gram import sparse_reconstruct_gram
+from .weighted_sums import weighted_sums
 
 __all__ = [
     "affine_sample",
@@ -26,4 +27,5 @@ __all__ = [
     "ridge",
     "sparse_reconstruct",
     "sparse_reconstruct_gram",
+    "weighted_sums",
 ]

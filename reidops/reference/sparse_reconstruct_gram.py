@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -45,8 +47,13 @@ def sparse_reconstruct_gram(
     """
     if solver not in (0, 1, 2, 3):
         raise ValueError(f"sparse_reconstruct_gram: solver must be 0, 1, 2 or 3, got {solver}")
+    if not 0 <= beta < math.inf:
+        raise ValueError(f"sparse_reconstruct_gram: beta must be a finite number >= 0, got {beta}")
+    if not 0 < tolerance < math.inf:
+        raise ValueError(f"sparse_reconstruct_gram: tolerance must be a finite number > 0, got {tolerance}")
     if index is not None:
         raise NotImplementedError("sparse_reconstruct_gram: index must be None without the CPU kernel")
+    beta = min(beta, torch.finfo(gram.dtype).max)  # for any larger one: long before it w = 0 is the optimum
     finite = energy.isfinite() & correlation.isfinite().all(-1) & gram.isfinite().flatten(1).all(1)
     gram = torch.where(finite.any(0)[:, None, None], gram, 0)
     c = torch.where(finite[..., None], correlation, 0).transpose(0, 1).contiguous()  # (G, R, M): a dictionary a matrix

@@ -23,11 +23,17 @@ class Op:
     differentiable: Callable[[Any], Tensor]  #: which part of the result has gradients
     empty: tuple[tuple[tuple[int, ...], ...], ...]  #: shapes of empty inputs
     operator: str | None  #: the operator that its graph must hold, in torch.ops.reidops; None: torch's own suffice
+    sizes: tuple[str, ...]  #: a name for each size of each input that may be any; numbers are the sizes that may not
+
+    @property
+    def public_name(self) -> str:
+        """Of the function."""
+        return self.name.split("-")[0]
 
     @property
     def forward_mode(self) -> bool:
         """Whether it has forward-mode and second derivatives; what holds coefficients constant refuses both."""
-        return self.name.split("-")[0] not in ("sparse_reconstruct", "dsr_distance", "dsr_topk")
+        return self.public_name not in ("sparse_reconstruct", "dsr_distance", "dsr_topk")
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def _sparse_reconstruct(name: str, **options: Any) -> Op:
         differentiable=lambda result: result.error,
         empty=(((4, 0), (4, 3)), ((4, 3), (4, 0)), ((0, 3), (0, 2)), ((0, 1, 4, 3), (5, 4, 2))),
         operator=_operator(options),
+        sizes=("A 1 d N", "B d M"),
     )
 
 
@@ -83,6 +90,7 @@ def _dsr_distance(name: str, **options: Any) -> Op:
         differentiable=lambda result: result,
         empty=(((0, 4, 3, 2), (2, 4, 3, 2)), ((2, 4, 3, 2), (0, 4, 3, 2)), ((0, 4, 3, 2), (0, 4, 3, 2))),
         operator=_operator(options),
+        sizes=("P C h w", "G C H W"),
     )
 
 
@@ -104,6 +112,7 @@ def _affine_sample(name: str, shape: tuple[int, ...] = (2, 1, 5, 7, 6), **option
         differentiable=lambda result: result,
         empty=(((0, 3, 4, 5), (0, 2, 3)), ((2, 0, 4, 5), (2, 2, 3)), ((2, 1, 3, 4, 5), (2, 0, 2, 3))),
         operator="affine_sample",
+        sizes=("B 1 C H W" if len(shape) > 3 else "C H W", "B K 2 3"),
     )
 
 
@@ -116,7 +125,9 @@ def _sampled_backward(**wanted: bool) -> tuple[Any, ...]:
     return *given, 0, 0, False, *wanted.values()
 
 
-def _depthwise_xcorr(name: str, search: tuple[int, ...], template: tuple[int, ...], **options: Any) -> Op:
+def _depthwise_xcorr(
+    name: str, search: tuple[int, ...], template: tuple[int, ...], sizes: tuple[str, str], **options: Any
+) -> Op:
     return Op(
         name=f"depthwise_xcorr-{name}",
         function=lambda search, template: reidops.depthwise_xcorr(search, template, **options),
@@ -124,6 +135,7 @@ def _depthwise_xcorr(name: str, search: tuple[int, ...], template: tuple[int, ..
         differentiable=lambda result: result,
         empty=(((0, 3, 4, 5), (3, 2, 2)), ((2, 0, 4, 5), (2, 0, 3, 3)), ((2, 1, 3, 4, 5), (2, 0, 3, 2, 2))),
         operator="depthwise_xcorr",
+        sizes=sizes,
     )
 
 
@@ -139,6 +151,7 @@ def _projected_xcorr(name: str, **options: Any) -> Op:
         differentiable=lambda result: result,
         empty=(((0, 3, 4, 5), (2, 3, 2, 2), (4, 2, 3)), ((2, 3, 4, 5), (2, 3, 2, 2), (0, 2, 3))),
         operator="projected_xcorr",
+        sizes=("A 1 C H W", "K T C h w", "O T C"),
     )
 
 
@@ -150,12 +163,12 @@ def _projected() -> tuple[Any, ...]:
 def _weighted_groups(probe: Tensor, gallery: Tensor) -> Tensor:
     weight = torch.linspace(0.5, 1.5, 12, dtype=probe.dtype, device=probe.device).reshape(4, 3)
     return reidops.dsr_distance(
-        probe, gallery, groups=[k // 2 for k in range(len(gallery))], probe_weight=weight.expand(len(probe), 4, 3)
+        probe, gallery, groups=[k // 2 for k in range(len(gallery))], probe_weight=weight.expand(probe.shape[0], 4, 3)
     )
 
 
 def _candidates(probe: Tensor, gallery: Tensor) -> Tensor:
-    chosen = torch.tensor([[1, 0], [0, 0]], device=probe.device) if len(gallery) else torch.empty(0, 2).long()
+    chosen = torch.tensor([[1, 0], [0, 0]], device=probe.device) if gallery.shape[0] else torch.empty(0, 2).long()
     return reidops.dsr_distance(probe, gallery, candidates=chosen[: len(probe)])
 
 
@@ -166,9 +179,9 @@ OPS = (
     _affine_sample("nearest", mode="nearest"),
     _affine_sample("colours", shape=(3, 7, 6)),
     _affine_sample("many_channels", shape=(2, 1, 40, 7, 6)),
-    _depthwise_xcorr("same", (2, 1, 5, 7, 6), (3, 5, 4, 3)),
-    _depthwise_xcorr("valid", (2, 20, 7, 6), (2, 20, 3, 2), padding="valid"),
-    _depthwise_xcorr("one_template", (2, 3, 3, 7, 6), (3, 3, 3), padding=2),
+    _depthwise_xcorr("same", (2, 1, 5, 7, 6), (3, 5, 4, 3), ("A 1 C H W", "K C h w")),
+    _depthwise_xcorr("valid", (2, 20, 7, 6), (2, 20, 3, 2), ("B C H W", "B C h w"), padding="valid"),
+    _depthwise_xcorr("one_template", (2, 3, 3, 7, 6), (3, 3, 3), ("A K C H W", "C h w"), padding=2),
     _projected_xcorr("plain"),
     _projected_xcorr("pooled", pool=True, padding=2),
     _sparse_reconstruct("active_set"),
@@ -179,25 +192,41 @@ OPS = (
         _sparse_reconstruct("many_atoms"),
         inputs=lambda: (relu_columns(200, 2), relu_columns(200, 512, seed=1)),
         operator="sparse_reconstruct_working_set",
+        sizes=("d 2", "d M"),  # for more columns another way is chosen
     ),
     _sparse_reconstruct("implicit", gradient="implicit"),
     _sparse_reconstruct("ridge", method="ridge"),
     _sparse_reconstruct("ridge_implicit", method="ridge", gradient="implicit"),
     _dsr_distance("single_scale"),
-    _dsr_distance("multi_scale", scales=(1, 2, 3)),
+    # Counts of blocks are polynomials of the sizes: with those of one side alone, torch's algebra takes half the time.
+    replace(_dsr_distance("multi_scale", scales=(1, 2, 3)), sizes=("P C h w", "G C 5 4")),
     _dsr_distance("implicit", gradient="implicit"),
-    _dsr_distance("joint", method="joint", scales=(1, 2)),
-    _dsr_distance("ridge", scales=(1, 2), method="ridge"),
-    replace(_dsr_distance("gap", scales=(1, 2), return_gap=True), differentiable=lambda result: result[0]),
+    replace(_dsr_distance("joint", method="joint", scales=(1, 2)), sizes=("P C 4 3", "3 C H W")),
+    replace(_dsr_distance("ridge", scales=(1, 2), method="ridge"), sizes=("P C h w", "G C 5 4")),
+    replace(
+        _dsr_distance("gap", scales=(1, 2), return_gap=True),
+        differentiable=lambda result: result[0],
+        sizes=("P C h w", "G C 5 4"),
+    ),
     replace(_dsr_distance("ridge_gap", method="ridge", return_gap=True), differentiable=lambda result: result[0]),
-    replace(_dsr_distance("candidates"), function=_candidates, empty=(((0, 4, 3, 2), (2, 4, 3, 2)),)),
+    replace(
+        _dsr_distance("candidates"),
+        function=_candidates,
+        empty=(((0, 4, 3, 2), (2, 4, 3, 2)),),
+        sizes=("2 C h w", "G C H W"),
+    ),
     replace(
         _dsr_distance("nearest"),
         name="dsr_topk",
         function=lambda probe, gallery: reidops.dsr_topk(probe, gallery, 2).distances,
         empty=(((0, 4, 3, 2), (2, 4, 3, 2)),),
     ),
-    replace(_dsr_distance("weighted_groups"), function=_weighted_groups, empty=(((0, 4, 4, 3), (2, 4, 3, 2)),)),
+    replace(
+        _dsr_distance("weighted_groups"),
+        function=_weighted_groups,
+        empty=(((0, 4, 4, 3), (2, 4, 3, 2)),),
+        sizes=("2 12 4 3", "3 12 H W"),
+    ),
 )
 
 OPERATORS = (
@@ -213,4 +242,8 @@ OPERATORS = (
     Operator("sparse_reconstruct_fista", lambda: _gram_inputs(data=True, coefficients=True, solver=3)),
     Operator("sparse_reconstruct_working_set", _working_set_inputs),
     Operator("lasso_adjoint", _adjoint_inputs),
+    Operator("channel_product", lambda: (_maps(2, 5, 7), _maps(3, 5, 6, seed=1), None)),
+    Operator("channel_product", lambda: (_maps(2, 5, 7), _maps(3, 5, 6, seed=1), torch.tensor([[0, 2], [1, 1]]))),
+    Operator("channel_gram", lambda: (_maps(3, 5, 6),)),
+    Operator("weighted_sums", lambda: (_maps(2, 7, 3, 6), _maps(3, 5, 6, seed=1))),
 )

@@ -11,6 +11,7 @@ int main() {
   test_depthwise_xcorr();
   test_large_templates();
   test_channel_product();
+  test_weighted_sums();
   test_sparse_reconstruct();
   std::printf("%d calls, %d failures\n", calls, failures);
   return failures > 0;

@@ -126,12 +126,14 @@ WHOLE_STRIPS = (
     "const Numbering numbering{{first, 0, p_.H - first, p_.W}",
 )
 SHORT_RESIDUAL = ("sparse_reconstruct/residual.h", "memory_.reserve(atoms)", "memory_.reserve(atoms / 2)")
+SHORT_LISTS = ("channel_product/weighted_sums.h", "reserve(kRows * maps * J_)", "reserve(kRows * maps * J_ / 2)")
 PLANTED = {  # the bug, and what is said of it
     "pixels of the image, not of the region": ([OF_THE_PICTURE, NO_SLACK], "AddressSanitizer"),
     "a region without slack": ([NO_SLACK], "a sum of gradients"),  # forward lays no such region out
     "a window that begins anywhere": ([WINDOW], "AddressSanitizer"),
     "four numbers of the last pixel of three": ([FOURS], "AddressSanitizer"),
     "strips that overlap": ([WHOLE_STRIPS], "gradient"),
+    "lists with room for half of the weights": ([SHORT_LISTS], "AddressSanitizer"),
     "a residual with half of its atoms": ([SHORT_RESIDUAL], "AddressSanitizer"),
 }
 
