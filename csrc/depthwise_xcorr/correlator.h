@@ -58,7 +58,7 @@ class Correlator {
   explicit Correlator(const Problem& p) : p_(p), width_(p.w + p.kw - 1), inner_(inner(p)) {
     map_ = map_memory_.reserve((p.H * width_ + kLanes) * kLanes);
     taps_ = tap_memory_.reserve((p.kh * p.kw + kLanes) * kLanes, false);
-    out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes, false);
+    out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes, p.sums.size == 0);  // a sum of nothing is zero
   }
   static int64_t blocks(const Problem& p) { return (p.C + kLanes - 1) / kLanes; }
   static int64_t tasks(const Problem& p) { return p.outputs.size * blocks(p); }
