@@ -198,11 +198,11 @@ OPS = (
     _sparse_reconstruct("ridge", method="ridge"),
     _sparse_reconstruct("ridge_implicit", method="ridge", gradient="implicit"),
     _dsr_distance("single_scale"),
-    # Counts of blocks are polynomials of the sizes: with those of one side alone, torch's algebra takes half the time.
+    # Counts of blocks are polynomials of the sizes, which torch's algebra takes seconds over: one side's in a row.
     replace(_dsr_distance("multi_scale", scales=(1, 2, 3)), sizes=("P C h w", "G C 5 4")),
     _dsr_distance("implicit", gradient="implicit"),
     replace(_dsr_distance("joint", method="joint", scales=(1, 2)), sizes=("P C 4 3", "3 C H W")),
-    replace(_dsr_distance("ridge", scales=(1, 2), method="ridge"), sizes=("P C h w", "G C 5 4")),
+    replace(_dsr_distance("ridge", scales=(1, 2), method="ridge"), sizes=("P C 4 3", "G C 5 4")),
     replace(
         _dsr_distance("gap", scales=(1, 2), return_gap=True),
         differentiable=lambda result: result[0],

@@ -7,6 +7,7 @@ the sizes here are all different, and at least 2.  What is left is ours: one gra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,13 +24,26 @@ CALLS = (1, 2, 4)
 WITH_GRADIENTS = ("affine_sample-zeros", "dsr_distance-single_scale")
 
 
-#: Their graph is that of the active set, but for a number.
-LIKE_ANOTHER = ("sparse_reconstruct-feature_sign", "sparse_reconstruct-coordinate_descent")
+#: Their graphs are those of the active set but for a number, and of dsr_distance-gap but for a scale more.
+LIKE_ANOTHER = (
+    "sparse_reconstruct-feature_sign",
+    "sparse_reconstruct-coordinate_descent",
+    "dsr_distance-multi_scale",
+)
 
 
 @pytest.fixture(params=[op for op in OPS if op.name not in LIKE_ANOTHER], ids=lambda op: op.name)
 def op(request: pytest.FixtureRequest) -> Op:
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Many small calls: on a busy machine threads would wait for one another far longer than they compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def sizes_of(op: Op, call: int) -> dict[str, int]:
