@@ -108,7 +108,7 @@ REIDOPS_INLINE T largest(Vector<T> v) {
   return reduce<T>(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
-// An owned, 64-byte aligned array, zero at first.  (std::vector would be one function shared by all instruction sets.)
+// An owned, 64-byte aligned array, zero at first unless it is reserved for what is written before it is read.  (std::vector would be one function shared by all instruction sets.)
 template <class T>
 class Buffer {
  public:
@@ -119,10 +119,10 @@ class Buffer {
 
   // At least `count` elements; what was there is lost when it has to grow.  Under AddressSanitizer no more than `count`
   // may be touched until the next call, although the memory may be larger.
-  T* reserve(int64_t count) {
+  T* reserve(int64_t count, bool zero = true) {
     constexpr int64_t kMost = (int64_t(1) << 62) / int64_t(sizeof(T));
     if (count < 0 || count > kMost) throw std::bad_alloc();  // an operator's checks come first; this is the last resort
-    if (count > count_) grow(count);
+    if (count > count_) grow(count, zero);
     guard(count);
     return data_;
   }
@@ -130,12 +130,12 @@ class Buffer {
 
  private:
   static size_t bytes_of(int64_t count) { return (size_t(count) * sizeof(T) + 63) / 64 * 64; }
-  void grow(int64_t count) {
+  void grow(int64_t count, bool zero) {
     std::free(data_);
     count_ = 0;
     data_ = static_cast<T*>(std::aligned_alloc(64, bytes_of(count)));
     if (data_ == nullptr) throw std::bad_alloc();
-    std::memset(data_, 0, bytes_of(count));
+    if (zero) std::memset(data_, 0, bytes_of(count));
     count_ = count;
   }
 #if defined(__SANITIZE_ADDRESS__)

@@ -114,6 +114,12 @@ template <class T, int kLanes, class S>
 REIDOPS_INLINE void gather_pixels(const S* from, int64_t channel_stride, int64_t stride, int64_t channels,
                                   int64_t count, T* to) {
   if (channel_stride == 1 && channels > 1) {
+    if constexpr (sizeof(S) == sizeof(T)) {
+      if (channels == kLanes) {
+        for (int64_t i = 0; i < count; ++i) put<kLanes>(to + i * kLanes, take<kLanes>(from + i * stride));
+        return;
+      }
+    }
     for (int64_t i = 0; i < count; ++i)
       for (int64_t c = 0; c < kLanes; ++c) to[i * kLanes + c] = c < channels ? T(widen(from[i * stride + c])) : T(0);
     return;
@@ -139,6 +145,12 @@ template <class T, int kLanes, class S>
 REIDOPS_INLINE void scatter_pixels(const T* from, int64_t channels, int64_t count, S* to, int64_t channel_stride,
                                    int64_t pixel_stride) {
   if (channel_stride == 1) {
+    if constexpr (sizeof(S) == sizeof(T)) {
+      if (channels == kLanes) {
+        for (int64_t i = 0; i < count; ++i) put<kLanes>(to + i * pixel_stride, take<kLanes>(from + i * kLanes));
+        return;
+      }
+    }
     for (int64_t i = 0; i < count; ++i)
       for (int64_t c = 0; c < channels; ++c) narrow(from[i * kLanes + c], to[i * pixel_stride + c]);
     return;

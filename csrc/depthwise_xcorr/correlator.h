@@ -19,18 +19,23 @@ constexpr int kAhead = 24;  // cache lines, of the next map and of the output, t
 // Memory that will be needed: it comes while other work is done.
 class Ahead {
  public:
+  // `channels` of rows x columns pixels.
   template <class S>
-  void set(const S* begin, int64_t count) {
-    at_ = reinterpret_cast<const char*>(begin);
-    end_ = reinterpret_cast<const char*>(begin + count);
+  void set(const S* maps, const Strides& by, int64_t channels, int64_t rows, int64_t columns) {
+    const bool apart = by.channel == 1 && by.column > 1;  // a line for each pixel, else all of the memory
+    if (apart && by.row != columns * by.column) return;
+    at_ = reinterpret_cast<const char*>(maps);
+    step_ = apart ? by.column * int64_t(sizeof(S)) : 64;
+    left_ = apart ? rows * columns : channels * by.channel * int64_t(sizeof(S)) / 64;
   }
   template <bool kToWrite>
   REIDOPS_INLINE void ask() {
-    for (int n = 0; n < kAhead && at_ < end_; ++n, at_ += 64) __builtin_prefetch(at_, kToWrite, 2);
+    for (int n = 0; n < kAhead && left_ > 0; ++n, --left_, at_ += step_) __builtin_prefetch(at_, kToWrite, 2);
   }
 
  private:
-  const char *at_ = nullptr, *end_ = nullptr;
+  const char* at_ = nullptr;
+  int64_t step_ = 64, left_ = 0;
 };
 
 template <class S>
@@ -41,9 +46,9 @@ class Correlator {
   using V = Run<T>;
   static constexpr int kLanes = kRun<T>;
 
-  // What is laid out: every row of the map with the `width_` columns that some output looks at, the map as it is, the
-  // taps and the outputs; after each a run, since gather_pixels writes whole runs of fewer pixels than that, and
-  // scatter_pixels reads them.  What `rows` touches of them:
+  // What is laid out: every row of the map with the `width_` columns that some output looks at, the map as it is where
+  // that is quicker, the taps and the outputs; after each a run, since gather_pixels writes whole runs of fewer pixels
+  // than that, and scatter_pixels reads them.  What `rows` touches of them:
   //
   //     map_    rows r of [0, H); columns x + j + c <= (w - 1) + (kw - 1) = width - 1
   //     taps_   rows i - k of [0, kh), which it tests; columns j < kw
@@ -52,11 +57,11 @@ class Correlator {
   // check_call keeps these products, in bytes, below what 63 bits hold.
   explicit Correlator(const Problem& p) : p_(p), width_(p.w + p.kw - 1), inner_(inner(p)) {
     map_ = map_memory_.reserve((p.H * width_ + kLanes) * kLanes);
-    whole_ = whole_memory_.reserve((p.H * p.W + kLanes) * kLanes);
-    taps_ = tap_memory_.reserve((p.kh * p.kw + kLanes) * kLanes);
-    out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes);
+    taps_ = tap_memory_.reserve((p.kh * p.kw + kLanes) * kLanes, false);
+    out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes, p.sums.size == 0);  // a sum of nothing is zero
   }
   static int64_t blocks(const Problem& p) { return (p.C + kLanes - 1) / kLanes; }
+  static int64_t tasks(const Problem& p) { return p.outputs.size * blocks(p); }
 
   // Tasks are ordered (outer outputs, channels, inner outputs), so that those that share a map or a template follow one
   // another, and it is laid out once.
@@ -72,8 +77,8 @@ class Correlator {
         const bool fewer = laid_out < part.channels;
         if (search != map || fewer) lay_out(map = search, part.channels);
         if (task + 1 < end && r + 1 == p_.sums.size) look_ahead(part_of(task + 1), map);
-        if (r == 0) output_.set(p_.out + part.output.out + part.channel * p_.of_out.channel,
-                                part.channels * p_.of_out.channel);
+        if (r == 0) output_.set(p_.out + part.output.out + part.channel * p_.of_out.channel, p_.of_out, part.channels,
+                                p_.h, p_.w);
         if (templ != taps || fewer) lay_out_taps(taps = templ, part.channels);
         laid_out = part.channels;
         correlate(r == 0);
@@ -111,7 +116,7 @@ class Correlator {
   // The next map, where it is another, is on its way from memory while this one is worked on.
   void look_ahead(const Part& next, const S* map) {
     const S* const search = p_.search + p_.sums.at(0, next.output).search + next.channel * p_.of_search.channel;
-    if (search != map) next_.set(search, next.channels * p_.of_search.channel);
+    if (search != map) next_.set(search, p_.of_search, next.channels, p_.H, p_.W);
   }
 
   // The columns that some output looks at, -left to w + kw - 2 - left.  Those outside the map are zero, as the buffer
@@ -126,7 +131,10 @@ class Correlator {
     // Rows of less than a run are quicker to gather together.
     const bool together = count < kLanes && p_.of_search.row == p_.W * p_.of_search.column;
     const bool spoilt = !together && count < kLanes;
-    if (together) gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
+    if (together) {
+      whole_ = whole_memory_.reserve((p_.H * p_.W + kLanes) * kLanes, false);
+      gather(from, p_.of_search, channels, p_.H, p_.W, whole_);
+    }
     for (int64_t y = 0; y < p_.H; ++y) {
       T* row = map_ + y * width_ * kLanes;
       if (spoilt) std::memset(row, 0, size_t(before * kLanes) * sizeof(T));
@@ -250,7 +258,7 @@ class Correlator {
   const Problem& p_;
   const int64_t width_, inner_;
   Buffer<T> whole_memory_, map_memory_, tap_memory_, out_memory_;
-  T *whole_, *map_, *taps_, *out_;
+  T *whole_ = nullptr, *map_, *taps_, *out_;
   Ahead next_, output_;
 };
 

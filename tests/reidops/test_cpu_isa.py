@@ -28,6 +28,11 @@ for maps in (image, feature):
 search, template = (torch.rand(2, 40, *size, generator=generator).requires_grad_() for size in ((20, 15), (10, 10)))
 scores = reidops.depthwise_xcorr(search, template)
 results = [*results, scores, *torch.autograd.grad(scores.square().mean(), (search, template))]
+for size, k in (((21, 37), (5, 7)), ((64, 70), (31, 31))):  # few channels, one by one, and by Fourier transforms
+    search, template = (torch.rand(2, 3, *of, generator=generator).requires_grad_() for of in (size, k))
+    scores = reidops.depthwise_xcorr(search, template)
+    results = [*results, scores, *torch.autograd.grad(scores.square().mean(), (search, template))]
+search, template = (torch.rand(2, 40, *size, generator=generator) for size in ((20, 15), (10, 10)))
 weight = torch.rand(9, 1, 40, generator=generator)
 results = [*results, reidops.projected_xcorr(search, template[:, None], weight, pool=True)]
 print(json.dumps({"isa": torch.ops.reidops.cpu_isa(), "results": [result.tolist() for result in results]}))

@@ -9,6 +9,7 @@
 int main() {
   test_affine_sample();
   test_depthwise_xcorr();
+  test_large_templates();
   test_channel_product();
   test_weighted_sums();
   test_sparse_reconstruct();

@@ -34,6 +34,7 @@ class Exact {
 
 void test_affine_sample();
 void test_depthwise_xcorr();  // and projected_xcorr, on the same maps
+void test_large_templates();   // of depthwise_xcorr
 void test_channel_product();
 void test_weighted_sums();
 void test_sparse_reconstruct();
