@@ -50,7 +50,7 @@ def least_times(ways: dict[str, Callable[[], Any]], seconds: float) -> dict[str,
     end, rounds = time.perf_counter() + seconds, 0
     while rounds < FEWEST_ROUNDS or (time.perf_counter() < end and rounds < MOST_ROUNDS):
         for name, way in ways.items():
-            if rounds > 0 and least[name] > HOPELESS * min(least.values()):
+            if rounds > 1 and least[name] > HOPELESS * min(least.values()):
                 continue
             start = time.perf_counter()
             way()

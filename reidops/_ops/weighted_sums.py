@@ -19,6 +19,7 @@ from ..reference.matrix_product import HALF
 
 _OP = "reidops::weighted_sums"
 SPARSE = 0.25  # of the weights: with more of them a matrix product is as quick (measured on AVX-512)
+LONG = 128  # locations of a map: of fewer, its lists are so short that to begin and end them takes the time
 
 
 def weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
@@ -53,10 +54,15 @@ def _weighted_sums(weights: Tensor, maps: Tensor) -> Tensor:
     check_memory("weighted_sums", weights=weights, maps=maps)
     if maps.dtype not in (weights.dtype, *HALF):
         raise TypeError(f"weighted_sums: maps must be {weights.dtype} or a half type, got {describe(maps)}")
-    if weights.device.type == "cpu" and torch.count_nonzero(weights) <= SPARSE * weights.numel():
+    if weights.device.type == "cpu" and _is_sparse(weights):
         sums: Tensor = torch.ops.reidops.sparse_sums(weights, maps.to(weights.dtype))
         return sums
     return reference.weighted_sums(weights, maps).contiguous()
+
+
+def _is_sparse(weights: Tensor) -> bool:
+    few = SPARSE * min(1, weights.shape[3] / LONG) * weights.numel()
+    return bool(torch.count_nonzero(weights) <= few)
 
 
 # What torch needs to know about the operator besides its kernel.

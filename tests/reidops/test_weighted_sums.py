@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from reidops import reference
-from reidops._ops.weighted_sums import SPARSE, weighted_sums
+from reidops._ops.weighted_sums import LONG, SPARSE, weighted_sums
 
 DTYPES = (torch.float32, torch.float64)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -101,7 +101,7 @@ def test_same_bits_whatever_the_threads() -> None:
         found = []
         for count in (1, 2, 3, 5):
             torch.set_num_threads(count)
-            found.append(weighted_sums(weights, maps))
+            found.append(sparse_sums(weights, maps))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, found[0]) for one in found)
@@ -120,7 +120,7 @@ def test_expanded_weights(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_what_is_not_finite_reaches_only_sums_with_a_weight_for_it(bad: float) -> None:
-    weights, maps = operands((2, 30, 3, 20, 40), SPARSE / 2, torch.float32)
+    weights, maps = operands((2, 30, 3, 2 * LONG, 40), SPARSE / 2, torch.float32)
     expected = weighted_sums(weights, maps)
     maps[1, 7, 11] = bad
     found, spoilt = weighted_sums(weights, maps), torch.zeros_like(expected, dtype=torch.bool)
