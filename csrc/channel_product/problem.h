@@ -100,10 +100,10 @@ REIDOPS_DECLARE_STORAGE(BFloat16)
 //
 //   numbers_laid_out   of all maps, by `lay_out_maps`, which comes first and runs for maps [begin, end)
 //   sum_tasks, sum     runs tasks [begin, end)
-#define REIDOPS_DECLARE_TYPE(T)                                                    \
-  int64_t numbers_laid_out(const channel_product::Sums<T>& sums);                  \
+#define REIDOPS_DECLARE_TYPE(T)                                                        \
+  int64_t numbers_laid_out(const channel_product::Sums<T>& sums);                      \
   void lay_out_maps(const channel_product::Sums<T>& sums, int64_t begin, int64_t end); \
-  int64_t sum_tasks(const channel_product::Sums<T>& sums);                         \
+  int64_t sum_tasks(const channel_product::Sums<T>& sums);                             \
   void sum(const channel_product::Sums<T>& sums, int64_t begin, int64_t end);
 #define REIDOPS_DECLARE_WEIGHTED_SUMS(isa)          \
   namespace reidops::isa::channel_product_kernels { \

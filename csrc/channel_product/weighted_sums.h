@@ -157,12 +157,12 @@ class Summer {
 
 namespace channel_product_kernels {
 
-#define REIDOPS_DEFINE_TYPE(T)                                                                     \
+#define REIDOPS_DEFINE_TYPE(T)                                                                            \
   int64_t numbers_laid_out(const channel_product::Sums<T>& s) { return Summer<T>(s).numbers_laid_out(); } \
-  int64_t sum_tasks(const channel_product::Sums<T>& s) { return Summer<T>(s).tasks(); }              \
-  void lay_out_maps(const channel_product::Sums<T>& s, int64_t begin, int64_t end) {                 \
-    Summer<T>(s).lay_out(begin, end);                                                              \
-  }                                                                                                \
+  int64_t sum_tasks(const channel_product::Sums<T>& s) { return Summer<T>(s).tasks(); }                   \
+  void lay_out_maps(const channel_product::Sums<T>& s, int64_t begin, int64_t end) {                      \
+    Summer<T>(s).lay_out(begin, end);                                                                     \
+  }                                                                                                       \
   void sum(const channel_product::Sums<T>& s, int64_t begin, int64_t end) { Summer<T>(s).sum(begin, end); }
 REIDOPS_DEFINE_TYPE(float)
 REIDOPS_DEFINE_TYPE(double)

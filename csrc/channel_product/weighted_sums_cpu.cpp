@@ -22,10 +22,10 @@ struct Kernel {
 
 template <class T>
 Kernel<T> kernel() {
-#define REIDOPS_KERNEL(isa)                                                                                   \
-  Kernel<T> {                                                                                                 \
-    isa::channel_product_kernels::numbers_laid_out, isa::channel_product_kernels::lay_out_maps,               \
-        isa::channel_product_kernels::sum_tasks, isa::channel_product_kernels::sum                            \
+#define REIDOPS_KERNEL(isa)                                                                     \
+  Kernel<T> {                                                                                   \
+    isa::channel_product_kernels::numbers_laid_out, isa::channel_product_kernels::lay_out_maps, \
+        isa::channel_product_kernels::sum_tasks, isa::channel_product_kernels::sum              \
   }
 #ifdef REIDOPS_X86
   if (cpu_isa() == Isa::kAvx512) return REIDOPS_KERNEL(avx512);
