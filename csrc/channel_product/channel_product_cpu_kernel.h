@@ -25,7 +25,9 @@ class Multiplier {
   static constexpr int64_t kLaidOut = int64_t(1) << 20;               // bytes of theirs, for half of the second cache
   static constexpr int64_t kTile = kTileRows * kPanel;                // values of a tile
   static constexpr int64_t kTiles = 64;                               // whose sums are held at once
-  static constexpr int64_t kPartners = 8;  // of a left map for which it is worth while to lay it out
+  // Partners of a left map for which it is worth while to lay it out; and fewer where each channel is in another page of
+  // memory, as in a map of many locations.
+  static constexpr int64_t kPartners = 8, kPartnersFar = 2, kFar = 2048;
   // Strips that a panel serves for which it is worth while to lay it out: rows of a map lie a power of two apart, so that
   // few of a panel's fit into the nearest cache.
   static constexpr int64_t kServed = 24;
@@ -35,7 +37,8 @@ class Multiplier {
   explicit Multiplier(const Problem& p) : p_(p), tasks_(p, kTileRows, columns_at_once(p.C)) {}
 
   int64_t bytes_laid_out() const {
-    const bool in_place = kAsStored && p_.left.location == 1 && p_.pairs.partners < kPartners;
+    const int64_t few = p_.left.channel * int64_t(sizeof(T)) > kFar ? kPartnersFar : kPartners;
+    const bool in_place = kAsStored && p_.left.location == 1 && p_.pairs.partners < few;
     return in_place ? 0 : p_.left.count * p_.left.size * p_.C * int64_t(sizeof(T));
   }
   int64_t strips() const { return p_.left.count * tasks_.strips.count; }

@@ -150,6 +150,14 @@ def test_more_columns_than_a_block_of_them_and_more_rows_than_are_held_at_once()
     assert torch.equal(channel_gram(right)[0], channel_product(right, right)[0, :, 0])
 
 
+@pytest.mark.parametrize("partners", [1, 2, 9])
+def test_a_left_map_of_many_locations(partners: int) -> None:
+    left, right = maps(1, 260, 1100), maps(partners, 260, 37, seed=1)
+    found = channel_product(left, right)
+    assert bool(((found.double() - exact(left, right)).abs() <= bound(left, right)).all())
+    assert torch.equal(found[:, 500:530], channel_product(left[..., 500:530].contiguous(), right))
+
+
 @every_dtype
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 @pytest.mark.parametrize("layout", LAYOUTS)
