@@ -40,9 +40,6 @@ Kernel<S> kernel() {
 #undef REIDOPS_KERNEL
 }
 
-// Along a dimension of one element a tensor's stride may be any number.
-int64_t stride_of(const Tensor& maps, int64_t dim) { return maps.size(dim) > 1 ? maps.stride(dim) : 1; }
-
 template <class S>
 Side<S> side_of(const Tensor& maps) {
   return {static_cast<const S*>(maps.const_data_ptr()), maps.size(0), maps.size(2),

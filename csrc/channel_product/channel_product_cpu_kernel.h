@@ -109,14 +109,12 @@ class Multiplier {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t pair = tasks_.pair(columns.map, i), map = tasks_.left_map(pair);
       const Strip strip = tasks_.strips[i % tasks_.strips.count];
-      *to = {.left = laid_out(map, strip), .left_step = strip.rows, .count = strip.rows,
-             .left_out = tasks_.left_out(strip, kPanel) - columns.begin,
-             .out = tasks_.out(pair, strip, columns.begin)};
-      if (p_.laid_out == nullptr) {
-        to->left = as_computed(p_.left.data + map * p_.left.map + strip.begin);
-        to->left_step = p_.left.channel;
-      }
-      ++to;
+      const bool as_it_lies = p_.laid_out == nullptr;
+      *to++ = {.left = as_it_lies ? as_computed(p_.left.data + map * p_.left.map + strip.begin) : laid_out(map, strip),
+               .left_step = as_it_lies ? p_.left.channel : strip.rows,
+               .count = strip.rows,
+               .left_out = tasks_.left_out(strip, kPanel) - columns.begin,
+               .out = tasks_.out(pair, strip, columns.begin)};
     }
   }
 

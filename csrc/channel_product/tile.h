@@ -103,16 +103,12 @@ void multiply_tile(const Operands<T>& given, const Target<T>& target) {
 }
 
 // The tile of `rows` rows, from 1 to kTileRows, and `columns` columns; the second register is left out if it can be.
-template <class T, int kVectors, int... kRows>
-REIDOPS_INLINE void multiply_rows(int64_t rows, const Operands<T>& given, const Target<T>& target,
-                                  std::integer_sequence<int, kRows...>) {
-  ((rows == kRows + 1 ? multiply_tile<T, kRows + 1, kVectors>(given, target) : void()), ...);
-}
 template <class T>
 void multiply_rows(int64_t rows, int64_t columns, const Operands<T>& given, const Target<T>& target) {
-  constexpr auto kAll = std::make_integer_sequence<int, kTileRows>();
-  if (columns > Lanes<T>::kCount) multiply_rows<T, kTileVectors>(rows, given, target, kAll);
-  else multiply_rows<T, 1>(rows, given, target, kAll);
+  with_constant<kTileRows>(rows - 1, [&](auto last) {
+    if (columns > Lanes<T>::kCount) multiply_tile<T, last + 1, kTileVectors>(given, target);
+    else multiply_tile<T, last + 1, 1>(given, target);
+  });
 }
 
 }  // namespace reidops::REIDOPS_ISA

@@ -35,9 +35,6 @@ Kernel<T> kernel() {
 #undef REIDOPS_KERNEL
 }
 
-// Along a dimension of one element a tensor's stride may be any number.
-int64_t stride_of(const Tensor& values, int64_t dim) { return values.size(dim) > 1 ? values.stride(dim) : 1; }
-
 Tensor sparse_sums_cpu(const Tensor& weights, const Tensor& maps) {
   STD_TORCH_CHECK(weights.dim() == 4, kOp, ": weights: expected shape (A, I, B, J), got ",
                   shape_string(weights.sizes()));

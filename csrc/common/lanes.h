@@ -108,7 +108,27 @@ REIDOPS_INLINE T largest(Vector<T> v) {
   return reduce<T>(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
-// An owned, 64-byte aligned array, zero at first unless it is reserved for what is written before it is read.  (std::vector would be one function shared by all instruction sets.)
+// Calls `body` with value, one of [0, kCount), as a constant: loops of so many turns then stay in registers.
+template <class Body, int... kValue>
+REIDOPS_INLINE void with_constant(int64_t value, Body&& body, std::integer_sequence<int, kValue...>) {
+  (void)((value == kValue && (body(std::integral_constant<int, kValue>()), true)) || ...);
+}
+template <int kCount, class Body>
+REIDOPS_INLINE void with_constant(int64_t value, Body&& body) {
+  with_constant(value, body, std::make_integer_sequence<int, kCount>());
+}
+// Cuts [0, count) into parts of at most kMost, all about alike, and calls `body(begin, size)`, each size a constant.
+template <int kMost, class Body>
+REIDOPS_INLINE void in_parts(int64_t count, Body&& body) {
+  const int64_t parts = (count + kMost - 1) / kMost;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t begin = part * count / parts, end = (part + 1) * count / parts;
+    with_constant<kMost>(end - begin - 1, [&](auto last) { body(begin, std::integral_constant<int, last + 1>()); });
+  }
+}
+
+// An owned, 64-byte aligned array, zero at first unless it is reserved for what is written before it is read.
+// (std::vector would be one function shared by all instruction sets.)
 template <class T>
 class Buffer {
  public:

@@ -36,6 +36,9 @@ inline std::optional<Tensor> rows_contiguous(const std::optional<Tensor>& tensor
   return rows_contiguous(*tensor);
 }
 
+// Along a dimension of one element a tensor's stride may be any number; here it is 1.
+inline int64_t stride_of(const Tensor& tensor, int64_t dim) { return tensor.size(dim) > 1 ? tensor.stride(dim) : 1; }
+
 // A null pointer stands for an operand that is not there.
 template <class T>
 const T* data_or_null(const std::optional<Tensor>& tensor) {

@@ -24,6 +24,9 @@ struct Walk {
     size = times(size, count);
   }
 
+  // How many items in a row differ in the last dimension alone; at least 1.
+  int64_t innermost() const { return dims == 0 || extent[dims - 1] < 1 ? 1 : extent[dims - 1]; }
+
   // Where item `index` is, counted from `start` with the last dimension fastest.  A GPU divides 32 bits several times
   // as fast as 64, and hardly any batch has 2^32 items.
   REIDOPS_HOST_DEVICE Place at(int64_t index, const Place& start) const {

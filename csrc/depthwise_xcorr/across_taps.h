@@ -21,18 +21,10 @@ class AcrossTaps {
 
  public:
   static void correlate(const Plane<T>& p) {
-    const int64_t parts = (p.width + kMostColumns - 1) / kMostColumns;
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t begin = part * p.width / parts, end = (part + 1) * p.width / parts;
-      columns(p, begin, end - begin, std::make_integer_sequence<int, kMostColumns>());
-    }
+    in_parts<kMostColumns>(p.width, [&](int64_t x, auto columns) { strip<columns>(p, x); });
   }
 
  private:
-  template <int... kColumns>
-  static void columns(const Plane<T>& p, int64_t x, int64_t count, std::integer_sequence<int, kColumns...>) {
-    ((count == kColumns + 1 ? strip<kColumns + 1>(p, x) : void()), ...);
-  }
   template <int kColumns>
   static void strip(const Plane<T>& p, int64_t x) {
     for (int64_t y = 0; y < p.rows; y += kRows) tile<kColumns>(p, x, y);
@@ -46,10 +38,9 @@ class AcrossTaps {
     for (int64_t r = r0; r < r1; ++r) {
       const T* const map = p.map + (r - p.r0) * p.map_pitch + x;
       const T* const taps = p.taps + (r - p.start - y) * p.tap_pitch;
-      with_rows<kRows>(
-          meeting(p, r, y, rows),
-          [&](auto k0, auto count) { add<k0, count>(map, taps - k0 * p.tap_pitch, p.tap_pitch, p.kw, sums); },
-          std::make_integer_sequence<int, kRows>());
+      with_rows<kRows>(meeting(p, r, y, rows), [&](auto k0, auto count) __attribute__((always_inline)) {
+        add<k0, count>(map, taps - k0 * p.tap_pitch, p.tap_pitch, p.kw, sums);
+      });
     }
     for (int k = 0; k < kRows; ++k)
       for (int c = 0; c < kColumns && k < rows; ++c) {

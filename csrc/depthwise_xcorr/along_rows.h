@@ -21,18 +21,10 @@ class AlongRows {
 
  public:
   static void correlate(const Plane<T>& p) {
-    const int64_t runs = (p.width + kLanes - 1) / kLanes, parts = (runs + kMostRuns - 1) / kMostRuns;
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t begin = part * runs / parts, end = (part + 1) * runs / parts;
-      columns(p, begin * kLanes, end - begin, std::make_integer_sequence<int, kMostRuns>());
-    }
+    in_parts<kMostRuns>((p.width + kLanes - 1) / kLanes, [&](int64_t run, auto runs) { strip<runs>(p, run * kLanes); });
   }
 
  private:
-  template <int... kRuns>
-  static void columns(const Plane<T>& p, int64_t x, int64_t runs, std::integer_sequence<int, kRuns...>) {
-    ((runs == kRuns + 1 ? strip<kRuns + 1>(p, x) : void()), ...);
-  }
   template <int kRuns>
   static void strip(const Plane<T>& p, int64_t x) {
     for (int64_t y = 0; y < p.rows; y += rows_of(kRuns)) tile<kRuns, rows_of(kRuns)>(p, x, y);
@@ -54,10 +46,9 @@ class AlongRows {
     for (int64_t r = r0; r < r1; ++r) {
       const T* const map = p.map + (r - p.r0) * p.map_pitch + x;
       const T* const taps = p.taps + (r - p.start - y) * p.tap_pitch;  // of row 0 of the outputs; k rows up, of row k
-      with_rows<kRows>(
-          meeting(p, r, y, rows),
-          [&](auto k0, auto count) { add<k0, count>(map, last, taps - k0 * p.tap_pitch, p.tap_pitch, p.kw, sums); },
-          std::make_integer_sequence<int, kRows>());
+      with_rows<kRows>(meeting(p, r, y, rows), [&](auto k0, auto count) __attribute__((always_inline)) {
+        add<k0, count>(map, last, taps - k0 * p.tap_pitch, p.tap_pitch, p.kw, sums);
+      });
     }
     for (int k = 0; k < kRows; ++k)
       for (int c = 0; c < kRuns && k < rows; ++c) put<kLanes>(out + k * p.out_pitch + at(c), sums[k][c]);

@@ -36,7 +36,7 @@ class ByFft {
   // What is laid out: three spectra, the outputs of a range, which has no more than there are, and a row of squares.  A
   // circle has up to 2048 places (circle.h).
   explicit ByFft(const Problem& p)
-      : p_(p), rows_(p.H, p.kh, p.top, p.h), columns_(p.W, p.kw, p.left, p.w), inner_(inner(p)),
+      : p_(p), rows_(p.H, p.kh, p.top, p.h), columns_(p.W, p.kw, p.left, p.w), inner_(p.outputs.innermost()),
         transform_(rows_.size, columns_.size) {
     map_.spectrum.reserve(transform_.blocks() * transform_.block_numbers());
     templ_.spectrum.reserve(transform_.blocks() * transform_.block_numbers());
@@ -88,10 +88,6 @@ class ByFft {
     int64_t rows = 0, columns = 0;
     double squares = 0;
   };
-  static int64_t inner(const Problem& p) {
-    const int last = p.outputs.dims - 1;
-    return last < 0 ? 1 : std::max<int64_t>(1, p.outputs.extent[last]);
-  }
   // The problem of outputs [y, y + rows) x [x, x + columns) of one channel.
   static Problem range(Problem one, int64_t y, int64_t rows, int64_t x, int64_t columns) {
     one.out += y * one.of_out.row + x * one.of_out.column;
@@ -171,8 +167,11 @@ class ByFft {
     for (int64_t i = 0; i < down; ++i) {
       const int64_t y0 = i * one.h / down, y1 = (i + 1) * one.h / down;
       std::memset(squares_, 0, size_t(one.w) * sizeof(double));
-      for (int64_t y = y0; y < y1; ++y)
-        write_row(made_ + y * one.w, one.w, one.out + y * one.of_out.row, one.of_out.column);
+      for (int64_t y = y0; y < y1; ++y) {
+        const T* const from = made_ + y * one.w;
+        for (int64_t x = 0; x < one.w; ++x) squares_[x] += double(from[x]) * double(from[x]);
+        write_row(from, one.w, one.out + y * one.of_out.row, one.of_out.column);
+      }
       int64_t begin = 0;  // of the blocks that are to be made again
       for (int64_t j = 0; j <= across; ++j) {
         const int64_t x0 = begin * one.w / across, x = j * one.w / across;
@@ -184,13 +183,6 @@ class ByFft {
         begin = j + 1;
       }
     }
-  }
-  void write_row(const T* from, int64_t count, S* to, int64_t stride) {
-    for (int64_t x = 0; x < count; ++x) squares_[x] += double(from[x]) * double(from[x]);
-    if (stride == 1)
-      for (int64_t x = 0; x < count; ++x) narrow(from[x], to[x]);
-    else
-      for (int64_t x = 0; x < count; ++x) narrow(from[x], to[x * stride]);
   }
   bool large(int64_t begin, int64_t end, int64_t rows, double least) const {
     double sum = 0;

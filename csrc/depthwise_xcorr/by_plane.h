@@ -18,7 +18,7 @@ class ByPlane {
   // What is laid out: the rows of the map that a band of outputs looks at, the taps, and the band's outputs where they
   // are not made where they belong.  With check_call's bounds every size here, in bytes, fits 63 bits.
   explicit ByPlane(const Problem& p)
-      : p_(p), band_(band(p)), inner_(inner(p)), bands_((p.h + band_ - 1) / band_), across_(across(p)),
+      : p_(p), band_(band(p)), inner_(p.outputs.innermost()), bands_((p.h + band_ - 1) / band_), across_(across(p)),
         direct_(sizeof(S) == sizeof(T) && p.of_out.column == 1 && p.w >= kLanes && p.sums.size == 1 && !across_),
         tap_pitch_(across_ ? whole_runs(p.kw, kLanes) : p.kw), out_pitch_(whole_runs(p.w, kLanes)),
         map_(p, std::min(p.H, band_ + p.kh - 1)) {
@@ -71,10 +71,6 @@ class ByPlane {
   }
 
  private:
-  static int64_t inner(const Problem& p) {
-    const int last = p.outputs.dims - 1;
-    return last < 0 ? 1 : std::max<int64_t>(1, p.outputs.extent[last]);
-  }
   // Rows of outputs in a task: from sizes alone, so that no sum depends on the threads.
   static int64_t band(const Problem& p) {
     const int64_t row = (p.w + p.kw) * int64_t(sizeof(T)), fit = std::max(p.kh, kBand / row - p.kh);
@@ -95,13 +91,7 @@ class ByPlane {
     }
   }
   void write(S* to, int64_t rows) const {
-    for (int64_t y = 0; y < rows; ++y, to += p_.of_out.row) {
-      const T* const from = out_ + y * out_pitch_;
-      if (p_.of_out.column == 1)
-        for (int64_t x = 0; x < p_.w; ++x) narrow(from[x], to[x]);
-      else
-        for (int64_t x = 0; x < p_.w; ++x) narrow(from[x], to[x * p_.of_out.column]);
-    }
+    for (int64_t y = 0; y < rows; ++y) write_row(out_ + y * out_pitch_, p_.w, to + y * p_.of_out.row, p_.of_out.column);
   }
 
   const Problem& p_;

@@ -55,7 +55,7 @@ class Correlator {
   //     out_    rows y + k < y + rows <= h; columns x + c < w
   //
   // check_call keeps these products, in bytes, below what 63 bits hold.
-  explicit Correlator(const Problem& p) : p_(p), width_(p.w + p.kw - 1), inner_(inner(p)) {
+  explicit Correlator(const Problem& p) : p_(p), width_(p.w + p.kw - 1), inner_(p.outputs.innermost()) {
     map_ = map_memory_.reserve((p.H * width_ + kLanes) * kLanes);
     taps_ = tap_memory_.reserve((p.kh * p.kw + kLanes) * kLanes, false);
     out_ = out_memory_.reserve((p.h * p.w + kLanes) * kLanes, p.sums.size == 0);  // a sum of nothing is zero
@@ -97,11 +97,6 @@ class Correlator {
   T* correlated() { return out_; }
 
  private:
-  static int64_t inner(const Problem& p) {
-    const int last = p.outputs.dims - 1;
-    return last < 0 ? 1 : std::max<int64_t>(1, p.outputs.extent[last]);
-  }
-
   // What a task makes: a register's channels of an output.
   struct Part {
     depthwise_xcorr::Place output;
@@ -166,27 +161,17 @@ class Correlator {
   }
 
   void correlate(bool first) {
-    const int64_t parts = (p_.w + kMostColumns - 1) / kMostColumns;
     // Under a small template all strips go down together, so that the rows of the map that they share stay in the
     // nearest cache.
     const bool tall = p_.kh >= kTall && p_.h > 2;
     const int64_t step = tall ? p_.h : 2;
-    for (int64_t y = 0; y < p_.h; y += step) {
-      for (int64_t part = 0; part < parts; ++part) {
-        const int64_t begin = part * p_.w / parts, end = (part + 1) * p_.w / parts;
-        columns(begin, end - begin, y, tall, first, std::make_integer_sequence<int, kMostColumns>());
-      }
-    }
+    for (int64_t y = 0; y < p_.h; y += step)
+      in_parts<kMostColumns>(p_.w, [&](int64_t x, auto columns) {
+        if (tall) strip<columns, rows_of(columns)>(x, first);
+        else rows<columns, 2>(x, y, first);
+      });
   }
-  // Up to five rows of the output at a time where the template is much taller than that; else two.
-  template <int... kColumns>
-  void columns(int64_t begin, int64_t count, int64_t y, bool tall, bool first,
-               std::integer_sequence<int, kColumns...>) {
-    ((count != kColumns + 1 ? void()
-      : tall                ? strip<kColumns + 1, rows_of(kColumns + 1)>(begin, first)
-                            : rows<kColumns + 1, 2>(begin, y, first)),
-     ...);
-  }
+  // Up to five rows of the output at a time where the template is much taller than that.
   static constexpr int rows_of(int columns) { return std::clamp((5 * kMostColumns / 2) / columns, 2, 5); }
 
   template <int kColumns, int kRows>

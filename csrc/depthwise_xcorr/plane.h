@@ -86,6 +86,15 @@ class PaddedRows {
   T* rows_;
 };
 
+// Outputs of a row to where they belong.
+template <class T, class S>
+void write_row(const T* from, int64_t count, S* to, int64_t stride) {
+  if (stride == 1)
+    for (int64_t x = 0; x < count; ++x) narrow(from[x], to[x]);
+  else
+    for (int64_t x = 0; x < count; ++x) narrow(from[x], to[x * stride]);
+}
+
 // Which of kRows rows of outputs, from row y on, row r of the map adds to: [k0, k1), those with a tap row
 // i = r - start - y - k in [0, kh).
 struct Meeting {
@@ -98,17 +107,13 @@ REIDOPS_INLINE Meeting meeting(const Plane<T>& p, int64_t r, int64_t y, int64_t 
 }
 
 // Calls `body` with k0 and the count k1 - k0 as constants, for 0 <= k0 < k1 <= kRows: sums then stay in registers.
-template <int kRows, int kFrom, class Body, int... kCount>
-REIDOPS_INLINE bool with_count(int64_t count, Body&& body, std::integer_sequence<int, kCount...>) {
-  return ((count == kCount + 1 &&
-           (body(std::integral_constant<int, kFrom>(), std::integral_constant<int, kCount + 1>()), true)) ||
-          ...);
-}
-template <int kRows, class Body, int... kFrom>
-REIDOPS_INLINE void with_rows(Meeting m, Body&& body, std::integer_sequence<int, kFrom...>) {
-  (void)((m.k0 == kFrom &&
-          with_count<kRows, kFrom>(m.k1 - m.k0, body, std::make_integer_sequence<int, kRows - kFrom>())) ||
-         ...);
+template <int kRows, class Body>
+REIDOPS_INLINE void with_rows(Meeting m, Body&& body) {
+  with_constant<kRows>(m.k0, [&](auto k0) __attribute__((always_inline)) {
+    with_constant<kRows - k0>(m.k1 - m.k0 - 1, [&](auto last) __attribute__((always_inline)) {
+      body(k0, std::integral_constant<int, last + 1>());
+    });
+  });
 }
 
 }  // namespace reidops::REIDOPS_ISA

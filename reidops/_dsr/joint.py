@@ -60,8 +60,8 @@ def _sides(problem: Problem, columns: int) -> Iterator[Probes]:
             return
     each = problem.rows()
     limits = plan(sum(each), columns, size, probes.device, budget)
-    for cut in chunks(each, limits.rows * limits.columns / columns):
-        yield problem.side(range(cut.start, cut.stop))
+    cuts = chunks(each, limits.rows * limits.columns / columns)
+    yield from problem.sides([range(cut.start, cut.stop) for cut in cuts])
 
 
 def _errors(probes: Probes, chunk: Chunk, sizes: list[int], problem: Problem) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,7 +17,6 @@ from .arguments import (
     Maps,
     MapSet,
     Purpose,
-    Shape,
     check_fit,
     check_same,
     parse_groups,
@@ -74,24 +73,23 @@ class Problem(NamedTuple):
 
     def side(self, chosen: Sequence[int] | None = None) -> Probes:
         """Some of the probes, or all, laid out."""
-        maps, weights, sizes = self.probes.maps, self.weights, self.probes.sizes
-        if chosen is not None:
-            sizes = self._sizes(chosen)
-            maps, weights = _some(maps, chosen), None if weights is None else _some(weights, chosen)
-        return lay_out(maps, weights, sizes, self.purpose.scales, self.product, self.sums)
+        if chosen is None:
+            return self._laid_out(self.probes.maps, self.weights, None)
+        weights = None if self.weights is None else _some(self.weights, chosen)
+        return self._laid_out(_some(self.probes.maps, chosen), weights, chosen)
 
-    def sides(self, cuts: Sequence[range]) -> list[Probes]:
-        """The probes of each cut, laid out; the cuts follow one another."""
+    def sides(self, cuts: Sequence[range]) -> Iterator[Probes]:
+        """One after another, the probes of each cut, laid out; the cuts follow one another."""
         maps = _pieces(self.probes.maps, cuts)
         weights: Sequence[Maps | None] = [None] * len(cuts) if self.weights is None else _pieces(self.weights, cuts)
-        return [
-            lay_out(some, weight, self._sizes(cut), self.purpose.scales, self.product, self.sums)
-            for some, weight, cut in zip(maps, weights, cuts, strict=True)
-        ]
+        for some, weight, cut in zip(maps, weights, cuts, strict=True):
+            yield self._laid_out(some, weight, cut)
 
-    def _sizes(self, chosen: Sequence[int]) -> list[Shape]:
+    def _laid_out(self, maps: Maps, weights: Maps | None, chosen: Sequence[int] | None) -> Probes:
         sizes = self.probes.sizes
-        return sizes if isinstance(self.probes.maps, Tensor) else [sizes[i] for i in chosen]
+        if chosen is not None and not isinstance(self.probes.maps, Tensor):
+            sizes = [sizes[i] for i in chosen]
+        return lay_out(maps, weights, sizes, self.purpose.scales, self.product, self.sums)
 
     def rows(self) -> list[int]:
         """Blocks of each probe."""
@@ -246,8 +244,6 @@ def _pieces(maps: Maps, cuts: Sequence[range]) -> Sequence[Maps]:
 
 
 def _some(maps: Maps, chosen: Sequence[int]) -> Maps:
-    if isinstance(chosen, range):
-        return maps[chosen.start : chosen.stop]
     if isinstance(maps, Tensor):
         return maps[torch.tensor(chosen, device=maps.device)]
     return [maps[i] for i in chosen]

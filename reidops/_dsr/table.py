@@ -67,7 +67,7 @@ def bands(problem: Problem) -> Iterator[Band]:
     progress = Progress(len(rows) * gallery.length, problem.progress)
     for group in chunks(rows, limits.group):
         cuts = [range(group.start + cut.start, group.start + cut.stop) for cut in chunks(rows[group], limits.rows)]
-        sides = problem.sides(cuts)
+        sides = list(problem.sides(cuts))
         for run, (layout, numbers) in enumerate(zip(gallery.layouts, gallery.numbers)):
             sizes = [atoms(layout, problem.purpose)] * len(numbers)
             columns = [range(cut.start, cut.stop) for cut in chunks(sizes, limits.columns)]

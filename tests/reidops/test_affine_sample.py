@@ -16,6 +16,7 @@ from torch.testing import assert_close
 import reidops
 from reidops import affine_sample, boxes_to_theta, reference
 from reidops._ops.affine_sample import MODES, PADDING_MODES
+from tests.reidops.threads import with_threads
 
 OPTIONS = [
     {"mode": mode, "padding_mode": padding, "align_corners": align}
@@ -220,14 +221,7 @@ def test_a_bad_pixel_reaches_its_own_samples_only(channels: int, bad: float) -> 
 @pytest.mark.parametrize("shape", [(1, 3, 40, 30), (6, 20, 12, 10), (1, 3, 200, 300), (1, 1, 200, 300)])
 def test_the_number_of_threads_changes_no_bit(shape: tuple[int, ...]) -> None:
     input, theta = maps(*shape, dtype=torch.float32)[:, None], thetas("zoomed", shape[0], 9).float()
-    threads = torch.get_num_threads()
-    try:
-        results = []
-        for count in (1, 2, 5):
-            torch.set_num_threads(count)
-            results.append(with_gradients(affine_sample, input, theta, (33, 21)))
-    finally:
-        torch.set_num_threads(threads)
+    results = [with_gradients(affine_sample, input, theta, (33, 21)) for _ in with_threads(1, 2, 5)]
     for one in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(one, results[0], strict=True))
 

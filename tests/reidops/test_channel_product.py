@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from torch.testing import assert_close
 
 from reidops import reference
 from reidops._ops.channel_product import channel_gram, channel_product
+from tests.reidops.threads import with_threads
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -67,13 +67,6 @@ def bound(left: Tensor, right: Tensor) -> Tensor:
     """Of the error of any order of C products and sums: C u sum |l r|, to first order."""
     unit = torch.finfo(torch.float64 if left.dtype == torch.float64 else torch.float32).eps / 2
     return 1.01 * left.shape[1] * unit * exact(left.abs(), right.abs())
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @every_dtype
@@ -132,14 +125,12 @@ def test_a_value_has_its_own_bits(data: st.DataObject) -> None:
 
 
 @every_dtype
-def test_same_bits_whatever_the_threads(dtype: torch.dtype, threads: None) -> None:
+def test_same_bits_whatever_the_threads(dtype: torch.dtype) -> None:
     left, right = maps(5, 300, 45, dtype=dtype), maps(4, 300, 37, seed=1, dtype=dtype)
-    torch.set_num_threads(1)
-    expected, gram = channel_product(left, right), channel_gram(left)
-    for count in range(2, 8):
-        torch.set_num_threads(count)
-        assert torch.equal(channel_product(left, right), expected)
-        assert torch.equal(channel_gram(left), gram)
+    (expected, gram), *others = [(channel_product(left, right), channel_gram(left)) for _ in with_threads(*range(1, 8))]
+    for product, other in others:
+        assert torch.equal(product, expected)
+        assert torch.equal(other, gram)
 
 
 def test_more_columns_than_a_block_of_them_and_more_rows_than_are_held_at_once() -> None:

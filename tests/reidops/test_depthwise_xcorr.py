@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reidops import depthwise_xcorr, reference
+from tests.reidops.threads import with_threads
 
 # One channel; a vector of them, with and without a rest; several.
 CHANNELS = (1, 3, 16, 40)
@@ -140,13 +141,9 @@ def test_channels_that_are_one(expanded: str) -> None:
         search = maps(1, 1, 1, 8, 7).expand(4, 3, 37, 8, 7)
     if expanded != "search":
         template = maps(1, 1, 1, 3, 3, seed=1).expand(4, 3, 37, 3, 3)
-    expected, threads = of_torch(search, template), torch.get_num_threads()
-    try:
-        for count in range(1, 8):  # a thread may begin in the smaller block
-            torch.set_num_threads(count)
-            assert_close(depthwise_xcorr(search, template), expected, rtol=0, atol=1e-12)
-    finally:
-        torch.set_num_threads(threads)
+    expected = of_torch(search, template)
+    for _ in with_threads(*range(1, 8)):  # a thread may begin in the smaller block
+        assert_close(depthwise_xcorr(search, template), expected, rtol=0, atol=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -181,14 +178,7 @@ def test_precision_of_smaller_types(dtype: torch.dtype) -> None:
 
 def test_same_bits_whatever_the_threads() -> None:
     search, template = maps(5, 1, 40, 20, 15).float(), maps(3, 40, 10, 10, seed=1).float()
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        expected = with_gradients(depthwise_xcorr, search, template)
-        torch.set_num_threads(4)
-        found = with_gradients(depthwise_xcorr, search, template)
-    finally:
-        torch.set_num_threads(threads)
+    expected, found = (with_gradients(depthwise_xcorr, search, template) for _ in with_threads(1, 4))
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 

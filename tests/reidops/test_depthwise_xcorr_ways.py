@@ -22,6 +22,7 @@ from tests.reidops.test_depthwise_xcorr import (
     of_torch,
     with_gradients,
 )
+from tests.reidops.threads import with_threads
 
 # Maps and templates: outputs side by side, and, as the gradient by a template is, products of taps side by side; rows
 # shorter than a register, of one, and of several and a rest.
@@ -31,13 +32,7 @@ LARGE = [((64, 64), (31, 31)), ((71, 90), (32, 45)), ((96, 50), (64, 50)), ((60,
 
 
 def threads_agree(search: Tensor, template: Tensor) -> bool:
-    threads, found = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 5, 1):
-            torch.set_num_threads(count)
-            found.append(with_gradients(depthwise_xcorr, search, template))
-    finally:
-        torch.set_num_threads(threads)
+    found = [with_gradients(depthwise_xcorr, search, template) for _ in with_threads(1, 2, 5, 1)]
     return all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
 
 

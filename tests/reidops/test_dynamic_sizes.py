@@ -7,7 +7,6 @@ the sizes here are all different, and at least 2.  What is left is ours: one gra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +17,8 @@ from torch.testing import assert_close
 
 from tests.reidops.ops_table import OPS, Op
 from tests.reidops.test_common_rules import parts, with_gradients
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CALLS = (1, 2, 4)
 #: An operator, and what is made of several; opcheck has the others' gradients at symbolic sizes.
@@ -35,15 +36,6 @@ LIKE_ANOTHER = (
 @pytest.fixture(params=[op for op in OPS if op.name not in LIKE_ANOTHER], ids=lambda op: op.name)
 def op(request: pytest.FixtureRequest) -> Op:
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Many small calls: on a busy machine threads would wait for one another far longer than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def sizes_of(op: Op, call: int) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ import reidops
 from reidops import reference
 from reidops._ops.sparse_reconstruct_gram import IN_TORCH, SOLVERS
 from tests.reidops.features import relu_columns
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 NO_PENALTIES = (math.nan, math.inf, -math.inf, -1.0)
 TOO_LARGE_FOR_FLOAT32 = (1e39, 1e300)
@@ -51,15 +53,6 @@ WAYS = {
     "working_set": from_data,
     **{f"public {name}": of_public(name) for name in (*SOLVERS, *IN_TORCH)},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Many small calls: on a busy machine threads would wait for one another far longer than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("beta", NO_PENALTIES)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reidops import depthwise_xcorr, projected_xcorr
+from tests.reidops.threads import with_threads
 
 
 def maps(*shape: int, seed: int = 0) -> Tensor:
@@ -104,14 +105,7 @@ def test_precision_of_smaller_types(dtype: torch.dtype) -> None:
 
 def test_same_bits_whatever_the_threads() -> None:
     given = [value.float() for value in (maps(5, 1, 40, 20, 15), maps(3, 3, 40, 5, 5, seed=1), maps(32, 3, 40, seed=2))]
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        expected = projected_xcorr(*given)
-        torch.set_num_threads(4)
-        found = projected_xcorr(*given)
-    finally:
-        torch.set_num_threads(threads)
+    expected, found = (projected_xcorr(*given) for _ in with_threads(1, 4))
     assert torch.equal(found, expected)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reidops import reference
 from reidops._ops.weighted_sums import LONG, SPARSE, weighted_sums
+from tests.reidops.threads import with_threads
 
 DTYPES = (torch.float32, torch.float64)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -96,14 +97,7 @@ def test_same_bits_however_the_values_lie(size: tuple[int, ...], share: float, d
 
 def test_same_bits_whatever_the_threads() -> None:
     weights, maps = operands((9, 130, 7, 33, 90), 0.2, torch.float32)
-    before = torch.get_num_threads()
-    try:
-        found = []
-        for count in (1, 2, 3, 5):
-            torch.set_num_threads(count)
-            found.append(sparse_sums(weights, maps))
-    finally:
-        torch.set_num_threads(before)
+    found = [sparse_sums(weights, maps) for _ in with_threads(1, 2, 3, 5)]
     assert all(torch.equal(one, found[0]) for one in found)
 
 
