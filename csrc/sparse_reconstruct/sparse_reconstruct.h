@@ -110,14 +110,6 @@ REIDOPS_HOST_DEVICE Rounding<T> rounding_of_gram_form(T energy, T largest_atom_e
   return {rounding * std::sqrt(largest_atom_energy), rounding * reach / 3};
 }
 
-// Whether a certificate is hardly more uncertain than ||x||^2 itself; where not, it is worth to raise the precision.
-template <class T>
-REIDOPS_HOST_DEVICE bool certificate_is_sharp(double gap, double without_rounding, double energy, double primal,
-                                              double tolerance) {
-  const double allowed = 64 * double(unit_roundoff<T>()) * energy, of_tolerance = tolerance / 32 * primal;
-  return (gap - without_rounding) * primal <= (allowed > of_tolerance ? allowed : of_tolerance);
-}
-
 // The expansion of ||rho||^2 loses about 8 roundings of e; where that is more than the tolerance allows of the error,
 // the residual itself has to be summed.
 template <class T>

@@ -181,10 +181,9 @@ class Kernel {
     double error = expanded_error(double(column.energy), sums);
     if (rows_.at_hand() && expansion_lost_digits(T(error), column.energy, p_.tolerance))
       error = error_from_data(result, count, r);
-    const double t = double(column.t), tolerance = double(p_.tolerance), primal = error + 2 * t * sums.l1;
+    const double t = double(column.t), tolerance = double(p_.tolerance);
     const Certificate<double> certificate = certify(error, sums, t, rounding(column, sums));
-    if (!(certificate.gap <= tolerance) ||
-        !certificate_is_sharp<T>(certificate.gap, certify(error, sums, t).gap, column.energy, primal, tolerance)) {
+    if (!(certificate.gap <= tolerance)) {
       double* start = in_double_.start(p_.M);
       for (int64_t k = 0; k < count; ++k)
         if (atom(result, k) < p_.M) start[atom(result, k)] = double(result.weight(k));
