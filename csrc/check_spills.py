@@ -1,4 +1,4 @@
-"""Compiles every CUDA source for Ampere, Hopper and the newest architecture nvcc knows, and prints what ptxas says.
+"""Compiles every CUDA source for the default architectures that nvcc knows, and prints what ptxas says.
 
     python csrc/check_spills.py
 
@@ -84,6 +84,11 @@ def demangled(name: str) -> str:
     return full.removeprefix("void ").partition("(")[0]
 
 
+def order(usage: Usage) -> tuple[str, int]:
+    """By kernel, then by architecture: sm_90 before sm_100."""
+    return usage.kernel, number(r"sm_(\d+)", usage.architecture)
+
+
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     toolchain, reason = cuda_toolchain.decide()
@@ -91,12 +96,12 @@ def main() -> int:
         print(f"check_spills: nothing compiled: {reason}")
         return 0
     sources = sorted(ROOT.glob("*/*_cuda.cu"))
-    newest = cuda_toolchain.newest_architecture(str(toolchain.nvcc))
-    jobs = [(source, architecture) for source in sources for architecture in ("8.0", "9.0", newest)]
+    architectures = cuda_toolchain.default_architectures(str(toolchain.nvcc))
+    jobs = [(source, architecture) for source in sources for architecture in architectures]
     with ThreadPoolExecutor() as pool:
         reports = list(pool.map(lambda job: compile_verbosely(toolchain, *job), jobs))
 
-    rows = sorted((usage for report in reports for usage in usages(report)), key=lambda u: (u.kernel, u.architecture))
+    rows = sorted((usage for report in reports for usage in usages(report)), key=order)
     width = max([len(usage.kernel) for usage in rows], default=6)
     print(f"CUDA {toolchain.version}, {len(sources)} source(s)")
     print(f"{'kernel':<{width}}  {'arch':<7} {'registers':>9} {'shared':>7} {'spilled':>7}")

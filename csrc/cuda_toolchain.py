@@ -11,15 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_ARCHITECTURES = ("8.0", "9.0+PTX")  # Ampere, Hopper, and PTX for what lies between Hopper and the newest
-NVCC_FLAGS = ("-O3", "-std=c++20", "-DUSE_CUDA", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden")
+#: Ampere and Ada, Hopper, Blackwell in data centres, Blackwell elsewhere.  Machine code for x.0 runs on every x.y.
+DEFAULT_ARCHITECTURES = ("8.0", "9.0", "10.0", "12.0")
+
+NVCC_FLAGS = (
+    "-O3",
+    "-std=c++20",
+    "-lineinfo",  # a profiler and compute-sanitizer name lines; the code is the same
+    "-DUSE_CUDA",
+    "--expt-relaxed-constexpr",
+    "-Xcompiler=-fPIC,-fvisibility=hidden",
+)
 
 OFF = ("0", "off", "false", "no")
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A CUDA toolkit: where it is, and the architectures to compile for, such as ``("8.0", "9.0+PTX")``."""
+    """A CUDA toolkit: where it is, and the architectures to compile for, such as ``("9.0", "12.0+PTX")``."""
 
     home: Path
     version: str
@@ -38,7 +47,7 @@ class Toolchain:
 
 
 def gencode_flags(architecture: str) -> list[str]:
-    """``"9.0+PTX"`` -> machine code for sm_90, and PTX that later machines translate when they load it."""
+    """``"12.0+PTX"`` -> machine code for sm_120, and PTX that later machines translate when they load it."""
     number, plus, _ = architecture.partition("+")
     number = number.replace(".", "")
     flags = [f"-gencode=arch=compute_{number},code=sm_{number}"]
@@ -74,8 +83,9 @@ def decide(environ: Mapping[str, str] = os.environ) -> tuple[Toolchain | None, s
             reason = f"architectures from {name}"
             break
     else:
-        architectures = (*DEFAULT_ARCHITECTURES, f"{newest_architecture(nvcc)}+PTX")
-        reason = "architectures by default, the last one the newest this nvcc knows"
+        architectures = default_architectures(nvcc)
+        architectures = (*architectures[:-1], f"{architectures[-1]}+PTX")
+        reason = "architectures by default"
     return Toolchain(home, version.group(1) if version else "unknown", architectures), f"nvcc in {home}; {reason}"
 
 
@@ -90,10 +100,17 @@ def find_home(environ: Mapping[str, str]) -> Path | None:
     return next((home for home in candidates if (home / "bin" / "nvcc").is_file()), None)
 
 
-def newest_architecture(nvcc: str) -> str:
-    numbers = [int(number) for number in re.findall(r"^compute_(\d+)$", output_of(nvcc, "--list-gpu-arch"), re.M)]
-    major, minor = divmod(max(numbers), 10)
-    return f"{major}.{minor}"
+def default_architectures(nvcc: str) -> tuple[str, ...]:
+    """Those of ``DEFAULT_ARCHITECTURES`` that this nvcc knows, the newest last.
+
+    Raises:
+        RuntimeError: it knows none of them.
+    """
+    known = set(re.findall(r"^compute_(\d+)$", output_of(nvcc, "--list-gpu-arch"), re.M))
+    found = tuple(name for name in DEFAULT_ARCHITECTURES if name.replace(".", "") in known)
+    if not found:
+        raise RuntimeError(f"{nvcc} knows none of {', '.join(DEFAULT_ARCHITECTURES)}: set REIDOPS_CUDA_ARCHS")
+    return found
 
 
 def output_of(*command: str) -> str:

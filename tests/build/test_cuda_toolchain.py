@@ -19,7 +19,7 @@ def home(tmp_path: Path) -> Path:
     nvcc.write_text(
         "#!/bin/sh\ncase $1 in\n"
         '--version) echo "Cuda compilation tools, release 12.8, V12.8.93" ;;\n'
-        "--list-gpu-arch) printf 'compute_75\\ncompute_90\\ncompute_120\\ncompute_103\\n' ;;\n"
+        "--list-gpu-arch) printf 'compute_%s\\n' 75 80 86 90 100 120 103 121 ;;\n"
         f'--dryrun) echo "#\\$ TOP={nvcc.parent}/.." >&2 ;;\n'
         "esac\n"
     )
@@ -38,13 +38,25 @@ def test_zero_leaves_cuda_out(home: Path, variable: str) -> None:
     assert cuda_toolchain.decide({"CUDA_HOME": str(home), variable: "0"}) == (None, f"{variable}=0")
 
 
-def test_found_compiler_is_used_and_asked_for_its_newest_architecture(home: Path) -> None:
+def test_found_compiler_is_used(home: Path) -> None:
     toolchain, reason = cuda_toolchain.decide({"CUDA_HOME": str(home)})
     assert toolchain is not None
     assert toolchain.home == home
     assert toolchain.version == "12.8"
-    assert toolchain.architectures == ("8.0", "9.0+PTX", "12.0+PTX")
+    assert toolchain.architectures == ("8.0", "9.0", "10.0", "12.0+PTX")
     assert str(home) in reason
+
+
+def test_older_compiler_compiles_for_what_it_knows(home: Path) -> None:
+    nvcc = home / "bin" / "nvcc"
+    text = nvcc.read_text()
+    nvcc.write_text(text.replace("75 80 86 90 100 120 103 121", "75 80 86 90"))
+    toolchain, _ = cuda_toolchain.decide({"CUDA_HOME": str(home)})
+    assert toolchain is not None
+    assert toolchain.architectures == ("8.0", "9.0+PTX")
+    nvcc.write_text(text.replace("75 80 86 90 100 120 103 121", "60 75"))
+    with pytest.raises(RuntimeError, match=r"knows none of 8\.0, 9\.0, 10\.0, 12\.0"):
+        cuda_toolchain.decide({"CUDA_HOME": str(home)})
 
 
 def test_compiler_in_path_may_be_a_script_that_calls_the_real_one(home: Path, tmp_path: Path) -> None:
