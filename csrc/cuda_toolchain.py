@@ -18,6 +18,7 @@ NVCC_FLAGS = (
     "-O3",
     "-std=c++20",
     "-lineinfo",  # a profiler and compute-sanitizer name lines; the code is the same
+    "-Xfatbin=-compress-all",  # line tables are larger than the code
     "-DUSE_CUDA",
     "--expt-relaxed-constexpr",
     "-Xcompiler=-fPIC,-fvisibility=hidden",
@@ -43,7 +44,9 @@ class Toolchain:
         return self.home / ("lib64" if (self.home / "lib64").is_dir() else "lib")
 
     def gencode_flags(self) -> list[str]:
-        return [flag for architecture in self.architectures for flag in gencode_flags(architecture)]
+        """All architectures, and for each a thread of nvcc, which else compiles them one after another."""
+        flags = [flag for architecture in self.architectures for flag in gencode_flags(architecture)]
+        return [f"--threads={len(self.architectures)}", *flags]
 
 
 def gencode_flags(architecture: str) -> list[str]:

@@ -97,6 +97,16 @@ def test_gencode_flags() -> None:
     ]
 
 
+def test_every_architecture_is_compiled_by_a_thread_of_its_own() -> None:
+    toolchain = cuda_toolchain.Toolchain(Path("/opt"), "13.0", ("8.0", "12.0+PTX"))
+    assert toolchain.gencode_flags() == [
+        "--threads=2",
+        "-gencode=arch=compute_80,code=sm_80",
+        "-gencode=arch=compute_120,code=sm_120",
+        "-gencode=arch=compute_120,code=compute_120",
+    ]
+
+
 @pytest.mark.skipif(shutil.which("cc") is None or shutil.which("readelf") is None, reason="needs cc and readelf")
 def test_stub_has_the_name_of_torchs_library(tmp_path: Path) -> None:
     library = cuda_toolchain.link_stub(tmp_path)
