@@ -1,4 +1,5 @@
 # make test    sets up .venv and runs every check: ruff, mypy, pytest, and the C++ tests where there is cmake
+# make cpp     those alone; where there is nvcc the CUDA example is compiled and linked, for one architecture
 # make demo    sets up .venv, trains the small model on synthetic people, and writes tables and a report into demo/
 # make bench   the benchmarks
 # make spills  compiles every CUDA source and prints registers and spills; needs nvcc, not a GPU
@@ -36,8 +37,9 @@ pytest: install
 
 cpp: install
 	@if command -v cmake >/dev/null; then \
-	  cmake -S . -B build/cmake -G Ninja -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
-	    -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja && \
+	  $(BIN)/python csrc/cuda_toolchain.py build/stub >/dev/null && cuda=ON || cuda=OFF; \
+	  REIDOPS_CUDA_ARCHS=9.0 cmake -S . -B build/cmake -G Ninja -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+	    -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DREIDOPS_CUDA=$$cuda && \
 	  cmake --build build/cmake && ctest --test-dir build/cmake --output-on-failure; \
 	else echo "cpp: skipped: there is no cmake"; fi
 

@@ -78,6 +78,7 @@ def test_source_archive_can_be_built_from(tmp_path: Path) -> None:
         "README.md",
         "CMakeLists.txt",
         "tests/cpp/kernel_test.cpp",
+        "tests/cpp/example/problems.h",
     } <= names
 
 
