@@ -42,9 +42,10 @@ def gpu_with_gradients(input: torch.Tensor, theta: torch.Tensor, size: Any, **op
 def test_other_dtypes(dtype: torch.dtype) -> None:
     input, theta = maps(4, 1, 20, 32, 16).to(dtype), thetas("zoomed", 4, 3).to(dtype)
     expected = with_gradients(affine_sample, input, theta, (24, 24))
+    # float32 results of the CPU are off by 6 to 18 roundings of the largest; theirs and the GPU's may point apart.
+    roundings = max(64 * torch.finfo(torch.float32).eps, 4 * torch.finfo(dtype).eps)
     for one, other in zip(gpu_with_gradients(input, theta, (24, 24)), expected, strict=True):
-        allowed = 4 * torch.finfo(dtype).eps * max(1.0, float(other.abs().max()))
-        assert_close(one, other, rtol=0, atol=allowed + 1e-4)
+        assert_close(one, other, rtol=0, atol=roundings * max(1.0, float(other.abs().max())))
 
 
 def test_same_bits_every_time() -> None:

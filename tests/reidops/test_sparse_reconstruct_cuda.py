@@ -96,7 +96,8 @@ def test_runs_on_the_current_stream() -> None:
         late = torch.zeros_like(x).copy_(x)
         error = reidops.sparse_reconstruct(late, y).error
     torch.cuda.synchronize()
-    assert torch.equal(error, expected)
+    # cuBLAS promises the same bits on one stream only; ahead of the copy all errors would be zero.
+    assert_close(error, expected, rtol=3 * TOLERANCE, atol=0)
 
 
 def test_captured_in_a_graph_and_replayed_on_new_data() -> None:
@@ -114,7 +115,7 @@ def test_captured_in_a_graph_and_replayed_on_new_data() -> None:
     given.copy_(other)
     graph.replay()
     torch.cuda.synchronize()
-    assert_close(error, expected)
+    assert_close(error, expected, rtol=3 * TOLERANCE, atol=0)  # cuBLAS may go another way under capture
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one GPU")
@@ -132,10 +133,13 @@ def has_memory(gigabytes: int) -> bool:
 
 @pytest.mark.skipif(not has_memory(24), reason="needs 24 GiB of free GPU memory")
 def test_more_than_two_to_the_31_correlations() -> None:
-    """Columns at the very end of the tensor are solved as they are alone."""
-    atoms, images = 128, 600
+    """Columns at the very end of the tensor are solved as they are alone.
+
+    More channels than atoms, so that the rounding of a Gram, beside which there are no data here, leaves it positive.
+    """
+    atoms, images, channels = 128, 600, 160
     rows = 2**31 // (atoms * images) + 1000
-    x, y = relu_columns(32, rows).float(), relu_maps(images, 32, 16, 8, seed=1).flatten(2).mT.float()
+    x, y = relu_columns(channels, rows).float(), relu_maps(images, channels, 16, 8, seed=1).flatten(2).mT.float()
     x, y = gpu(x.mT.contiguous()), gpu(y.contiguous())
     correlation = (x @ y.flatten(0, 1).mT).unflatten(1, (images, atoms))
     assert correlation.numel() > 2**31
