@@ -2,24 +2,46 @@
 
     python -m benchmarks.gpu_affine_sample --out results.json
 
-Sizes are those of `bench_affine_sample`, with as many pictures as make the output about 200 MiB, more than any cache.
-`of the copy`: the bytes that must move (the output written and the pictures read once; backward, the output's gradient
-and the pictures read, the gradients written) over the time, as a share of the rate of a copy in the same run.
+Sizes are those of `bench_affine_sample`, with as many pictures as make the output about 200 MiB, more than any cache;
+maps are turned a little, or boxes.  `of the copy`: the bytes that must move (the output written and the pictures read
+once; backward, the output's gradient and the pictures read, the gradients written) over the time, as a share of the
+rate of a copy in the same run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .bench_affine_sample import CASES, Case, inputs, sampled, sampled_by_torch
-from .gpu import Results, copy_rate, milliseconds, parser
+from .gpu import Bench, Results, Row, named, parser
 
 OUTPUT = 200 << 20  # bytes
+TINY = Case(2, 3, 5, (9, 7), (4, 6))
+
+
+class Variant(NamedTuple):
+    """How a case's pictures lie in memory and what its maps are."""
+
+    dtype: torch.dtype
+    channels_last: bool
+    boxes: bool  #: maps without rotation
+
+    def __str__(self) -> str:
+        layout = ", channels last" if self.channels_last else ""
+        return f"{named(self.dtype)}, {'boxes' if self.boxes else 'turned'}{layout}"
+
+
+VARIANTS = [
+    Variant(dtype, channels_last, boxes)
+    for dtype in (torch.float32, torch.float16)
+    for boxes in (False, True)
+    for channels_last in (False, True)
+]
 
 
 def enlarged(case: Case) -> Case:
@@ -28,22 +50,25 @@ def enlarged(case: Case) -> Case:
     return case._replace(pictures=max(case.pictures, OUTPUT // one))
 
 
-def rows_of(name: str, case: Case, dtype: torch.dtype, rate: float, channels_last: bool) -> list[dict[str, Any]]:
-    pictures, theta = (value.to("cuda", dtype) for value in inputs(case))
-    if channels_last:
+def operands(case: Case, variant: Variant, device: torch.device) -> tuple[Tensor, Tensor]:
+    pictures, theta = (value.to(device, variant.dtype) for value in inputs(case))
+    if variant.channels_last:
         pictures = pictures.contiguous(memory_format=torch.channels_last)
+    if variant.boxes:
+        theta[..., 0, 1] = theta[..., 1, 0] = 0
+    return pictures, theta
+
+
+def rows_of(name: str, case: Case, variant: Variant, bench: Bench, rate: float) -> list[Row]:
+    pictures, theta = operands(case, variant, bench.device)
     output = sampled(pictures, theta, case.sampled)
     grad = torch.rand_like(output)
     forward_bytes = output.nbytes + pictures.nbytes
-    layout = ", channels last" if channels_last else ""
-    title = f"{name}, {case.pictures} x {case.maps}, {str(dtype).removeprefix('torch.')}{layout}"
+    title = f"{name}, {case.pictures} x {case.maps}, {variant}"
 
-    def row(what: str, run: Callable[[], Any], moved: int) -> dict[str, Any]:
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        took = milliseconds(run)
-        peak = (torch.cuda.max_memory_allocated() - before) / 2**20
-        return {"case": title, "what": what, "ms": took, "of the copy": moved / took / 1e9 / rate, "peak MiB": peak}
+    def row(what: str, run: Callable[[], Any], moved: int) -> Row:
+        figures = bench.measured(run)
+        return {"case": title, "what": what, **figures, "of the copy": moved / figures["ms"] / 1e9 / rate}
 
     def gradients(function: Callable[..., Tensor], of_pictures: bool, of_theta: bool) -> Callable[[], Any]:
         given = pictures.detach().requires_grad_(of_pictures), theta.detach().requires_grad_(of_theta)
@@ -61,14 +86,15 @@ def rows_of(name: str, case: Case, dtype: torch.dtype, rate: float, channels_las
     return rows
 
 
-def main() -> None:
-    arguments = parser(__doc__).parse_args()
-    rate = copy_rate()
-    results = Results(arguments.out, {"copy, TB/s": rate})
-    for name, case in CASES.items():
-        for dtype in (torch.float32, torch.float16):
-            for channels_last in (False, True):
-                results.add(rows_of(name, enlarged(case), dtype, rate, channels_last))
+def main(given: Sequence[str] | None = None) -> None:
+    arguments = parser(__doc__).parse_args(given)
+    bench = Bench.of(arguments)
+    rate = bench.copy_rate()
+    results = Results(arguments.out, bench, {"copy, TB/s": rate})
+    cases = {"tiny": TINY} if bench.rehearses else {name: enlarged(case) for name, case in CASES.items()}
+    for name, case in cases.items():
+        for variant in VARIANTS:
+            results.add(rows_of(name, case, variant, bench, rate))
 
 
 if __name__ == "__main__":

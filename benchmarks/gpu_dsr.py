@@ -1,36 +1,34 @@
-"""dsr_distance and its kernel on a GPU, beside the ceilings of that GPU measured in the same run.
+"""dsr_distance, dsr_topk and prepare_gallery on a GPU, beside the ceilings of that GPU measured in the same run.
 
-    python -m benchmarks.gpu_dsr --out results.json            tables on the screen, all figures in the file
-    python -m benchmarks.gpu_dsr --out results.json --market   and the whole table of Market-1501, if that is minutes
+    python -m benchmarks.gpu_dsr --out results.json               tables on the screen, all figures in the file
+    python -m benchmarks.gpu_dsr --out results.json --market 60   and Market-1501's table, or what 60 s have time for
 
-Times are medians over CUDA events, after warming up; operands are rotated, so that none is found in the cache.  The
-ceilings: a copy of device memory (bytes read and written), and matrix products of the shape that feeds the kernel.
+Times are medians over CUDA events, after warming up.  What a call writes and reads on its way, the correlations of all
+pairs, is larger than any cache.  The ceilings: a copy of device memory (bytes read and written), and matrix products
+of a shape like that within the call; `over the product`: a time as a multiple of that of this call's own product.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from itertools import cycle
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 import reidops
-from reidops._ops.sparse_reconstruct_gram import SOLVERS, sparse_reconstruct_gram
-from reidops.reference import fista
 
 from .features import feature_maps
-from .gpu import Results, copy_rate, milliseconds, parser
+from .gpu import Bench, Results, Row, named, parser, product
 
 BETA = 0.4
-PRODUCT = "product, float16 to float32"
+SOLVERS = ("active_set", "feature_sign", "coordinate_descent")
 MARKET = (3368, 19732)  # probes, gallery images
+DRAWN = (64, 512)  # of them: to draw all would take longer than to match them, so these go round
 
 
 class Case(NamedTuple):
-    """Maps of height x width x channels, and how many of each side make a tile."""
+    """Maps of height x width x channels, and how many of each side meet."""
 
     height: int
     width: int
@@ -40,154 +38,121 @@ class Case(NamedTuple):
     scales: tuple[int, ...] = (1,)
 
     def __str__(self) -> str:
-        scales = "" if self.scales == (1,) else f", scales {self.scales}"
+        scales = "" if self.scales == (1,) else f", scales {' '.join(map(str, self.scales))}"
         return f"{self.height}x{self.width}x{self.channels}{scales}"
+
+    @property
+    def pairs(self) -> int:
+        return self.probes * self.gallery
 
 
 CASES = (Case(16, 8, 2048, 32, 256), Case(16, 8, 2048, 16, 64, (1, 2, 3)), Case(8, 4, 512, 256, 512))
+TINY = Case(4, 3, 16, 4, 6)
 
 
-def maps(case: Case, count: int, seed: int) -> Tensor:
-    return feature_maps(count, case.height, case.width, case.channels, seed).to("cuda")
+def maps(case: Case, count: int, seed: int, device: torch.device) -> Tensor:
+    return feature_maps(count, case.height, case.width, case.channels, seed).to(device)
 
 
-def ceilings() -> dict[str, float]:
-    rates = {"copy, TB/s": copy_rate()}
-    for name, dtype in (("float16 to float32", torch.float16), ("float32", torch.float32)):
-        left, right = (torch.rand(n, 2048, device="cuda").to(dtype) for n in (4096, 32768))
-        took = milliseconds(lambda left=left, right=right: product(left, right))  # type: ignore[misc]
-        rates[f"product {name}, TFLOP/s"] = 2 * 4096 * 32768 * 2048 / took / 1e9
-    return rates
+def rows_of(case: Case, dtype: torch.dtype, bench: Bench) -> list[Row]:
+    """What a user can call, with the gallery's side made once, next to the product that it cannot do without."""
+    probe = maps(case, case.probes, 1, bench.device).to(dtype)
+    gallery = maps(case, case.gallery, 2, bench.device).to(dtype)
+    standing = reidops.prepare_gallery(gallery, scales=case.scales, beta=BETA)
+    x, y = (value.flatten(2).mT.flatten(0, 1).contiguous() for value in (probe, gallery))
+    floor = bench.milliseconds(lambda: product(x, y))
 
-
-def product(left: Tensor, right: Tensor) -> Tensor:
-    """Left Right' in float32: halves are multiplied exactly and summed in float32."""
-    if left.dtype == torch.float32:
-        return left @ right.mT
-    return torch.mm(left, right.mT, out_dtype=torch.float32)
-
-
-def gram_form(case: Case) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """Several tiles in turn, larger together than any cache."""
-    tiles = []
-    for seed in range(2):
-        probe, gallery = maps(case, case.probes, 2 * seed + 1), maps(case, case.gallery, 2 * seed + 2)
-        x = probe.flatten(2).mT.flatten(0, 1).half()
-        y = gallery.flatten(2).mT.half().contiguous()
-        correlation = product(x, y.flatten(0, 1)).unflatten(1, y.shape[:2])
-        gram = y.float() @ y.float().mT
-        energy = x.float().square().sum(1)[:, None].expand(-1, len(y))
-        tiles.append((x, y, gram, correlation, energy))
-    return cycle(tiles)
-
-
-def kernel(case: Case) -> list[dict[str, Any]]:
-    """The operator alone, next to the product that it follows; maps rounded to float16, all else in float32."""
-    tiles = gram_form(case)
-    correlation = next(tiles)[3]
-    pairs, columns = case.probes * case.gallery, correlation.shape[0] * correlation.shape[1]
-
-    def multiply() -> Tensor:
-        x, y, *_ = next(tiles)
-        return product(x, y.flatten(0, 1))
-
-    def iterate() -> Tensor:
-        _, _, gram, correlation, _ = next(tiles)
-        return fista(gram, correlation.transpose(0, 1), BETA, iterations=100)
-
-    times = {PRODUCT: milliseconds(multiply), "torch: 100 iterations of FISTA": milliseconds(iterate, repeats=3)}
-    gaps = {}
-    for solver in SOLVERS:
-
-        def solve(solver: str = solver) -> Tensor:
-            _, _, gram, correlation, energy = next(tiles)
-            return sparse_reconstruct_gram(gram, correlation, energy, None, None, BETA, solver=solver)[1]
-
-        times[solver] = milliseconds(solve)
-        gaps[solver] = float(solve().max())
-    return [
-        {
-            "case": f"{case}, operator",
-            "what": name,
-            "us a pair": 1e3 * took / pairs,
-            "columns a second": 1e3 * columns / took,
-            "over the product": took / times[PRODUCT],
-            "largest gap": gaps.get(name),
+    def row(what: str, run: Callable[[], Any], pairs: int = case.pairs, repeats: int = 10) -> Row:
+        figures = bench.measured(run, repeats)
+        over = figures["ms"] / pairs / (floor / case.pairs)
+        per_pair = 1e3 * figures["ms"] / pairs
+        return {
+            "case": f"{case}, {named(dtype)}",
+            "what": what,
+            "us a pair": per_pair,
+            "over the product": over,
+            **figures,
         }
-        for name, took in times.items()
-    ]
+
+    rows = [row("torch: the product alone", lambda: product(x, y))]
+    with torch.no_grad():
+        for solver in SOLVERS:
+            run = distances(probe, standing, solver=solver)
+            rows.append({**row(f"dsr_distance, {solver}", run), "largest gap": float(run(return_gap=True).gap.max())})
+        if dtype == torch.float32:
+            rows.append(row("dsr_distance, precision float16", distances(probe, standing, precision="float16")))
+            if case.scales == (1,):
+                rows.append(row("dsr_distance, fista in torch", distances(probe, standing, solver="fista"), repeats=2))
+        rows.append(row("dsr_topk, k = 5", lambda: reidops.dsr_topk(probe, standing, 5)))
+        rows.append(row("prepare_gallery and dsr_distance", distances(probe, gallery, scales=case.scales)))
+    few, some = (value[: len(value) // 4 or 1].clone().requires_grad_() for value in (probe, gallery))
+    forward = distances(few, some, scales=case.scales)
+    rows.append(row("dsr_distance and backward", lambda: forward().sum().backward(), len(few) * len(some), repeats=5))
+    return rows
 
 
-def whole(case: Case) -> list[dict[str, Any]]:
-    """The public function and its backward, from float32 maps."""
-    probe, gallery = maps(case, case.probes, 1), maps(case, case.gallery, 2)
-    few = probe[:4].clone().requires_grad_(), gallery[:16].clone().requires_grad_()
+def distances(probe: Tensor, gallery: Tensor | reidops.Dictionaries, **options: Any) -> Callable[..., Any]:
+    def run(**more: Any) -> Any:
+        return reidops.dsr_distance(probe, gallery, BETA, **options, **more)
 
-    def distance(probe: Tensor, gallery: Tensor) -> Tensor:
-        return reidops.dsr_distance(probe, gallery, BETA, scales=case.scales)
-
-    rows: list[tuple[str, int, Callable[[], Any]]] = [
-        ("dsr_distance", len(probe) * len(gallery), lambda: distance(probe, gallery)),
-        ("dsr_distance and backward", len(few[0]) * len(few[1]), lambda: distance(*few).sum().backward()),
-    ]
-    results = []
-    for name, pairs, run in rows:
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        took = milliseconds(run, repeats=5)
-        peak = (torch.cuda.max_memory_allocated() - before) / 2**20
-        results.append({"case": str(case), "what": name, "us a pair": 1e3 * took / pairs, "peak MiB": peak})
-    return results
+    return run
 
 
-def market(us_a_pair: float) -> dict[str, Any]:
-    """Every probe of Market-1501 against every gallery image: 16x8x2048 maps, float16 operands, all certified."""
-    predicted = us_a_pair * MARKET[0] * MARKET[1] / 1e6
-    if predicted > 150:
-        return {"case": "Market-1501", "what": f"not run: {predicted:.0f} s by the tiles above"}
-    case = CASES[0]
-    probes, gallery = (maps(case, count, seed) for seed, count in enumerate((64, 512), start=1))
-    x = probes.flatten(2).mT.half().contiguous()
-    y = gallery.flatten(2).mT.half().contiguous()
-    gram = y.float() @ y.float().mT
-    energy = x.float().square().sum(2)
-    worst = torch.zeros((), device="cuda")
-    torch.cuda.synchronize()
-    start, pairs = time.perf_counter(), 0
-    step, width = 32, 256
-    # Drawing so many maps would take longer than matching them: tiles go round a few.
-    for first in range(0, MARKET[0], step):
-        rows = torch.arange(first, min(first + step, MARKET[0]), device="cuda") % len(x)
-        left, energies = x[rows].flatten(0, 1), energy[rows].flatten()[:, None]
-        for begin in range(0, MARKET[1], width):
-            count = min(width, MARKET[1] - begin)
-            at = begin % (len(y) - width + 1)
-            images = y[at : at + count]
-            correlation = product(left, images.flatten(0, 1)).unflatten(1, images.shape[:2])
-            error, gap, _ = sparse_reconstruct_gram(
-                gram[at : at + count], correlation, energies.expand(-1, count), None, None, BETA
-            )
-            error.unflatten(0, (len(rows), -1)).mean(1)
-            worst = torch.maximum(worst, gap.max())
-            pairs += len(rows) * count
-    torch.cuda.synchronize()
-    seconds = time.perf_counter() - start
-    assert pairs == MARKET[0] * MARKET[1]
-    return {"case": "Market-1501", "what": "all pairs", "seconds": seconds, "pairs": pairs, "largest gap": float(worst)}
+def repeated(values: Any, count: int) -> Iterator[Any]:
+    """Slices of maps or of a prepared gallery, again and again until there are `count` of them."""
+    while count > 0:
+        yield values[:count]
+        count -= len(values)
 
 
-def main() -> None:
+def market(us_a_pair: float, seconds: float, bench: Bench) -> Row:
+    """Every probe of Market-1501 against every gallery image in one call, half maps of 16x8x2048, all certified.
+
+    As many probes and images as memory and so many seconds hold, by the time of a pair so far; all of them where a
+    device has 40 GiB.
+    """
+    case = TINY if bench.rehearses else CASES[0]
+    drawn = (case.probes, case.gallery) if bench.rehearses else DRAWN
+    probes, images = (17, 31) if bench.rehearses else MARKET
+    bytes_an_image = case.height * case.width * (2 * case.channels + 4 * case.height * case.width)
+    if not bench.rehearses:
+        images = min(images, torch.cuda.mem_get_info()[0] // 3 // bytes_an_image)
+    probes = max(1, min(probes, int(1e6 * seconds / us_a_pair / images)))
+    few_probes, few_images = (maps(case, n, seed, bench.device).half() for seed, n in enumerate(drawn, start=1))
+    standing = reidops.concatenate(list(repeated(reidops.prepare_gallery(few_images, beta=BETA), images)))
+    probe = torch.cat(list(repeated(few_probes, probes)))
+    found: list[Any] = []
+    with torch.no_grad():
+        run = distances(probe, standing, return_gap=True)
+        run_first = distances(probe[:1], standing[:1])
+        run_first()  # kernels are loaded
+        took = bench.seconds(lambda: found.append(run()))
+    assert found[0].distance.shape == (probes, images)
+    return {
+        "case": f"Market-1501, {probes} of {MARKET[0]} probes",
+        "what": f"dsr_distance to {images} of {MARKET[1]} images",
+        "seconds": took,
+        "us a pair": 1e6 * took / (probes * images),
+        "largest gap": float(found[0].gap.max()),
+    }
+
+
+def main(given: Sequence[str] | None = None) -> None:
     options = parser(__doc__)
-    options.add_argument("--market", action="store_true", help="also time the whole table of Market-1501")
-    arguments = options.parse_args()
-    results = Results(arguments.out, ceilings())
-    for case in CASES:
-        if case.scales == (1,):
-            results.add(kernel(case))
-        results.add(whole(case))
+    options.add_argument("--market", type=float, metavar="SECONDS", help="time Market-1501's table, in about so long")
+    arguments = options.parse_args(given)
+    bench = Bench.of(arguments)
+    ceilings = {"copy, TB/s": bench.copy_rate()}
+    for dtype in (torch.float16, torch.float32):
+        ceilings[f"product of {named(dtype)}, TFLOP/s"] = bench.product_rate(dtype)
+    results = Results(arguments.out, bench, ceilings)
+    cases = (TINY, TINY._replace(scales=(1, 2))) if bench.rehearses else CASES
+    for case in cases:
+        for dtype in (torch.float16, torch.float32):
+            results.add(rows_of(case, dtype, bench))
     if arguments.market:
-        first = results.rows[: 2 + len(SOLVERS)]
-        results.add([market(sum(row["us a pair"] for row in first if row["what"] in (PRODUCT, SOLVERS[0])))])
+        of_half = next(row for row in results.rows if row["what"] == f"dsr_distance, {SOLVERS[0]}")
+        results.add([market(of_half["us a pair"], arguments.market, bench)])
 
 
 if __name__ == "__main__":
