@@ -3,9 +3,14 @@
 
 #include <algorithm>
 
+#include "../depthwise_xcorr/sweep.cuh"
 #include "problem.h"
 
 namespace reidops::projected_xcorr {
+
+using depthwise_xcorr::ceil_of;
+using depthwise_xcorr::round_up;
+using depthwise_xcorr::Sweep;
 
 inline constexpr int kThreads = 256;  // of a block, at most
 inline constexpr int kRows = 10;      // of a score map, in a thread; even, so that no 2x2 is cut
@@ -22,28 +27,6 @@ inline constexpr int64_t kEnoughBlocks = 256;
 template <class T>
 inline constexpr int kOutputs = sizeof(T) == 4 ? 8 : 4;
 
-// A division by a number that stays the same, for 0 <= n < 2^16 and 1 <= divisor < 2^16.  With m = ceil(2^32 / divisor)
-// the error of n m / 2^32 is below n / 2^32 < 1 / divisor: too small to reach the next whole number.
-struct Divider {
-  uint32_t magic = 0;
-  int divisor = 1;
-
-  Divider() = default;
-  explicit Divider(int by) : magic(static_cast<uint32_t>((uint64_t(1) << 32) / by + 1)), divisor(by) {}
-  REIDOPS_HOST_DEVICE int of(int n) const {
-    return divisor == 1 ? n : static_cast<int>(uint64_t(magic) * static_cast<uint32_t>(n) >> 32);
-  }
-};
-
-inline constexpr int64_t ceil_of(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// How many templates a thread correlates at once: each pixel that it reads meets all of them.
-template <class T>
-int together(int64_t templates) {
-  if (sizeof(T) == 4 && templates % 3 == 0) return 3;
-  return templates % 2 == 0 ? 2 : 1;
-}
-
 // A block makes `outputs` outputs of a tile of one pair.  It goes through the channels in steps: `channels` of them with
 // all templates, or one channel with `templates` of them.
 struct Tiling {
@@ -55,10 +38,13 @@ struct Tiling {
   int taps_h, taps_w;               // of the templates, at a time
   int map_h, map_w;                 // of the search map that these need
   int pitch, map_size;              // elements from a row, and from a channel, to the next
-  int slot;                         // elements of the taps that meet a pixel at once: `together`, or a power of two above
+  int together;                     // templates that a thread correlates at once: a pixel that it reads meets them all
+  int slot;                         // elements of their taps that lie side by side: `together`, or 4 for 3
   int threads;
   int64_t rows, columns, chunks, blocks;  // tiles of an output, chunks of outputs
-  Divider by_map_size, by_map_w, by_taps_size, by_taps_w, by_templates, by_outputs;
+  int map_vector, weight_vector;    // columns that are copied at once
+  bool wide;                        // sizes or strides need 64 bits
+  Sweep map_sweep, taps_sweep, weight_sweep;
 
   REIDOPS_HOST_DEVICE int plane() const { return kPixels * quads; }
   REIDOPS_HOST_DEVICE int taps() const { return taps_h * taps_w; }
@@ -66,10 +52,10 @@ struct Tiling {
   // Elements of shared memory: pooled maps and weights, taps, search maps.
   REIDOPS_HOST_DEVICE int planes_size() const { return channels * templates * plane(); }
   REIDOPS_HOST_DEVICE int weights_size() const { return channels * templates * outputs; }
-  REIDOPS_HOST_DEVICE int taps_size(int together) const { return channels * (templates / together) * taps() * slot; }
+  REIDOPS_HOST_DEVICE int taps_size() const { return channels * (templates / together) * taps() * slot; }
   template <class T>
-  std::size_t shared_bytes(int together) const {
-    return sizeof(T) * (planes_size() + weights_size() + taps_size(together) + channels * map_size);
+  std::size_t shared_bytes() const {
+    return sizeof(T) * (planes_size() + weights_size() + taps_size() + channels * map_size);
   }
 
   // The largest tile all of whose outputs fit the registers of a block, and of those with fewer columns or rows the first
@@ -93,7 +79,8 @@ struct Tiling {
       }
       if (width <= kLeastColumns || (whole && best.blocks >= enough)) break;
     }
-    best.step(p);
+    best.choose_step(p);
+    best.choose_copies(p);
     return best;
   }
 
@@ -126,16 +113,17 @@ struct Tiling {
   // the map has up to 55 x 48 elements, taps 256 slots, pooled maps 1024 elements each (kThreads quads), weights 128:
   // for float 2640 + 4 * 256 + 3 * (1024 + 128) elements are 28 kB, for double 2640 + 2 * 256 + 2 * 1152 are 44 kB.
   template <class S>
-  void step(const Problem<S>& p) {
+  void choose_step(const Problem<S>& p) {
     using T = typename depthwise_xcorr::Problem<S>::T;
-    const int together = projected_xcorr::together<T>(p.templates);
+    wide = !fits_32_bits(p);
+    together = wide ? 1 : sizeof(T) == 4 && p.templates % 3 == 0 ? 3 : p.templates % 2 == 0 ? 2 : 1;
     slot = together == 3 ? 4 : together;
     taps_h = static_cast<int>(ceil_of(p.maps.kh, ceil_of(p.maps.kh, kMostTaps)));
     taps_w = static_cast<int>(ceil_of(p.maps.kw, ceil_of(p.maps.kw, kMostTaps)));
     map_h = tile_h + taps_h - 1;
     map_w = tile_w + taps_w - 1;
     // A warp has two or more rows of threads, kRows rows apart, then those of the next channel: theirs are other banks.
-    pitch = map_w;
+    pitch = round_up(map_w, 2);
     if (lanes == 16) pitch += (8 - map_w % 16 + 16) % 16;  // 10 pitch = 16 mod 32
     if (lanes <= 8) pitch += (4 - map_w % 8 + 8) % 8;      // 10 pitch = 8 or 24 mod 32
     map_size = map_h * pitch;
@@ -152,8 +140,37 @@ struct Tiling {
 
     const int correlating = channels * groups * lanes, multiplying = quads * (outputs / kOutputs<T>);
     threads = static_cast<int>(32 * ceil_of(std::max({64, correlating, multiplying}), 32));
-    by_map_size = Divider(map_h * map_w), by_map_w = Divider(map_w);
-    by_taps_size = Divider(taps()), by_taps_w = Divider(taps_w), by_templates = Divider(templates), by_outputs = Divider(outputs);
+  }
+
+  // Two pixels at once where they lie both inside the map or both outside, at even addresses; four weights likewise.
+  template <class S>
+  void choose_copies(const Problem<S>& p) {
+    const auto aligned = [](const S* data, int count) {
+      return sizeof(S) < 8 && reinterpret_cast<std::uintptr_t>(data) % (count * sizeof(S)) == 0;
+    };
+    const Strides& of = p.maps.of_search;
+    bool even = of.column == 1 && (p.maps.W | p.maps.left | of.row | of.channel) % 2 == 0 && aligned(p.maps.search, 2);
+    even = even && (columns == 1 || tile_w % 2 == 0) && pitch % 2 == 0;
+    for (int d = 0; d < p.maps.outputs.dims; ++d) even = even && p.maps.outputs.step[d].search % 2 == 0;
+    map_vector = even ? 2 : 1;
+    weight_vector = p.O % 4 == 0 && aligned(p.weight, 4) ? 4 : 1;
+    const bool channels_last = of.channel == 1 && of.column != 1;
+    map_sweep = Sweep::of(threads, channels, map_h, static_cast<int>(ceil_of(map_w, map_vector)), channels_last);
+    taps_sweep = Sweep::of(threads, channels, taps_h, taps_w, p.maps.of_template.channel == 1);
+    weight_sweep = Sweep::of(threads, 1, channels * templates, outputs / weight_vector, false);
+  }
+
+  // Sizes far from 2^31, so that sums of some are, and strides that are multiplied by them to 64 bits.
+  template <class S>
+  static bool fits_32_bits(const Problem<S>& p) {
+    constexpr int64_t kFar = int64_t(1) << 28;
+    const auto& m = p.maps;
+    for (const int64_t size : {m.C, m.H, m.W, m.kh, m.kw, m.h, m.w, m.top, m.left, -m.top, -m.left, p.O, p.templates})
+      if (size > kFar) return false;
+    for (const Strides& of : {m.of_search, m.of_template})
+      for (const int64_t stride : {of.channel, of.row, of.column})
+        if (stride > INT32_MAX) return false;
+    return true;
   }
 };
 

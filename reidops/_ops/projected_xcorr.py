@@ -34,9 +34,8 @@ def projected_xcorr(
 
     .. math::  out_o = \sum_{t,c} weight_{o,t,c} \; pool(search_c \star template_{t,c})
 
-    where :math:`\star` is :func:`depthwise_xcorr`. On the CPU the T C score maps are never held: for one pair of CSN's
-    images at level 2 they take 1.4 MB, and the result takes 20 kB. On a GPU this function runs
-    :func:`depthwise_xcorr`, pooling and a product one after another.
+    where :math:`\star` is :func:`depthwise_xcorr`. The T C score maps are never held, on the CPU or on a GPU: for one
+    pair of CSN's images at level 2 they take 1.4 MB, and the result takes 20 kB.
 
     Args:
         search: ``(*B, C, H, W)``, any strides. Batch dimensions broadcast.

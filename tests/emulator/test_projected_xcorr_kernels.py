@@ -225,15 +225,16 @@ def test_how_csn_is_cut(plain: ModuleType, level: str) -> None:
 
 PLANTED = {
     "barrier after loading": (
-        "                __syncthreads();  // and all are done with the last step's planes and weights\n",
+        "__syncthreads();  // maps and taps are there; nobody needs the last step's planes and weights\n",
         "",
-        "race|nobody wrote",
+        "race|nobody wrote|on its way",
     ),
-    "barrier between pieces": ("if (several) __syncthreads();", "", "race"),
+    "wait after loading": ("              wait_for_copies();\n", "", "race|nobody wrote|on its way"),
+    "barrier between pieces": ("__syncthreads();  // the last piece has been used\n", "", "race|nobody wrote"),
     "barrier before the product": (
-        "        __syncthreads();\n        if (output < s.outputs)\n",
-        "        if (output < s.outputs)\n",
-        "race|nobody wrote",
+        "__syncthreads();  // planes and weights are there; nobody needs this step's maps and taps\n",
+        "",
+        "race|nobody wrote|on its way",
     ),
     "last rows": ("top + row >= p.ph || ", "", "out-of-bounds|global memory|bounds"),
     "last columns": (" || left + column >= p.pw", "", "out-of-bounds|global memory|bounds|race"),
