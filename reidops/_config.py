@@ -21,6 +21,7 @@ def configuration() -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
     }
     rows["CUDA kernels"] = library.CUDA_MISSING or f"loaded from {library.CUDA_LIBRARY}"
+    rows["with a CUDA kernel"] = ", ".join(library.KERNELS)
     for index in range(torch.cuda.device_count()):
         rows[f"cuda:{index}"] = torch.cuda.get_device_name(index)
     return rows

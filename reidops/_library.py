@@ -22,7 +22,13 @@ from packaging.version import Version
 from . import reference
 
 #: The operators that have a CUDA kernel in ``_C_cuda`` and a function of the same name and signature in ``reference``.
-KERNELS = ("affine_sample", "affine_sample_backward", "depthwise_xcorr", "sparse_reconstruct_gram")
+KERNELS = (
+    "affine_sample",
+    "affine_sample_backward",
+    "depthwise_xcorr",
+    "projected_xcorr",
+    "sparse_reconstruct_gram",
+)
 
 #: The oldest torch whose stable ABI has all that the libraries use; they are compiled for this one.
 OLDEST_TORCH = Version("2.10")

@@ -33,7 +33,7 @@ struct Walk {
     return size <= int64_t(UINT32_MAX) ? descend(static_cast<uint32_t>(index), start) : descend(index, start);
   }
 
- private:
+  // The same with divisions of Index, an unsigned type that holds the index and every extent that it meets.
   template <class Index>
   REIDOPS_HOST_DEVICE Place descend(Index rest, Place place) const {
     for (int d = dims - 1; d >= 0; --d) {

@@ -12,7 +12,7 @@ namespace reidops::projected_xcorr {
 template <class S>
 struct Problem {
   depthwise_xcorr::Problem<S> maps;  // of one template; `out` and its strides say where out begins, `sums` are none
-  const S* weight;                   // (O, T, C), contiguous
+  const S* weight;                   // contiguous: (O, T, C) for the CPU kernel, (C, T, O) for the CUDA kernel
   int64_t O, templates, template_step;
   int64_t ph, pw;                    // of the pooled maps, and of out, whose maps are contiguous
   bool pooled;

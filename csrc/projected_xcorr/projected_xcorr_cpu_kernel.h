@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../depthwise_xcorr/correlator.h"
+#include "pool.h"
 #include "problem.h"
 
 namespace reidops::REIDOPS_ISA {
@@ -52,6 +53,7 @@ class Projector {
  private:
   // 2x2, a last row or column of its own where there is one; NaN stays.
   void pool(T* maps) const {
+    using projected_xcorr::larger_or_nan;
     const int64_t h = p_.maps.h, w = p_.maps.w;
     for (int64_t y = 0; y < p_.ph; ++y)
       for (int64_t x = 0; x < p_.pw; ++x) {
@@ -62,7 +64,6 @@ class Projector {
       }
   }
   static V pixel(const T* maps, int64_t i) { return take<kLanes>(maps + i * kLanes); }
-  static V larger_or_nan(V a, V b) { return (a > b) | (a != a) ? a : b; }
 
   // sums += weight planes.
   void multiply(const T* weight, int64_t channels) {

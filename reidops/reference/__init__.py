@@ -11,6 +11,7 @@ from .depthwise_xcorr import depthwise_xcorr
 from .dsr import dsr_distance
 from .feature_sign import feature_sign
 from .fista import fista
+from .projected_xcorr import projected_xcorr
 from .sparse_reconstruct import ridge, sparse_reconstruct
 from .sparse_reconstruct_gram import sparse_reconstruct_gram
 from .weighted_sums import weighted_sums
@@ -24,6 +25,7 @@ __all__ = [
     "dsr_distance",
     "feature_sign",
     "fista",
+    "projected_xcorr",
     "ridge",
     "sparse_reconstruct",
     "sparse_reconstruct_gram",

@@ -6,6 +6,7 @@
 
 #include "machine.h"
 #include "race.h"
+#include "source_line.h"
 
 namespace reidops::emulator {
 
@@ -95,6 +96,7 @@ inline int block_barrier(const char* name, bool vote, const Location& where) {
 
 inline void exit_thread() {
   Thread& self = *machine.current;
+  if (!self.copies.empty()) fail("an asynchronous copy that nobody waited for" + at(self.copies.front().pc));
   self.exited = true;
   ++machine.exited;
   Warp& warp = machine.warps[self.warp()];

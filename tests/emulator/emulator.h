@@ -9,6 +9,7 @@
 #include "cuda_vocabulary.h"  // types, built-in variables, arithmetic
 #include "synchronization.h"  // barriers, shuffles, votes, reductions
 #include "atomics.h"          // read-modify-write
+#include "asynchronous_copies.h"  // from global to shared memory
 #include "scheduler.h"        // Stream and launch()
 #ifdef __SANITIZE_THREAD__
 #include "race_hooks.h"  // the race build

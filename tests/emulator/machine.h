@@ -68,6 +68,15 @@ struct Call {
   std::uint64_t (*result)(const Lanes&, const Call&, int lane) = nullptr;
 };
 
+// A copy to shared memory that a thread has asked for and not waited for.
+struct Copy {
+  void* to = nullptr;
+  const void* from = nullptr;  // null: zeros
+  unsigned bytes = 0;
+  unsigned group = 0;
+  const void* pc = nullptr;  // after the call
+};
+
 struct Thread {
   unsigned id = 0;  // in the block, x fastest
   uint3 index{};    // threadIdx
@@ -76,6 +85,8 @@ struct Thread {
   bool exited = false;
   Call call;
   std::uint64_t result = 0;  // of the last call
+  std::vector<Copy> copies;       // that are on their way
+  unsigned groups_of_copies = 0;  // that are committed
 
   unsigned warp() const { return id / 32; }
   unsigned lane() const { return id % 32; }

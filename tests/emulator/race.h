@@ -57,17 +57,20 @@ class RaceDetector {
     if (is_private(address)) return;
     check_bounds(address, bytes, kind, pc);
     const bool shared = machine.shared.contains(address);
-    const Thread& self = *machine.current;
-    Entry now{.block = machine.block, .thread = self.id, .epoch = epoch_,
-              .clock = known_[self.id].of_lane[self.lane()], .atomic = kind == Access::kAtomic, .pc = pc};
-    const auto begin = reinterpret_cast<std::uintptr_t>(address), end = begin + bytes;
-    for (std::uintptr_t cell = begin / 4; cell * 4 < end; ++cell) {
-      now.bytes = 0;
-      for (unsigned i = 0; i < 4; ++i) {
-        if (cell * 4 + i >= begin && cell * 4 + i < end) now.bytes |= 1u << i;
-      }
-      check_cell(shadow(cell), now, kind, shared);
-    }
+    for_each_cell(address, bytes, entry(kind, pc), [&](Cell& cell, const Entry& now) {
+      check_cell(cell, now, kind, shared);
+    });
+  }
+
+  // An asynchronous copy of the current thread to shared memory.  From here on it may write at any time ...
+  void copy_begins(void* address, std::size_t bytes, const void* pc) {
+    access(address, bytes, Access::kWrite, pc);
+    for_each_cell(address, bytes, entry(Access::kWrite, pc), [](Cell& cell, const Entry&) { cell.write.pending = true; });
+  }
+
+  // ... and here it has.
+  void copy_ends(void* address, std::size_t bytes, const void* pc) {
+    for_each_cell(address, bytes, entry(Access::kWrite, pc), [](Cell& cell, const Entry& now) { cell.write = now; });
   }
 
  private:
@@ -88,6 +91,7 @@ class RaceDetector {
     unsigned clock = 0;      // warp barriers passed
     std::uint8_t bytes = 0;  // which of the cell's four
     bool atomic = false;
+    bool pending = false;  // an asynchronous copy that its thread has not waited for
     const void* pc = nullptr;
   };
 
@@ -107,6 +111,25 @@ class RaceDetector {
       last_cells_ = cells.data();
     }
     return last_cells_[index % kCellsInPage];
+  }
+
+  Entry entry(Access kind, const void* pc) const {
+    const Thread& self = *machine.current;
+    return {.block = machine.block, .thread = self.id, .epoch = epoch_,
+            .clock = known_[self.id].of_lane[self.lane()], .atomic = kind == Access::kAtomic, .pc = pc};
+  }
+
+  // Visits the cells that hold those bytes, with `now` told which of theirs.
+  template <class Visit>
+  void for_each_cell(const void* address, std::size_t bytes, Entry now, Visit visit) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(address), end = begin + bytes;
+    for (std::uintptr_t cell = begin / 4; cell * 4 < end; ++cell) {
+      now.bytes = 0;
+      for (unsigned i = 0; i < 4; ++i) {
+        if (cell * 4 + i >= begin && cell * 4 + i < end) now.bytes |= 1u << i;
+      }
+      visit(shadow(cell), now);
+    }
   }
 
   template <class Visit>
@@ -147,6 +170,10 @@ class RaceDetector {
   }
 
   void check_order(const Entry& earlier, const Entry& now, bool shared, const char* what) const {
+    if (earlier.pending && earlier.block == machine.block && (earlier.bytes & now.bytes) != 0) {
+      fail("asynchronous copy race: thread " + text(machine.current->index) + at(now.pc) + " before thread " +
+           text(unravel(earlier.thread, blockDim)) + " has waited for its copy" + at(earlier.pc));
+    }
     if ((earlier.bytes & now.bytes) == 0 || (earlier.atomic && now.atomic) || ordered(earlier, shared)) return;
     fail(std::string(what) + " race: thread " + text(machine.current->index) + at(now.pc) + " and thread " +
          text(unravel(earlier.thread, blockDim)) + " of block " + text(unravel(earlier.block, gridDim)) +
@@ -183,6 +210,8 @@ struct Blind {
   void block_begins(unsigned) {}
   void block_barrier() {}
   void warp_barrier(unsigned, unsigned) {}
+  void copy_begins(void*, std::size_t, const void*) {}
+  void copy_ends(void*, std::size_t, const void*) {}
   void access(const void*, std::size_t, Access, const void*) {}
 };
 inline Blind race_detector;

@@ -1,0 +1,216 @@
+// tiling.cuh - how the outputs are cut into blocks, and how a block's shared memory is laid out.
+//
+// A block has a tile of the output of some channels.  Its threads are (lane, channel, group): a lane is two columns, a
+// group some rows.  Neighbouring lanes read neighbouring pairs of pixels, 64 bits each, and shared memory serves half a
+// warp at a time from 16 pairs of banks.  We let thread t read the pair of banks t % 16, up to a constant, so that no two
+// of a half warp meet: channels are 2 x lanes banks apart (`map_size`, up to multiples of 32), and a group's lanes of all
+// channels are a multiple of 16, whatever the rows of the next group do.  tests/emulator counts this.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+
+#include "../common/launch.h"
+#include "problem.h"
+#include "sweep.cuh"
+#include "taps.cuh"
+
+namespace reidops::depthwise_xcorr {
+
+inline constexpr int kMostThreads = 256, kEnoughThreads = 128;
+inline constexpr int kMostLanes = 16;   // so that a tile has up to 32 columns
+inline constexpr int kMostTileRows = 64;
+inline constexpr int kBanks = 32, kPairsOfBanks = kBanks / 2;
+inline constexpr int kSomeTaps = 4;     // rows of taps at a time, where their number is no template parameter
+inline constexpr std::size_t kMostShared = 48 * 1024;
+inline constexpr int64_t kEnoughBlocks = 1024;
+inline constexpr int64_t kMostBlocks = (int64_t(1) << 31) - 1;
+
+// Taps along each side that are in shared memory at a time.
+template <class T>
+inline constexpr int kMostTaps = sizeof(T) == 4 ? 32 : 16;
+
+struct Tiling {
+  int rows_of_taps;              // of the kernel: 3, 5, 7, 10, or 0 where it takes any number
+  int rows;                      // of a thread: 8 or 10
+  int lanes, pairs;              // of a row of the tile; the lanes beyond the pairs of columns are idle
+  int channels, groups;
+  int tile_h, tile_w;
+  int taps_h, taps_w;            // of the template, at a time
+  int map_h, pitch, map_size;    // rows of the map that these need, and elements from a row and a channel to the next
+  int shift;                     // the tile's first pixel is in this column of the map
+  int vector;                    // columns of the map that are copied at once
+  int tap_pitch, taps_size;      // elements from a column of taps and a channel to the next
+  int buffers;                   // of taps: the next template's arrive while the last one's are used
+  int tile_rows, tile_columns, chunks;  // numbers of tiles, and of chunks of channels
+  int together;                  // outputs of one search map that a block makes one after another
+  int64_t blocks;
+  bool wide;                     // sizes or strides need 64 bits
+  Sweep map_sweep, taps_sweep;
+
+  dim3 threads() const { return dim3(lanes, channels, groups); }
+  int thread_count() const { return lanes * channels * groups; }
+
+  template <class T>
+  std::size_t shared_bytes() const {
+    return bytes_of_a_channel<T>() * channels;
+  }
+
+  template <class S>
+  static Tiling of(const Problem<S>& p, int64_t enough) {
+    using T = typename Problem<S>::T;
+    Tiling s{};
+    s.wide = std::is_same_v<T, double> || !fits_32_bits(p);
+    s.choose_rows(p);
+    s.choose_columns(p);
+    s.choose_taps(p, kMostTaps<T>);
+    s.vector = s.widest_vector(p);
+    s.lay_out_taps();
+    s.buffers = s.may_prefetch(p) ? 2 : 1;
+    s.choose_lanes_and_channels<T>(p.C);
+    s.chunks = static_cast<int>(ceil_of(p.C, s.channels));
+    const int64_t tiles = int64_t(s.tile_rows) * s.tile_columns * s.chunks;
+    s.together = s.may_prefetch(p) ? outputs_together(p.outputs, tiles, enough) : 1;
+    if (s.together == 1) s.buffers = 1;
+    s.blocks = times(p.outputs.size / s.together, tiles);
+    const bool channels_last = p.of_search.channel == 1 && p.of_search.column != 1;
+    s.map_sweep = Sweep::of(s.thread_count(), s.channels, s.map_h, s.pitch / s.vector, channels_last);
+    s.taps_sweep = Sweep::of(s.thread_count(), s.channels, s.taps_h, s.taps_w, p.of_template.channel == 1);
+    return s;
+  }
+
+ private:
+  template <class T>
+  std::size_t bytes_of_a_channel() const {
+    return (std::size_t(map_size) + buffers * taps_size) * sizeof(T);
+  }
+
+  // Sizes far from 2^31, so that sums of some are, and strides that are multiplied by them to 64 bits.
+  template <class S>
+  static bool fits_32_bits(const Problem<S>& p) {
+    constexpr int64_t kFar = int64_t(1) << 28;
+    for (const int64_t size : {p.C, p.H, p.W, p.kh, p.kw, p.h, p.w, p.top, p.left, -p.top, -p.left})
+      if (size > kFar) return false;
+    for (const Strides& of : {p.of_search, p.of_template, p.of_out})
+      for (const int64_t stride : {of.channel, of.row, of.column})
+        if (stride > INT32_MAX || -stride > INT32_MAX) return false;
+    return p.sums.size <= INT32_MAX;
+  }
+
+  // Those rows a thread that leave fewer idle.
+  template <class S>
+  void choose_rows(const Problem<S>& p) {
+    rows = 8;
+    if (!wide && ceil_of(p.h, 10) * 10 < ceil_of(p.h, 8) * 8) rows = 10;
+    const int64_t all = ceil_of(p.h, rows);
+    tile_rows = static_cast<int>(ceil_of(all, kMostTileRows / rows));
+    groups = static_cast<int>(ceil_of(all, tile_rows));
+    tile_h = groups * rows;
+  }
+
+  template <class S>
+  void choose_columns(const Problem<S>& p) {
+    tile_columns = static_cast<int>(ceil_of(p.w, kMostLanes * kColumns));
+    pairs = static_cast<int>(ceil_of(ceil_of(p.w, tile_columns), kColumns));
+    if (tile_columns > 1) pairs = round_up(pairs, 2);  // four columns: where one tile begins a vector may
+    tile_w = pairs * kColumns;
+  }
+
+  template <class S>
+  void choose_taps(const Problem<S>& p, int most) {
+    const bool known = p.kh == 3 || p.kh == 5 || p.kh == 7 || p.kh == 10;
+    rows_of_taps = !wide && known ? static_cast<int>(p.kh) : 0;
+    const auto piece = [most](int64_t taps) {  // even pieces, in fours
+      return taps <= most ? static_cast<int>(taps) : round_up(ceil_of(taps, ceil_of(taps, most)), kSomeTaps);
+    };
+    taps_h = piece(p.kh);
+    taps_w = piece(p.kw);
+    map_h = tile_h + taps_h - 1;
+  }
+
+  // The most columns, 4, 2 or 1, that are side by side in global and shared memory and lie both inside the map or both
+  // outside, at addresses that are multiples.  To make it so, the map may begin two columns early.
+  template <class S>
+  int widest_vector(const Problem<S>& p) {
+    for (const int v : {4, 2, 1}) {
+      shift = static_cast<int>(((-p.left) % v + v) % v);
+      pitch = round_up(shift + tile_w + taps_w - 1, std::max(v, kColumns));
+      bool fits = p.of_search.column == 1 && p.W % v == 0 && shift % kColumns == 0 && p.of_search.row % v == 0 &&
+                  p.of_search.channel % v == 0 && reinterpret_cast<std::uintptr_t>(p.search) % (v * sizeof(S)) == 0 &&
+                  !std::is_same_v<S, double>;
+      for (const auto* walk : {&p.outputs, &p.sums})
+        for (int d = 0; d < walk->dims; ++d) fits = fits && walk->step[d].search % v == 0;
+      if (fits || v == 1) return v;
+    }
+    return 1;
+  }
+
+  // A column of taps is read four at a time.  Eight channels' are in different banks.
+  void lay_out_taps() {
+    tap_pitch = round_up(taps_h, 4);
+    taps_size = tap_pitch * taps_w;
+    if (taps_size % 8 == 0) taps_size += 4;
+  }
+
+  // Among the numbers of lanes and channels, those that leave the fewest lanes idle.
+  template <class T>
+  void choose_lanes_and_channels(int64_t C) {
+    Tiling best = *this;
+    double best_share = 0;
+    for (int l = round_up(pairs, 2); l <= kMostLanes; l += 2) {
+      lanes = l;
+      map_size = map_h * pitch + ((2 * lanes - map_h * pitch) % kBanks + kBanks) % kBanks;
+      const int64_t fit = std::min<int64_t>(kMostThreads / (lanes * groups), kMostShared / bytes_of_a_channel<T>());
+      for (channels = 1; channels <= std::max<int64_t>(1, std::min(fit, C)); ++channels) {
+        const int count = thread_count();
+        const bool conflicts = lanes * channels % kPairsOfBanks != 0 && count > kPairsOfBanks;
+        const double share = double(pairs) / lanes * count / round_up(count, 32) * C /
+                             double(ceil_of(C, channels) * channels) * (conflicts ? 0.6 : 1);
+        const bool small = best_share > 0 && best.thread_count() < kEnoughThreads;
+        if (share > best_share * (small ? 0.999 : 1.02)) best = *this, best_share = share;
+      }
+    }
+    *this = best;
+  }
+
+  // One map for several templates, of which all taps are in shared memory at a time.
+  template <class S>
+  bool may_prefetch(const Problem<S>& p) const {
+    const int last = p.outputs.dims - 1;
+    return last >= 0 && p.outputs.step[last].search == 0 && p.sums.size == 1 && taps_h == p.kh && taps_w == p.kw;
+  }
+
+  // The most, up to 16, that leave blocks enough.
+  static int outputs_together(const Walk<Place>& outputs, int64_t tiles, int64_t enough) {
+    int together = 1;
+    const int64_t all = outputs.extent[outputs.dims - 1];
+    for (int64_t n = 1; n <= all && n <= 16; ++n)
+      if (all % n == 0 && outputs.size / n * tiles >= std::min(enough, outputs.size * tiles))
+        together = static_cast<int>(n);
+    return together;
+  }
+};
+
+// A block's tile: its first output, row, column and channel, and how many channels there are.
+template <class Index>
+struct Tile {
+  unsigned output;
+  Index y, x, channel;
+  int channels;
+};
+
+template <class Index, class S>
+__device__ __forceinline__ Tile<Index> tile_of(const Problem<S>& p, const Tiling& s, unsigned block) {
+  const unsigned chunk = block % s.chunks, rest = block / s.chunks;
+  unsigned row = 0, column = 0, output = rest;
+  if (s.tile_columns > 1 || s.tile_rows > 1) {
+    column = rest % s.tile_columns, row = rest / s.tile_columns % s.tile_rows;
+    output = rest / s.tile_columns / s.tile_rows;
+  }
+  const Index channel = Index(chunk) * s.channels, left = Index(p.C) - channel;
+  return {output * s.together, Index(row) * s.tile_h, Index(column) * s.tile_w, channel,
+          left < s.channels ? static_cast<int>(left) : s.channels};
+}
+
+}  // namespace reidops::depthwise_xcorr
