@@ -4,48 +4,55 @@
 #     benchmarks/on_gpu.sh RESULTS            RESULTS is a folder; it is made
 #
 # builds for the GPU at hand, runs the CUDA tests, the benchmarks, and compute-sanitizer's memcheck and racecheck.  Needs
-# nvcc, and a python3 (or $PYTHON) with a torch for that GPU, pytest, hypothesis, scipy, ninja and setuptools; no network.
-# It works on a copy and leaves the checkout as it is.  Every part has a time limit and a log; one that fails does not
-# stop the next, and is named at the end and in the exit status.
+# a python3 (or $PYTHON) with a torch for that GPU, pytest, hypothesis and scipy, and to build nvcc, ninja and setuptools;
+# without nvcc it takes the libraries that are in the checkout.  No network.  It works on a copy and leaves the checkout
+# as it is.
+#
+# Each step has its own limit of time, a log, and a line in summary.txt.  One that fails does not stop the next, and is
+# named in the exit status; one whose tool is not there is skipped, which is no failure.
 set -u
 python=${PYTHON:-python3}
+skipped=77  # exit status of a step whose tool is not there
 
 machine() {
-  nvidia-smi && nvcc --version &&
-    "$python" -c 'import torch; print(torch.__version__, torch.version.cuda, torch.cuda.get_device_name())'
+  nvidia-smi
+  nvcc --version
+  "$python" -c 'import torch; print(torch.__version__, torch.version.cuda, torch.cuda.get_device_name())'
 }
 
 build() {  # for this GPU's architecture alone
-  rm -f reidops/*.so
-  REIDOPS_CUDA_ARCHS=${REIDOPS_CUDA_ARCHS:-$("$python" -c \
-    'import torch; print("{}.{}".format(*torch.cuda.get_device_capability()))')} || return
-  export REIDOPS_CUDA_ARCHS REIDOPS_BUILD_CUDA=1
-  "$python" setup.py build_ext --inplace && "$python" -m reidops
+  if command -v nvcc >/dev/null; then
+    rm -f reidops/*.so
+    REIDOPS_CUDA_ARCHS=${REIDOPS_CUDA_ARCHS:-$("$python" -c \
+      'import torch; print("{}.{}".format(*torch.cuda.get_device_capability()))')} || return
+    export REIDOPS_CUDA_ARCHS REIDOPS_BUILD_CUDA=1
+    "$python" setup.py build_ext --inplace || return
+  else
+    echo "there is no nvcc: the libraries of the checkout are used"
+  fi
+  "$python" -m reidops
 }
 
 tests() { "$python" -m pytest -q -p no:cacheprovider -m cuda tests/reidops; }
 
-bench() {
-  "$python" -m benchmarks.gpu_affine_sample --out "$results/gpu_affine_sample.json" &&
-    "$python" -m benchmarks.gpu_depthwise_xcorr --out "$results/gpu_depthwise_xcorr.json" &&
-    "$python" -m benchmarks.gpu_dsr --market --out "$results/gpu_dsr.json"
-}
+bench() { "$python" -m "benchmarks.gpu_$1" --out "$results/gpu_$1.json"; }
+bench_affine() { bench affine_sample; }
+bench_xcorr() { bench depthwise_xcorr; }
+bench_projected() { bench projected_xcorr; }
+bench_dsr() { "$python" -m benchmarks.gpu_dsr --market 60 --out "$results/gpu_dsr.json"; }
 
-sanitize() {  # sanitize TOOL: small problems through every kernel; torch's own are not looked at
-  sanitize_op "$1" sparse_reconstruct 'degenerate or certified_and_as_on_the_cpu' &&
-    sanitize_op "$1" affine_sample 'other_dtypes or (as_on_the_cpu and any)' &&
-    sanitize_op "$1" depthwise_xcorr 'other_dtypes or tiles or (as_on_the_cpu and same)'
+# Small problems through every kernel of ours; torch's are not looked at.  One process, because each takes long to start,
+# and of the types float32, with its second pass in double, and one half type.
+sanitize() {
+  command -v compute-sanitizer >/dev/null || { echo "there is no compute-sanitizer"; return $skipped; }
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --kernel-name kns=reidops --error-exitcode 1 \
+    "$python" -m pytest -q -x -p no:cacheprovider -m cuda -k '(float32 or float16) and not bfloat16' \
+    tests/reidops/test_every_kernel_cuda.py
 }
-
-sanitize_op() {  # sanitize_op TOOL OP TESTS
-  PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --kernel-name "kns=$2" --error-exitcode 1 \
-    "$python" -m pytest -q -p no:cacheprovider "tests/reidops/test_$2_cuda.py" -k "$3"
-}
-
 memcheck() { sanitize memcheck; }
 racecheck() { sanitize racecheck; }
 
-if [ $# -eq 3 ] && [ "$1" = --part ]; then  # this script again, under `timeout`, which runs no functions
+if [ $# -eq 3 ] && [ "$1" = --step ]; then  # this script again, under `timeout`, which runs no functions
   results=$3
   "$2"
   exit
@@ -60,22 +67,32 @@ trap 'rm -rf "$work"' EXIT
 cp -r "$root"/csrc "$root"/reidops "$root"/tests "$root"/benchmarks "$root"/setup.py "$root"/pyproject.toml \
   "$root"/README.md "$root"/LICENSE "$work" && cd "$work" || exit 2
 failed=
+: >"$results/summary.txt"
 
-part() {  # part NAME SECONDS: the output into NAME.log, its end onto the screen
+step() {  # step NAME SECONDS: the output into NAME.log, its end onto the screen
   start=$(date +%s)
-  timeout "$2" sh benchmarks/on_gpu.sh --part "$1" "$results" >"$results/$1.log" 2>&1
+  timeout -k 5 "$2" sh benchmarks/on_gpu.sh --step "$1" "$results" >"$results/$1.log" 2>&1
   status=$?
-  [ $status -eq 0 ] || failed="$failed $1"
-  echo "== $1: exit status $status after $(($(date +%s) - start)) s"
+  case $status in
+    0) verdict=passed ;;
+    "$skipped") verdict=skipped ;;
+    124 | 137) verdict="out of time" failed="$failed $1" ;;
+    *) verdict=failed failed="$failed $1" ;;
+  esac
+  echo "$1: $verdict, exit status $status after $(($(date +%s) - start)) s of $2" | tee -a "$results/summary.txt"
   tail -n 25 "$results/$1.log"
 }
 
-part machine 20
-part build 150
-part tests 90
-part bench 140
-part memcheck 80
-part racecheck 80
+step machine 15
+step build 150
+step tests 90
+step bench_dsr 120
+step bench_affine 30
+step bench_xcorr 25
+step bench_projected 20
+step memcheck 70
+step racecheck 70
 
+echo && cat "$results/summary.txt"
 [ -z "$failed" ] || { echo "on_gpu: failed:$failed" >&2; exit 1; }
-echo "on_gpu: all is well; see $results"
+echo "on_gpu: nothing failed; see $results"
