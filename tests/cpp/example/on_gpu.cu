@@ -10,12 +10,14 @@
 #include "depthwise_xcorr/depthwise_xcorr.cuh"
 #include "plain.h"
 #include "problems.h"
+#include "projected_xcorr/projected_xcorr.cuh"
 #include "sparse_reconstruct/sparse_reconstruct.cuh"
 
 using namespace example;
 using reidops::check_cuda;
 using reidops::Stream;
 namespace as = reidops::affine_sample;
+namespace px = reidops::projected_xcorr;
 namespace sr = reidops::sparse_reconstruct;
 namespace xc = reidops::depthwise_xcorr;
 
@@ -78,6 +80,31 @@ void depthwise_xcorr(Stream stream) {
   check_all("depthwise_xcorr", out.read(stream), expected, 1e-5);
 }
 
+// The CUDA kernel has its weights the other way round: (C, T, O) where the CPU's are (O, T, C).
+Numbers turned_round(const Numbers& weight, int64_t O, int64_t T, int64_t C) {
+  Numbers turned(weight.size());
+  for (int64_t o = 0; o < O; ++o)
+    for (int64_t t = 0; t < T; ++t)
+      for (int64_t c = 0; c < C; ++c) turned[(c * T + t) * O + o] = weight[(o * T + t) * C + c];
+  return turned;
+}
+
+void projected_xcorr(Stream stream) {
+  const Maps of{2, 21, 12, 6};
+  const int64_t B = 3, T = 2, k = 3, O = 4;
+  const Numbers maps = numbers(of.elements(), 4), templates = numbers(B * T * of.channels * k * k, 5);
+  const Numbers weight = numbers(O * T * of.channels, 6);
+  Numbers expected(of.count * B * O * of.locations() / 4);
+  const auto here = project(maps.data(), of, templates.data(), B, T, k, weight.data(), O, expected.data());
+  reidops::baseline::projected_xcorr_kernels::project(here, 0, here.maps.outputs.size);
+
+  const OnDevice maps_there(maps, stream), templates_there(templates, stream);
+  const OnDevice weight_there(turned_round(weight, O, T, of.channels), stream), out(int64_t(expected.size()));
+  px::launch_projection(
+      project(maps_there.data(), of, templates_there.data(), B, T, k, weight_there.data(), O, out.data()), stream);
+  check_all("projected_xcorr", out.read(stream), expected, 1e-4);
+}
+
 // What was minimised: ||x - Yw||^2 + beta |w|_1 of every column.
 Numbers objectives(const Lasso& of, const Numbers& error, const Numbers& coefficients) {
   Numbers made = error;
@@ -122,6 +149,7 @@ int main() {
   check_cuda(cudaStreamCreate(&stream), "cudaStreamCreate");
   affine_sample(stream);
   depthwise_xcorr(stream);
+  projected_xcorr(stream);
   sparse_reconstruct(stream);
   check_cuda(cudaStreamDestroy(stream), "cudaStreamDestroy");
   std::printf("example on a GPU: %d failures\n", failures);

@@ -76,7 +76,8 @@ inline reidops::depthwise_xcorr::Problem<float> correlate(const float* maps, con
   return problem;
 }
 
-// projected_xcorr: the same of T templates each, (B, T, C, k, k), pooled 2x2 and summed by weight (O, T, C).
+// projected_xcorr: the same of T templates each, (B, T, C, k, k), pooled 2x2 and summed by weight (O, T, C); on CUDA the
+// weights lie as (C, T, O).
 //
 //     out (A, B, O, H/2, W/2), H and W even:  out[a, b, o] = sum over t, c of weight[o, t, c] pooled[a, b, t, c]
 inline reidops::projected_xcorr::Problem<float> project(const float* maps, const Maps& of, const float* templates,
