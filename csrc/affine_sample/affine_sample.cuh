@@ -1,7 +1,7 @@
 // affine_sample.cuh - the CUDA kernels: forward, the gradient of theta, and the gradient of the input.
 //
 // All work out a position once and use it for several channels.  No atomics: sums have one owner and one order, whatever
-// the launch.  Steps to an image's next row and column are below 2^30 elements (reached_in_32_bits).
+// the launch.
 //
 //     forward.cuh           forward_tiling.cuh shares out its work, block.cuh has what a block works out once,
 //                           upright.cuh goes down the columns of maps without rotation

@@ -45,7 +45,8 @@ struct Tables {
   template <Padding kPadding, class S>
   __device__ __forceinline__ bool fill(const Problem<S>& p, const ForwardTiling& tiling, const Block<T>& block,
                                        int thread, int threads) {
-    const int columns = tiling.columns, all = columns + tiling.rows * tiling.row_lanes;
+    const int h = static_cast<int>(p.h), columns = tiling.columns;
+    const int all = columns + min(tiling.rows * tiling.row_lanes, h - block.row);
     const bool upright = block.upright();
     bool whole = true;
 #pragma unroll 1
@@ -53,7 +54,7 @@ struct Tables {
       const bool of_row = n >= columns;
       const int i = of_row ? n - columns : n;
       const T coordinate = base_coordinate<T>((of_row ? block.row : block.column) + i,
-                                              static_cast<int>(of_row ? p.h : p.w), p.align_corners);
+                                              of_row ? h : static_cast<int>(p.w), p.align_corners);
       (of_row ? y : x)[i] = coordinate;
       if (!of_row || !upright) continue;
       const Cell<T> position = cell(block.theta.to_y(T(0), coordinate), Axis<T>(p.H, p.align_corners), kPadding);

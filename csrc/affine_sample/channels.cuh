@@ -74,10 +74,11 @@ template <class S>
 bool has_vectors(const Problem<S>& p) {
   constexpr int64_t kMost = ChannelVector<S>::kMost;
   const auto aligned = [](const S* address) { return reinterpret_cast<std::uintptr_t>(address) % 16 == 0; };
-  bool whole = p.channel_stride == 1 && p.column_stride % kMost == 0 && p.row_stride % kMost == 0;
-  for (int d = 0; d < p.images.dims; ++d) whole = whole && p.images.step[d].image % kMost == 0;
-  return whole && p.channels_last && p.C % kMost == 0 && aligned(p.input) && aligned(p.output);
+  bool steps = (p.H == 1 || p.row_stride % kMost == 0) && (p.W == 1 || p.column_stride % kMost == 0);
+  for (int d = 0; d < p.images.dims; ++d) steps = steps && p.images.step[d].image % kMost == 0;
+  return steps && p.channels_last && p.channel_stride == 1 && p.C % kMost == 0 && aligned(p.input) && aligned(p.output);
 }
+
 // Whether columns of the image lie side by side, and channels are planes.
 template <class S>
 bool has_planes(const Problem<S>& p) {

@@ -11,30 +11,31 @@
 
 namespace reidops::affine_sample {
 
-// The groups of channels that a thread has: from `first` to below `end`, `step` channels on, in elements of the image
-// and of the output.
+// The groups of channels that a thread has: the first begins with channel `first`, the next `step` channels later, and
+// channels of a group are `spacing` apart.  All are below `end`, at most as far on as a block's channels.
 struct ThreadChannels {
-  int first, end, step, spacing;
-  int64_t in, out;
+  int64_t first, end;
+  int step, spacing;
+  int64_t in, out;  // from a channel to the next
 
   template <class Group, class S>
   static __device__ __forceinline__ ThreadChannels of(const Problem<S>& p, const ForwardTiling& tiling, int chunk,
                                                       int lane) {
-    const int step = tiling.lanes * Group::kMost, begin = chunk * tiling.groups * step;
-    const int end = begin + tiling.groups * step;
+    const int step = tiling.lanes * Group::kMost, all = tiling.groups * step;
+    const int64_t begin = int64_t(chunk) * all, end = begin + all;
     const bool spaced = p.channels_last && !Group::kSideBySide;
-    return {begin + (spaced ? lane : lane * Group::kMost), min(end, static_cast<int>(p.C)), step,
-            spaced ? tiling.lanes : 1, p.channel_stride, p.channels_last ? 1 : p.pixels()};
+    return {begin + (spaced ? lane : lane * Group::kMost), end < p.C ? end : p.C,       step, spaced ? tiling.lanes : 1,
+            p.channel_stride,                              p.channels_last ? 1 : p.pixels()};
   }
   // Groups that are whole, and how many channels are left after them.
   template <class Group>
   __device__ __forceinline__ int whole() const {
-    const int last = first + (Group::kMost - 1) * spacing;  // of the first group
-    return last < end ? (end - last + step - 1) / step : 0;
+    const int64_t last = first + (Group::kMost - 1) * spacing;  // of the first group
+    return last < end ? (static_cast<int>(end - last) + step - 1) / step : 0;
   }
   __device__ __forceinline__ int left(int groups) const {
-    const int channel = first + groups * step;
-    return channel < end ? (end - channel + spacing - 1) / spacing : 0;
+    const int64_t channel = first + groups * step;
+    return channel < end ? (static_cast<int>(end - channel) + spacing - 1) / spacing : 0;
   }
 };
 
@@ -63,7 +64,7 @@ __device__ __forceinline__ void sample(const Group& group, const Geometry& geome
 }
 
 template <class Group, Mode kMode, Padding kPadding, class S>
-__global__ void __launch_bounds__(ForwardTiling::kThreads)
+__global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Computing<S>::Type) == 4 ? 3 : 2)
     affine_sample_kernel(const S* __restrict__ input, S* __restrict__ output, const Problem<S> p,
                          const ForwardTiling tiling) {
   using T = typename Problem<S>::T;
@@ -146,6 +147,7 @@ void launch_groups(const Problem<S>& p, Stream stream, int64_t enough) {
 
 template <class S>
 void launch_forward(const Problem<S>& p, Stream stream, int64_t enough = kEnoughBlocks) {
+  check_reach(p);
   if (has_vectors(p)) {
     launch_groups<ChannelVector<S>>(p, stream, enough);
   } else if (has_planes(p)) {

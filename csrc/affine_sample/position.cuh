@@ -1,6 +1,8 @@
 // position.cuh - where a sample is in the batch, where an output pixel is taken from, and the four pixels around that.
 #pragma once
 
+#include <stdexcept>
+
 #include "../common/launch.h"
 #include "problem.h"
 
@@ -13,7 +15,17 @@ __device__ __forceinline__ Place place_of(const Problem<S>& p, unsigned index) {
   return p.repeats.at(index % repeats, p.images.at(index / repeats, {}));
 }
 
-// An image's size and steps in 32 bits: fewer than 2^30 pixels, and steps below 2^30 elements (reached_in_32_bits).
+// An image has fewer than 2^30 pixels (operands.h), and the kernels step from row to row and from column to column in 32
+// bits: of `size` rows or columns, one is fewer than 2^30 elements from the next.
+inline bool within_reach(int64_t size, int64_t stride) { return size == 1 || stride < int64_t(1) << 30; }
+
+template <class S>
+void check_reach(const Problem<S>& p) {
+  if (!within_reach(p.H, p.row_stride) || !within_reach(p.W, p.column_stride))
+    throw std::invalid_argument("affine_sample: input: expected rows and columns fewer than 2^30 elements apart");
+}
+
+// Sizes and steps of an image.
 struct Geometry {
   int H, W, row_stride, column_stride;
 

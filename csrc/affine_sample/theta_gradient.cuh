@@ -93,6 +93,7 @@ int64_t slices(const Problem<S>& p) {
 // Bilinear only: the nearest pixel has no gradient by theta.
 template <class S>
 void launch_theta(const Problem<S>& p, Stream stream) {
+  check_reach(p);
   with_padding(p.padding, [&](auto padding) {
     launch_parts(affine_sample_theta_kernel<padding(), S>, p, theta_tiling(p), p.images.size * p.repeats.size, stream);
   });
