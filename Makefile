@@ -2,6 +2,7 @@
 # make demo    sets up .venv, trains the small model on synthetic people, and writes tables and a report into demo/
 # make bench   the benchmarks
 # make spills  compiles every CUDA source and prints registers and spills; needs nvcc, not a GPU
+# make machine-code  reads the compiled kernels and fails where a hot loop has become slower; needs nvcc, not a GPU
 # make clean   removes what was built, but not .venv
 #
 # Setting up is done anew only when the sources of the compiled libraries, or what they depend on, have changed.
@@ -11,7 +12,7 @@ BIN := .venv/bin
 
 BUILD_INPUTS := setup.py pyproject.toml constraints.txt $(shell find csrc -type f -not -path '*/__pycache__/*')
 
-.PHONY: install test lint pytest cpp demo bench spills clean
+.PHONY: install test lint pytest cpp demo bench spills machine-code clean
 
 install: .venv/installed
 
@@ -49,6 +50,9 @@ bench: install
 
 spills: install
 	$(BIN)/python csrc/check_spills.py
+
+machine-code: install
+	$(BIN)/python csrc/check_machine_code.py
 
 clean:
 	rm -rf build dist *.egg-info .venv/installed reidops/*.so

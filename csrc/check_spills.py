@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cuda_toolchain
+from listing import demangled
 from torch.utils.cpp_extension import include_paths
 
 ROOT = Path(__file__).parent
@@ -75,13 +75,6 @@ def usages(ptxas: str) -> Iterator[Usage]:
 def number(pattern: str, text: str) -> int:
     found = re.search(pattern, text)
     return int(found.group(1)) if found else 0
-
-
-def demangled(name: str) -> str:
-    """``_Z...`` -> ``kernel<float, 8>``, without namespaces, arguments and casts."""
-    full = subprocess.run(["c++filt", name], check=True, text=True, capture_output=True).stdout.strip()
-    full = re.sub(r"\(int\)|\(bool\)|\w+::", "", full.replace("(anonymous namespace)::", ""))
-    return full.removeprefix("void ").partition("(")[0]
 
 
 def main() -> int:
