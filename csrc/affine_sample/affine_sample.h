@@ -36,8 +36,8 @@ using Integer = typename Numbers<V>::Integer;
 
 // Where torch.linspace(-1, 1, n), from both ends and rounded once, puts element i; between pixels' centres unless
 // corners are aligned.
-template <class T>
-REIDOPS_HOST_DEVICE T base_coordinate(int64_t i, int64_t n, bool align_corners) {
+template <class T, class I>
+REIDOPS_HOST_DEVICE T base_coordinate(I i, I n, bool align_corners) {
   if (n <= 1) return 0;
   const T step = T(2) / T(n - 1);
   const T aligned = i < n / 2 ? fma(step, T(i), T(-1)) : fma(-step, T(n - 1 - i), T(1));

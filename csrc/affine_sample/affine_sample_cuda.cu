@@ -12,10 +12,21 @@ namespace {
 
 using affine_sample::Batch;
 
-Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, int64_t mode, int64_t padding,
+// The input itself or, where its rows or columns are too far apart for the kernels, a copy.
+Tensor within_reach(const Tensor& input) {
+  const int64_t n = input.dim();
+  if (n < 3 || input.numel() == 0) return input;  // an error, which the checks name, or nothing to do
+  const Strides strides = strides_of(input);
+  const bool near = affine_sample::within_reach(input.size(n - 2), strides.row) &&
+                    affine_sample::within_reach(input.size(n - 1), strides.column);
+  return near ? input : affine_sample::laid_out(input, input, is_channels_last(input));
+}
+
+Tensor forward(const Tensor& given_input, const Tensor& given, int64_t h, int64_t w, int64_t mode, int64_t padding,
                bool align_corners) {
-  affine_sample::check_call(input, given, h, w, mode, padding);
-  const torch::stable::accelerator::DeviceGuard guard(input.get_device_index());
+  affine_sample::check_call(given_input, given, h, w, mode, padding);
+  const torch::stable::accelerator::DeviceGuard guard(given_input.get_device_index());
+  const Tensor input = within_reach(given_input);
   const Tensor theta = torch::stable::contiguous(given);
   const Batch batch = affine_sample::batch_of(input, theta, false);
   const Tensor output = affine_sample::new_output(input, batch, h, w);
@@ -31,7 +42,7 @@ Tensor forward(const Tensor& input, const Tensor& given, int64_t h, int64_t w, i
 std::tuple<Tensor, Tensor> backward(const Tensor& grad, const Tensor& input, const Tensor& given, int64_t mode,
                                     int64_t padding, bool align_corners, bool of_input, bool of_theta) {
   const torch::stable::accelerator::DeviceGuard guard(input.get_device_index());
-  auto operands = affine_sample::backward_operands(grad, input, given, mode, padding, of_input);
+  auto operands = affine_sample::backward_operands(grad, within_reach(input), given, mode, padding, of_input);
   dispatch_storage(input.scalar_type(), affine_sample::kOp, "input", [&](auto zero) {
     using S = decltype(zero);
     auto problem = operands.problem<S>(align_corners);
