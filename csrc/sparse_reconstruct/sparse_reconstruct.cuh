@@ -1,8 +1,8 @@
 // sparse_reconstruct.cuh - the CUDA kernel: a warp solves a column from its correlations to its certificate.
 //
-// A block takes one dictionary and a run of columns, which its warps share out; the Gram of up to 128 float atoms is
-// first copied to shared memory, so that every row of it is read from there.  Nothing is shared between columns and
-// nothing is added up across warps: the result does not depend on the launch.
+// A block takes one dictionary and a run of columns.  A warp that is done with a column takes the next that nobody has.
+// The Gram of up to 128 float atoms is first copied to shared memory, so that every row of it is read from there.
+// Nothing is shared between columns and nothing is added up across warps: the result does not depend on the launch.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,15 @@
 namespace reidops::sparse_reconstruct {
 
 // Threads of a block and blocks of a multiprocessor: as many warps as the registers of a column allow without a spill
-// (docs/gpu.md).
+// (docs/gpu/sparse_reconstruct.md).  Where the Gram is staged, one block has all 24 of them: two blocks would need two
+// copies of the Gram, more than the 100 KB that a small GPU's multiprocessor has.
 template <class T, int kRounds>
 struct Shape {
   static constexpr bool kStaged = Column<T, kRounds>::kStaged;
-  static constexpr int kThreads = kStaged ? 384 : 128;
+  static constexpr int kThreads = kStaged ? 768 : 128;
   static constexpr int kWarps = kThreads / kWarp;
   static constexpr int blocks() {
-    if (kStaged) return 2;
+    if (kStaged) return 1;
     if (sizeof(T) == 4) return kRounds <= 2 ? 4 : 3;
     return kRounds == 1 ? 3 : 2;
   }
@@ -132,6 +133,15 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
   if (p.coefficients != nullptr) write_coefficients(p.coefficients + out * p.M, column.atoms, w);
 }
 
+// The warp's next column into its scratch; false where the run has no more.
+template <class T>
+__device__ __forceinline__ bool take_column(Scratch<T>& scratch, int* next) {
+  __syncwarp();
+  if (lane_index() == 0) scratch.row = atomicAdd(next, 1);
+  __syncwarp();
+  return scratch.row < scratch.last;
+}
+
 template <class T, int kRounds>
 __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>::blocks())
     sparse_reconstruct_kernel(const Problem<T> p, const Plan<T> plan) {
@@ -140,6 +150,7 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
   Scratch<T>& scratch = scratches[warp_index()];
   T* correlations = reinterpret_cast<T*>(scratches + S::kWarps);
   T* staged = correlations + S::kWarps * kRounds * kRoundAtoms;
+  int* next = reinterpret_cast<int*>(staged + (S::kStaged ? kRoundAtoms * p.M : 0));  // the column to be taken next
   T* memory = correlations + warp_index() * kRounds * kRoundAtoms;
   if constexpr (kRounds == kInMemory)
     memory = plan.memory +
@@ -150,24 +161,19 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
   for (unsigned item = blockIdx.x; item < items; item = kRounds == kInMemory ? item + gridDim.x : items) {
     const int g = static_cast<int>(item / runs), first = static_cast<int>(item % runs) * plan.run;
     const T* gram = p.gram + g * p.M * plan.gram_stride;
+    if (threadIdx.x == 0) *next = first;
     if constexpr (S::kStaged) {
       stage(gram, static_cast<int>(p.M), plan.gram_stride, staged);
-      __syncthreads();
       gram = staged;
     }
     if (lane_index() == 0) {
       scratch.g = g;
-      scratch.row = first + warp_index();
       scratch.last = min(first + plan.run, rows);
     }
-    __syncwarp();
+    __syncthreads();
 #pragma unroll 1
-    while (scratch.row < scratch.last) {
-      solve_column<T, kRounds>(p, plan, gram, scratch, memory);
-      __syncwarp();
-      if (lane_index() == 0) scratch.row += S::kWarps;
-      __syncwarp();
-    }
+    while (take_column(scratch, next)) solve_column<T, kRounds>(p, plan, gram, scratch, memory);
+    if constexpr (kRounds == kInMemory) __syncthreads();
   }
 }
 
@@ -188,7 +194,7 @@ void launch_rounds(const Problem<T>& p, Plan<T> plan, Stream stream) {
   const std::size_t warp_bytes = sizeof(Scratch<T>) + sizeof(T) * kRoundAtoms * kRounds;
   const std::size_t gram_bytes = S::kStaged ? sizeof(T) * kRoundAtoms * p.M : 0;
   launch(sparse_reconstruct_kernel<T, kRounds>, dim3(static_cast<unsigned>(blocks)), dim3(S::kThreads),
-         warp_bytes * S::kWarps + gram_bytes, stream, p, plan);
+         warp_bytes * S::kWarps + gram_bytes + sizeof(int), stream, p, plan);
 }
 
 // Beyond 512 atoms a warp's vectors are in memory: in registers they would leave too few warps, or spill.

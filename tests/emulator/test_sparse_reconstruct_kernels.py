@@ -108,6 +108,18 @@ def test_every_size(plain: ModuleType, m: int, solver: int, dtype: type) -> None
     check(problem, problem.solve(plain, solver=solver))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("m", [128, 512, 513])  # the most of what is staged, of what is in registers, and in memory
+@pytest.mark.parametrize("kilobytes", [99, 163])
+def test_fits_the_shared_memory_of_every_device(plain: ModuleType, kilobytes: int, m: int, dtype: type) -> None:
+    problem = case(m, dtype)
+    plain.configure(shared_kilobytes=kilobytes)
+    try:
+        check(problem, problem.solve(plain))
+    finally:
+        plain.configure()
+
+
 @pytest.mark.parametrize("m", [5, 128, 317, 530])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_no_access_races(emulated: Emulated, m: int, solver: int) -> None:
@@ -274,7 +286,12 @@ PLANTED = {
         "  __device__ __forceinline__ void refresh(LaneVector<T, kRounds>& r) {\n    scratch_.x[lane_index()] = w_;",
         "race|nobody wrote",
     ),
-    "staging": ("sparse_reconstruct.cuh", "__syncthreads();", "", "race|nobody wrote"),
+    "staging": (
+        "sparse_reconstruct.cuh",
+        "    __syncthreads();\n#pragma",
+        "#pragma",
+        "race|nobody wrote|out-of-bounds",
+    ),
     "coordinate_descent": ("coordinate_descent.cuh", "atom < column.atoms ?", "true ?", "out-of-bounds|nobody wrote"),
 }
 
