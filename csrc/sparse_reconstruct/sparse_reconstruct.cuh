@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "../common/launch.h"
+#include "../common/preload.h"
 #include "../common/warp.cuh"
 #include "active_set.cuh"
 #include "column.cuh"
@@ -97,10 +99,9 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
 
   LaneVector<T, kRounds> r(memory, 0, rounds), w(memory, 1, rounds);
   load_correlation(column, r);
-  const T zero = warp_sum(*column.energy * 0 + zero_if_finite(r));  // NaN where anything is not finite
   Sums<T> sums;
   T error;
-  if (zero == T(0)) {
+  if (__all_sync(kAllLanes, *column.energy * 0 + zero_if_finite(r) == T(0))) {
     bool certified = false;
     if (p.solver == Solver::kCoordinateDescent) {
       fill(w, T(0));
@@ -117,15 +118,14 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
     if (p.columns != nullptr && expansion_lost_digits(error, *column.energy, p.tolerance))
       error = error_from_data(p, scratch.row, scratch.g, w, [](int64_t, T) {});
   } else {
-    fill(w, zero);
-    sums.wr = error = zero;
+    sums.wr = error = std::numeric_limits<T>::quiet_NaN();
+    fill(w, error);
   }
 
   const int64_t out = scratch.row * p.G + scratch.g;
-  const T largest = largest_energy(gram, static_cast<int>(p.M), column.stride());
   if (lane_index() == 0) {
-    const T reach = std::sqrt(largest) * sums.l1;
-    const Rounding<T> rounding = rounding_of_gram_form(*column.energy, largest, reach, plan.rounding);
+    const T reach = std::sqrt(scratch.largest) * sums.l1;
+    const Rounding<T> rounding = rounding_of_gram_form(*column.energy, scratch.largest, reach, plan.rounding);
     const Certificate<T> certificate = certify(error, sums, column.t, rounding);
     p.error[out] = certificate.error;
     p.gap[out] = certificate.gap;
@@ -166,11 +166,13 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
       stage(gram, static_cast<int>(p.M), plan.gram_stride, staged);
       gram = staged;
     }
+    __syncthreads();
+    const T largest = largest_energy(gram, static_cast<int>(p.M), S::kStaged ? kRoundAtoms : plan.gram_stride);
     if (lane_index() == 0) {
       scratch.g = g;
       scratch.last = min(first + plan.run, rows);
+      scratch.largest = largest;
     }
-    __syncthreads();
 #pragma unroll 1
     while (take_column(scratch, next)) solve_column<T, kRounds>(p, plan, gram, scratch, memory);
     if constexpr (kRounds == kInMemory) __syncthreads();
@@ -183,6 +185,14 @@ inline constexpr int64_t kBlocksWanted = 2048;  // some eight times what a large
 inline constexpr int64_t kMostColumnsOfARun = 512;
 inline constexpr int64_t kMostBlocksInMemory = 512;
 
+// Shared memory of a block: of each warp, of the Gram of M atoms, and the column to be taken next.
+template <class T, int kRounds>
+std::size_t shared_bytes(int64_t M) {
+  using S = Shape<T, kRounds>;
+  const std::size_t of_a_warp = sizeof(Scratch<T>) + sizeof(T) * kRoundAtoms * kRounds;
+  return of_a_warp * S::kWarps + (S::kStaged ? sizeof(T) * kRoundAtoms * M : 0) + sizeof(int);
+}
+
 template <class T, int kRounds>
 void launch_rounds(const Problem<T>& p, Plan<T> plan, Stream stream) {
   using S = Shape<T, kRounds>;
@@ -191,10 +201,8 @@ void launch_rounds(const Problem<T>& p, Plan<T> plan, Stream stream) {
   plan.run = static_cast<int>(std::clamp<int64_t>(run, S::kWarps, kMostColumnsOfARun));
   int64_t blocks = p.G * ((p.R + plan.run - 1) / plan.run);
   if (kRounds == kInMemory) blocks = std::min(blocks, kMostBlocksInMemory);
-  const std::size_t warp_bytes = sizeof(Scratch<T>) + sizeof(T) * kRoundAtoms * kRounds;
-  const std::size_t gram_bytes = S::kStaged ? sizeof(T) * kRoundAtoms * p.M : 0;
   launch(sparse_reconstruct_kernel<T, kRounds>, dim3(static_cast<unsigned>(blocks)), dim3(S::kThreads),
-         warp_bytes * S::kWarps + gram_bytes + sizeof(int), stream, p, plan);
+         shared_bytes<T, kRounds>(p.M), stream, p, plan);
 }
 
 // Beyond 512 atoms a warp's vectors are in memory: in registers they would leave too few warps, or spill.
@@ -210,6 +218,22 @@ int64_t memory_needed(const Problem<T>& p) {
   }
   second = doubles_needed(p) * int64_t(sizeof(double) / sizeof(T));
   return std::max(first, second);
+}
+
+template <class T, int kRounds>
+void load_rounds() {
+  load(sparse_reconstruct_kernel<T, kRounds>, shared_bytes<T, kRounds>(kRoundAtoms * kRounds));
+}
+
+// Every kernel that launch_sparse_reconstruct<T> may launch.
+template <class T>
+void load_kernels() {
+  load_rounds<T, 1>();
+  load_rounds<T, 2>();
+  load_rounds<T, 3>();
+  load_rounds<T, kMostRounds>();
+  load_rounds<T, kInMemory>();
+  load(sparse_reconstruct_in_double_kernel<T>);
 }
 
 template <class T>

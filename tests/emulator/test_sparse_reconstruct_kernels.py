@@ -271,12 +271,25 @@ def test_more_columns_than_a_block_takes(plain: ModuleType) -> None:
     check(problem, problem.solve(plain))
 
 
+@pytest.mark.parametrize("build", ["plain", "race"])
+def test_the_launch_changes_no_bit(emulated: Emulated, build: str) -> None:
+    """One block takes all columns of a dictionary, and its warps several each, instead of 24 columns a block."""
+    problem = case(20, r=60, g=2, d=24, beta=0.1)
+    expected = problem.solve(emulated("sparse_reconstruct_staged", "plain"))
+    file = "sparse_reconstruct/sparse_reconstruct.cuh"
+    kernels = emulated("sparse_reconstruct_staged", build, (file, "kBlocksWanted = 2048", "kBlocksWanted = 1"))
+    for seed in (0, 1, 2):
+        kernels.configure(seed=seed)
+        for value, same in zip(problem.solve(kernels), expected, strict=True):
+            np.testing.assert_array_equal(value, same)
+
+
 # A barrier taken away, a bound forgotten: what the race build is for.
 PLANTED = {
     "join": (
         "active_set.cuh",
-        "scratch_.y[lane_index()] = excess;\n    __syncwarp();",
-        "scratch_.y[lane_index()] = excess;",
+        "scratch_.x[lane_index()] = g;\n    __syncwarp();",
+        "scratch_.x[lane_index()] = g;",
         "race|nobody wrote",
     ),
     "refresh": (
