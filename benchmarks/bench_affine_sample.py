@@ -6,7 +6,8 @@ learns to crop them. `unshared` has as many pictures as the one picture's gradie
 maps: the same work, but for the ordered addition of the parts that makes gradients the same in every run.
 
 One large picture under one map has two more rivals, OpenCV and kornia, each as the sweep calls it, in the layout that
-it likes best; a row is skipped where its rival is missing (`pip install --no-deps opencv-python-headless kornia kornia-rs`).
+it likes best; a row is skipped where its rival is missing:
+`pip install --no-deps opencv-python-headless kornia kornia-rs`.
 
     pytest benchmarks/bench_affine_sample.py --benchmark-json=results.json
     python -m benchmarks.table results.json

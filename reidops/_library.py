@@ -7,10 +7,14 @@ Where ``_C_cuda`` cannot be loaded the reason is kept, and CUDA tensors are serv
 from __future__ import annotations
 
 import functools
+import importlib.metadata
+import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import torch
 from packaging.version import Version
@@ -34,10 +38,31 @@ def load_cpu(path: Path = CPU_LIBRARY) -> None:
     try:
         torch.ops.load_library(path)
     except OSError as error:
-        raise ImportError(
-            f"reidops: its compiled library cannot be loaded: {error.__cause__ or error}. Build it with "
-            f"`pip install .` in the project's folder"
-        ) from error
+        raise ImportError(f"reidops: {_why_not(path, error)}") from error
+
+
+def _why_not(path: Path, error: OSError) -> str:
+    if path.exists():
+        return f"{path.name} cannot be loaded: {error.__cause__ or error}. Build it again with `pip install .`"
+    if installed := _installed_elsewhere(path):
+        return (
+            f"the sources in {path.parent} hide the installed package in {installed}. Start Python in another folder, "
+            f"or build the sources with `pip install --editable .`"
+        )
+    return f"no {path.name} in {path.parent}. Build it with `pip install .` in the folder of the sources"
+
+
+def _installed_elsewhere(missing: Path) -> Path | None:
+    """The folder of another `reidops` that is installed, with the library that is missing here."""
+    for distribution in importlib.metadata.distributions(name="reidops"):
+        found = [Path(str(file.locate())) for file in distribution.files or [] if file.name == missing.name]
+        url = urlsplit(json.loads(distribution.read_text("direct_url.json") or "{}").get("url", ""))
+        if url.scheme == "file":  # installed to be edited: there the library lies with the sources
+            found.append(Path(url2pathname(url.path), "reidops", missing.name))
+        for library in found:
+            if library.exists() and library.resolve() != missing.resolve():
+                return library.parent
+    return None
 
 
 def load_cuda(path: Path = CUDA_LIBRARY) -> str | None:

@@ -150,7 +150,8 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
     if recipe.model != found:
         raise CheckpointError(f"{path}: not a checkpoint: it is of {found!r}, and its recipe of {recipe.model!r}")
 
-    network = find_paper(found).build_network(recipe, identities)
+    # torch.set_default_dtype decides what a new network is of; a checkpoint's is float32.
+    network = find_paper(found).build_network(recipe, identities).float()
     if complaint := state_mismatch(network.state_dict(), state):
         raise CheckpointError(f"{path}: the weights do not fit the network: {complaint}")
     network.load_state_dict(state)

@@ -59,10 +59,15 @@ def state_mismatch(
     shapes = [
         f"{name} {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
         for name in expected
-        if name in found and found[name].shape != expected[name].shape
+        if name in found and not _fits(found[name], expected[name])
     ]
     kinds = (("missing", missing), ("unexpected", unexpected), ("shape", shapes))
     return "; ".join(f"{what}: {listed(names)}" for what, names in kinds if names)
+
+
+def _fits(found: Tensor, expected: Tensor) -> bool:
+    """Whether `load_state_dict` takes it: it does also take one number in a list, which is how old files have it."""
+    return found.shape == expected.shape or (expected.dim() == 0 and found.shape == (1,))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -197,5 +197,5 @@ def _empty(sides: Sides, candidates: int | None) -> Tensor:
         return (of_probes[:, None] * one).to(result_dtype(of_probes))
     like = images.sample if probes.sample is None and images is not None else probes.sample
     if like is None:
-        return torch.full((probes.length, columns), torch.inf)
+        return torch.full((probes.length, columns), torch.inf, dtype=torch.float32)
     return like.new_full((probes.length, columns), torch.inf, dtype=result_dtype(like))

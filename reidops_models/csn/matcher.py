@@ -70,7 +70,7 @@ class CsnMatcher:
         self, probes: Sequence[CsnDescription], gallery: Sequence[CsnDescription], *, progress: bool = False
     ) -> Tensor:
         """(P, G), minus the scores of eq. 7."""
-        found = torch.zeros(len(probes), len(gallery))
+        found = torch.zeros(len(probes), len(gallery), dtype=torch.float32)
         if not probes or not gallery:
             return found
         tiles = compare_all(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)

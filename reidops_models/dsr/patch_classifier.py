@@ -98,7 +98,7 @@ class PatchClassifier:
     ) -> Tensor:
         """(P, G) mean errors of the probe's patches; with `groups`, the people of the gallery images, (P, people)."""
         if not probes or not gallery:
-            return torch.zeros(len(probes), len(gallery if groups is None else set(groups)))
+            return torch.zeros(len(probes), len(gallery if groups is None else set(groups)), dtype=torch.float32)
         with torch.inference_mode():
             return reidops.dsr_distance(
                 probes, gallery, self.beta, method="joint", groups=groups, progress=progress

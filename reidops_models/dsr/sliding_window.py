@@ -72,7 +72,7 @@ class SlidingWindowMatcher:
 
     def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
         """(P, G) Euclidean distances to the nearest window."""
-        table = torch.zeros(len(probes), len(gallery))
+        table = torch.zeros(len(probes), len(gallery), dtype=torch.float32)
         if not probes or not gallery:
             return table
         by_size: dict[Size, list[int]] = defaultdict(list)

@@ -43,7 +43,7 @@ class HistogramMatcher:
     def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
         """(P, G) Hellinger distances."""
         if not probes or not gallery:
-            return torch.zeros(len(probes), len(gallery))
+            return torch.zeros(len(probes), len(gallery), dtype=torch.float32)
         overlap = torch.stack(list(probes)) @ torch.stack(list(gallery)).mT
         return (1 - overlap).clamp(min=0).sqrt()
 

@@ -79,6 +79,6 @@ def vector_distances(probes: Sequence[Tensor], gallery: Sequence[Tensor], metric
         tensor([[1., 0.]])
     """
     if not probes or not gallery:
-        return torch.zeros(len(probes), len(gallery))
+        return torch.zeros(len(probes), len(gallery), dtype=torch.float32)
     left, right = torch.stack(list(probes)), torch.stack(list(gallery))
     return (1 - left @ right.mT if metric == "cosine" else torch.cdist(left, right)).cpu()

@@ -43,14 +43,14 @@ def read_poses(samples: Sequence[Sample], keypoints: str = "keypoints.json") -> 
         joints = _joints_of(sample.path, path, known[path])
         if joints is None:
             missing += 1
-            joints = torch.zeros(17, 3)
+            joints = torch.zeros(17, 3, dtype=torch.float32)
         else:
             with Image.open(sample.path) as image:
-                joints = joints / torch.tensor([image.width, image.height, 1.0])
+                joints = joints / torch.tensor([image.width, image.height, 1.0], dtype=torch.float32)
         found.append(joints)
     if samples and missing == len(samples):
         raise TrainingError(f"keypoints: {_find(samples[0].path, keypoints)} names none of the {missing} images")
-    return torch.stack(found) if found else torch.zeros(0, 17, 3)
+    return torch.stack(found) if found else torch.zeros(0, 17, 3, dtype=torch.float32)
 
 
 def move_poses(poses: Tensor, affine: Tensor) -> Tensor:

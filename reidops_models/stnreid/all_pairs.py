@@ -120,7 +120,7 @@ def pair_bytes(network: StnreidNetwork) -> int:
     layers = [layer for layer in network.backbone.modules() if not list(layer.children())]
     hooks = [layer.register_forward_hook(measure) for layer in layers]
     try:
-        network.embed(torch.zeros(1, 3, *network.image_size, device=device_of(network)))
+        network.embed(torch.zeros(1, 3, *network.image_size, dtype=torch.float32, device=device_of(network)))
     finally:
         for hook in hooks:
             hook.remove()

@@ -104,7 +104,7 @@ class StnMatcher(ReidMatcher):
         self, probes: Sequence[ImageFeature], gallery: Sequence[ImageFeature], *, progress: bool = False
     ) -> Tensor:
         """(P, G) distances of f_p and f_a."""
-        found = torch.zeros(len(probes), len(gallery))
+        found = torch.zeros(len(probes), len(gallery), dtype=torch.float32)
         tiles = match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress)
         for tile in tiles:
             features = torch.stack([one.feature for one in probes[tile.probes]])
@@ -116,7 +116,7 @@ class StnMatcher(ReidMatcher):
         self, probes: Sequence[ImageFeature], gallery: Sequence[ImageFeature], *, progress: bool = False
     ) -> Tensor:
         """(P, G, 2, 3) the theta of every pair."""
-        found = torch.zeros(len(probes), len(gallery), 2, 3)
+        found = torch.zeros(len(probes), len(gallery), 2, 3, dtype=torch.float32)
         for tile in match_tiles(self.network, probes, gallery, memory_budget=self.memory_budget, progress=progress):
             found[tile.probes, tile.gallery] = tile.theta.cpu()
         return found

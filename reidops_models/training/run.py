@@ -104,7 +104,7 @@ def train(
         L.seed_everything(recipe.training.seed, verbose=False)
         images = TrainingImages(dataset.train, recipe.images)
         paper = find_paper(recipe.model)
-        network = paper.build_network(recipe, images.identities)
+        network = paper.build_network(recipe, images.identities).float()
         network.to(memory_format=torch.channels_last)
         module = paper.build_module(network, recipe)
         if start is not None:

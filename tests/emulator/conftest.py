@@ -9,6 +9,7 @@ import fcntl
 import functools
 import hashlib
 import importlib.util
+import os
 import platform
 import shutil
 import subprocess
@@ -33,6 +34,8 @@ COMPILE += ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]
 # What the race build adds; to the compiler alone, race_hooks.h says why.
 CHECKS = "thread,bounds-strict,alignment,signed-integer-overflow,integer-divide-by-zero,shift"
 BUILDS = {"plain": [], "race": [f"-fsanitize={CHECKS}"]}
+# What nvcc does, and g++ elsewhere not: a * b + c in one rounding.
+CONTRACTION = ["-mfma", "-ffp-contract=fast"]
 
 
 def _what_is_missing() -> str | None:
@@ -51,8 +54,16 @@ def _compile_command(build: str, kernels: Path) -> list[str]:
     import pybind11
 
     includes = [kernels, EMULATOR, sysconfig.get_path("include")]
+    rounding = CONTRACTION if os.environ.get("REIDOPS_EMULATED_CONTRACTION") == "1" else []
     # pybind11's headers are not ours to warn about.
-    return [*COMPILE, *BUILDS[build], *(f"-I{path}" for path in includes), "-isystem", pybind11.get_include()]
+    return [
+        *COMPILE,
+        *BUILDS[build],
+        *rounding,
+        *(f"-I{path}" for path in includes),
+        "-isystem",
+        pybind11.get_include(),
+    ]
 
 
 def _fingerprint(command: list[str], source: Path, kernels: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -18,7 +19,35 @@ OPTIONS = (None, None, 0.4, 1e-4, 100, 0, True)
 
 def test_missing_cpu_library_is_an_import_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ImportError, match="pip install"):
-        library.load_cpu(tmp_path / "_C.abi3.so")
+        library.load_cpu(tmp_path / "_C_of_nowhere.abi3.so")
+
+
+def test_damaged_cpu_library_is_an_import_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "_C.abi3.so"
+    path.write_bytes(b"no library")
+    with pytest.raises(ImportError, match=r"_C.abi3.so cannot be loaded.*pip install"):
+        library.load_cpu(path)
+
+
+@pytest.mark.parametrize("how", ["installed", "installed to be edited"])
+def test_sources_that_hide_the_installed_package_are_named(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, package = tmp_path / "site", tmp_path / "elsewhere" / "reidops"
+    if how == "installed":
+        package = site / "reidops"
+    info = site / "reidops-1.0.dist-info"
+    for folder in (package, info):
+        folder.mkdir(parents=True)
+    (package / "_C_other.abi3.so").touch()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: reidops\nVersion: 1.0\n")
+    (info / "RECORD").write_text("reidops/_C_other.abi3.so,,\n" if how == "installed" else "")
+    if how != "installed":
+        (info / "direct_url.json").write_text(json.dumps({"url": package.parent.as_uri()}))
+    monkeypatch.syspath_prepend(site)
+    with pytest.raises(ImportError, match="hide the installed package") as error:
+        library.load_cpu(tmp_path / "clone" / "reidops" / "_C_other.abi3.so")
+    assert str(package) in str(error.value)
 
 
 @pytest.mark.parametrize("version", ["2.9.1", "2.2.0+cu121"])

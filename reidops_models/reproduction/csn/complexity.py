@@ -38,7 +38,9 @@ def count_operations(network: CsnNetwork) -> dict[str, int]:
         0.943...
     """
     with counted_products(network, lambda name: PARTS.get(name, CLASSIFIER)) as counts:
-        described = network.describe(torch.zeros(1, 3, *network.image_size, device=device_of(network)))
+        described = network.describe(
+            torch.zeros(1, 3, *network.image_size, dtype=torch.float32, device=device_of(network))
+        )
         for part in counts:
             counts[part] *= IMAGES
         network.compare(described, described)

@@ -30,5 +30,5 @@ def count_operations(network: MgreNetwork) -> dict[str, int]:
         7.93
     """
     with counted_products(network, PARTS.__getitem__) as counts:
-        network.embed(torch.zeros(1, 3, *network.image_size, device=device_of(network)))
+        network.embed(torch.zeros(1, 3, *network.image_size, dtype=torch.float32, device=device_of(network)))
     return dict(counts)

@@ -106,6 +106,16 @@ def test_everything_that_does_not_fit_is_named_and_nothing_is_loaded() -> None:
         assert value.equal(before[name])
 
 
+def test_a_number_may_be_a_list_of_one_as_old_files_have_it() -> None:
+    state = weights()
+    counts = [name for name in state if name.endswith("num_batches_tracked")]
+    backbone = build_backbone("resnet_slim")
+    load_pretrained(backbone, state | {name: torch.tensor([7 + k]) for k, name in enumerate(counts)})
+    assert [backbone.state_dict()[name] for name in counts] == [7 + k for k in range(len(counts))]
+    with pytest.raises(WeightsError, match=r"num_batches_tracked \(2,\) instead of \(\)"):
+        load_pretrained(backbone, state | {counts[0]: torch.tensor([7, 8])})
+
+
 def test_unreadable_files_are_one_line(tmp_path: Path) -> None:
     backbone = build_backbone("resnet_slim")
     with pytest.raises(WeightsError, match="cannot be read"):

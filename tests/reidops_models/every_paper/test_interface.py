@@ -7,6 +7,10 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
 from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
 from reidops_models.matching import Matcher
 from reidops_models.paper import Paper
@@ -55,6 +59,27 @@ def test_every_option_of_matching_reaches_those_who_are_said_to_read_it(paper: P
 
 def test_what_is_no_option_is_no_option(paper: Paper[Any, Any]) -> None:
     assert paper.other_options | paper.rival_options <= set(paper.matching_options(others=True, rivals=True))
+
+
+def test_another_default_type_changes_nothing(paper: Paper[Any, Any]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    probes, gallery = ([torch.rand(3, *size, generator=generator) for _ in range(2)] for size in ((64, 32), (128, 64)))
+
+    def found() -> list[Tensor]:
+        checkpoint = load_checkpoint(shipped_checkpoint(paper.name))
+        tables = []
+        for matcher in checkpoint.matchers([(128, 64)] * 2, rivals=True):
+            left, right = matcher.embed(probes, role="probe"), matcher.embed(gallery, role="gallery")
+            tables += [matcher.distances(left, right), matcher.distances(left, right[:0])]
+        return tables
+
+    expected = found()
+    torch.set_default_dtype(torch.float64)
+    try:
+        tables = found()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_close(tables, expected, rtol=0, atol=0)  # dtypes, too
 
 
 def settings(matchers: typing.Iterable[Matcher]) -> list[dict[str, Any]]:
