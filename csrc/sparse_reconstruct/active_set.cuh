@@ -1,6 +1,6 @@
 // active_set.cuh - the lasso of one column by an active set of at most 32 atoms, one warp a column, one lane an atom.
 //
-// Lane p holds the p-th active atom: its weight, its sign and row p of the inverse of G_AA, 32 registers.  What all
+// Lane p holds the p-th active atom: its weight, its sign and row p of the inverse of G_AA (inverse.cuh).  What all
 // lanes must see (a vector over the set) goes through 32 elements of shared memory and is read four at a time.
 //
 //   join j:   u = G_AA^-1 g,  g = G_Aj,  S = G_jj - g.u  (squared distance of y_j from the span of the active atoms)
@@ -16,10 +16,9 @@
 #pragma once
 
 #include "column.cuh"
+#include "inverse.cuh"
 
 namespace reidops::sparse_reconstruct {
-
-inline constexpr int kCapacity = kWarp;
 
 // A warp's shared memory: vectors over the active set, and the place of its column, which would otherwise hold on to
 // registers while the solver runs.
@@ -38,8 +37,6 @@ class ActiveSet {
  public:
   __device__ __forceinline__ ActiveSet(const Column<T, kRounds, Stored>& column, Scratch<T>& scratch)
       : column_(column), scratch_(scratch) {
-#pragma unroll
-    for (int q = 0; q < kCapacity; ++q) inverse_[q] = 0;
     scratch_.atom[lane_index()] = 0;
   }
 
@@ -70,8 +67,7 @@ class ActiveSet {
   // w over all atoms.
   __device__ __forceinline__ void scatter(LaneVector<T, kRounds>& w) {
     fill(w, T(0));
-    for (unsigned rest = members_; rest != 0; rest &= rest - 1) {
-      const int p = __ffs(static_cast<int>(rest)) - 1;
+    for (int p = 0; p < size_; ++p) {
       const int atom = __shfl_sync(kAllLanes, atom_, p);
       const T value = __shfl_sync(kAllLanes, w_, p);
 #pragma unroll
@@ -88,21 +84,9 @@ class ActiveSet {
   static constexpr int kJoins = 4;       // before a move
   static constexpr T kShare = T(0.125);  // of the worst violation, that another one has to be
 
-  __device__ __forceinline__ bool used() const { return members_ >> lane_index() & 1; }
-  __device__ __forceinline__ int top() const { return kWarp - __clz(static_cast<int>(members_)); }
+  __device__ __forceinline__ bool used() const { return lane_index() < size_; }
   __device__ __forceinline__ bool holds(int atom) const {
     return __any_sync(kAllLanes, used() && atom_ == atom);
-  }
-
-  // Calls body(q) for every four slots q .. q + 3 of which one may be used.
-  template <class Body>
-  __device__ __forceinline__ void for_each_four(Body body) const {
-    const int end = top();
-#pragma unroll
-    for (int q = 0; q < kCapacity; q += 4) {
-      if (q >= end) break;
-      body(q);
-    }
   }
 
   // r of this lane's own atom.
@@ -111,10 +95,10 @@ class ActiveSet {
     return used() ? gathered : T(0);
   }
 
-  // The relative gap is no less than (1 - a)^2.
+  // The relative gap is no less than (1 - t / r_max)^2.
   __device__ __forceinline__ bool may_be_certified(T r_max, T tolerance) const {
-    const T a = feasible_scale(r_max, column_.t);
-    return (1 - a) * (1 - a) <= tolerance;
+    const T over = r_max - column_.t;
+    return over <= T(0) || over * over <= tolerance * (r_max * r_max);
   }
 
   __device__ __forceinline__ bool certified(LaneVector<T, kRounds>& r, T r_max, T tolerance, Sums<T>& sums) const {
@@ -130,12 +114,7 @@ class ActiveSet {
   __device__ __forceinline__ T apply_inverse(T v) {
     scratch_.x[lane_index()] = v;
     __syncwarp();
-    T sum = 0;
-    for_each_four([&](int q) {
-      const Four<T> x = load_four(scratch_.x + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) sum += inverse_[q + k] * x.at[k];
-    });
+    const T sum = inverse_.product(size_, scratch_.x);
     __syncwarp();
     return sum;
   }
@@ -148,20 +127,20 @@ class ActiveSet {
     int n = 0;
 #pragma unroll 1
     for (; n < kJoins; ++n) {
-      const T size = n == 0 ? worst : warp_max_nonnegative(mine.size());
+      const T size = warp_max_nonnegative(mine.size());
       if (!(size - t > least)) break;
       const int owner = __ffs(static_cast<int>(__ballot_sync(kAllLanes, mine.size() == size))) - 1;
       const int atom = __shfl_sync(kAllLanes, mine.atom, owner);
       const T value = __shfl_sync(kAllLanes, mine.value, owner), sign = value < T(0) ? T(-1) : T(1);
       if (lane_index() == owner) mine.value = 0;
       const T energy = column_.energy_of(atom);
-      if (members_ == kAllLanes || holds(atom) || !(energy > T(0))) break;
+      if (size_ == kCapacity || holds(atom) || !(energy > T(0))) break;
 
       const T g = used() ? T(column_.row(atom)[atom_]) : T(0);
-      const T rest = n == 0 ? value : value - warp_sum(g * step);
+      const T rest = value - warp_sum(g * step);
       if (!(rest * sign - t > least)) continue;
+      if (lane_index() == size_) excess = value - t * sign;
       join(atom, sign, g, energy, t * sign - rest, step);
-      if (used() && atom_ == atom) excess = value - t * sign;
     }
     return n > 0;
   }
@@ -170,12 +149,7 @@ class ActiveSet {
   __device__ __forceinline__ void join(int atom, T sign, T g, T energy, T along, T& step) {
     scratch_.x[lane_index()] = g;
     __syncwarp();
-    T u = 0;
-    for_each_four([&](int q) {
-      const Four<T> x = load_four(scratch_.x + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) u += inverse_[q + k] * x.at[k];
-    });
+    T u = inverse_.product(size_, scratch_.x);
 
     // An atom in the span of the others has S = 0: it is treated as if it stood a little out of it.  The move then is
     // long, along a line on which the reconstruction hardly changes and |w|_1 falls, and ends where another one leaves.
@@ -184,21 +158,16 @@ class ActiveSet {
     const T lowest = floor * energy, s = energy - warp_sum(g * u);
     const T reciprocal = T(1) / (s > lowest ? s : lowest);
 
-    const int slot = __ffs(static_cast<int>(~members_)) - 1;
-    members_ |= 1u << slot;
-    if (lane_index() == slot) {
-      scratch_.atom[slot] = atom_ = atom;
+    if (lane_index() == size_) {
+      scratch_.atom[lane_index()] = atom_ = atom;
       sign_ = sign;
       u = -1;
     }
+    ++size_;
     scratch_.y[lane_index()] = u;
     __syncwarp();
     const T scale = u * reciprocal;
-    for_each_four([&](int q) {
-      const Four<T> y = load_four(scratch_.y + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) inverse_[q + k] += scale * y.at[k];
-    });
+    inverse_.grow(size_, scale, scratch_.y);
     step += scale * along;
   }
 
@@ -233,12 +202,13 @@ class ActiveSet {
   // the lowest objective.  Every lane values the point at its own `until`; d'G_AA d = d . excess.
   __device__ __forceinline__ T search(T until, T step, T excess) {
     const T slope = warp_sum(step * (excess + column_.t * sign_)), curve = warp_sum(step * excess);
+    __syncwarp();  // a join may still be read
     scratch_.x[lane_index()] = w_;
     scratch_.y[lane_index()] = step;
     __syncwarp();
     T l1 = 0;
 #pragma unroll 1
-    for (int q = 0; q < top(); ++q) {
+    for (int q = 0; q < size_; ++q) {
       const T w = scratch_.x[q] + until * scratch_.y[q];
       l1 += w < T(0) ? -w : w;
     }
@@ -249,22 +219,17 @@ class ActiveSet {
     return __shfl_sync(kAllLanes, until, best != 0 ? __ffs(static_cast<int>(best)) - 1 : 0);
   }
 
+  // The p-th member leaves, and the last one takes its slot.
   __device__ __forceinline__ void leave(int p, T& excess) {
-    if (lane_index() == p) {
-#pragma unroll
-      for (int q = 0; q < kCapacity; q += 4)
-        *reinterpret_cast<Four<T>*>(scratch_.x + q) = {inverse_[q], inverse_[q + 1], inverse_[q + 2], inverse_[q + 3]};
-    }
-    __syncwarp();
-    const T scale = scratch_.x[lane_index()] / scratch_.x[p];  // 1 in lane p, whose row becomes zero
-    for_each_four([&](int q) {
-      const Four<T> x = load_four(scratch_.x + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) inverse_[q + k] = q + k == p ? T(0) : inverse_[q + k] - scale * x.at[k];
-    });
-    __syncwarp();
-    members_ &= ~(1u << p);
-    if (lane_index() == p) w_ = sign_ = excess = 0;
+    __syncwarp();  // a join may still be read
+    inverse_.leave(p, size_, scratch_.x, scratch_.y);
+    const int last = --size_, source = lane_index() == p ? last : lane_index();
+    atom_ = __shfl_sync(kAllLanes, atom_, source);
+    sign_ = __shfl_sync(kAllLanes, sign_, source);
+    w_ = __shfl_sync(kAllLanes, w_, source);
+    excess = __shfl_sync(kAllLanes, excess, source);
+    if (lane_index() == p) scratch_.atom[p] = atom_;
+    if (lane_index() == last) w_ = sign_ = excess = 0;
   }
 
   // r = c - G w from scratch.
@@ -275,7 +240,7 @@ class ActiveSet {
     for (int i = 0; i < r.rounds(); ++i) {
       Four<T> rest = correlation_at(column_, i);
 #pragma unroll 1
-      for (int q = 0; q < top(); q += 4) {  // a slot that is free has weight zero
+      for (int q = 0; q < size_; q += 4) {  // a slot that is free has weight zero
         const Four<T> w = load_four(scratch_.x + q);
         const Four<int> atom = load_four(scratch_.atom + q);
 #pragma unroll
@@ -293,10 +258,10 @@ class ActiveSet {
 
   const Column<T, kRounds, Stored>& column_;
   Scratch<T>& scratch_;
-  unsigned members_ = 0;  // of every slot whether it is used; the same in all lanes
-  int atom_ = 0;          // this lane's own: atom, and weight, sign and row of the inverse, which are zero where it has none
+  int size_ = 0;  // slots that are used: the first ones, and the same number in all lanes
+  int atom_ = 0;  // this lane's own; weight and sign are zero where it has none
   T w_ = 0, sign_ = 0;
-  T inverse_[kCapacity];
+  LaneInverse<T> inverse_;
 };
 
 }  // namespace reidops::sparse_reconstruct
