@@ -30,14 +30,16 @@ inline void check_cuda(cudaError_t status, const char* what) {
 // What a block gets without asking; above it a kernel has to opt in.
 inline constexpr std::size_t kDefaultSharedBytes = 48 * 1024;
 
+inline void allow_shared_bytes(const void* kernel, std::size_t bytes) {
+  if (bytes <= kDefaultSharedBytes) return;
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+             "reidops: opting in to shared memory");
+}
+
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, Stream stream,
             Arguments&&... arguments) {
-  if (shared_bytes > kDefaultSharedBytes) {
-    check_cuda(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared_bytes)),
-               "reidops: opting in to shared memory");
-  }
+  allow_shared_bytes(reinterpret_cast<const void*>(kernel), shared_bytes);
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);
   check_cuda(cudaGetLastError(), "reidops: launching a kernel");
 }

@@ -165,9 +165,12 @@ struct Tiling {
   static bool fits_32_bits(const Problem<S>& p) {
     constexpr int64_t kFar = int64_t(1) << 28;
     const auto& m = p.maps;
-    for (const int64_t size : {m.C, m.H, m.W, m.kh, m.kw, m.h, m.w, m.top, m.left, -m.top, -m.left, p.O, p.templates})
+    // Arrays by name: nvcc 13.0 loses a list in the head of a loop where it depends on a template's argument.
+    const int64_t sizes[] = {m.C, m.H, m.W, m.kh, m.kw, m.h, m.w, m.top, m.left, -m.top, -m.left, p.O, p.templates};
+    const Strides strides[] = {m.of_search, m.of_template};
+    for (const int64_t size : sizes)
       if (size > kFar) return false;
-    for (const Strides& of : {m.of_search, m.of_template})
+    for (const Strides& of : strides)
       for (const int64_t stride : {of.channel, of.row, of.column})
         if (stride > INT32_MAX) return false;
     return true;

@@ -1,6 +1,6 @@
 // active_set.cuh - the lasso of one column by an active set of at most 32 atoms, one warp a column, one lane an atom.
 //
-// Lane p holds the p-th active atom: its weight, its sign and row p of the inverse of G_AA, 32 registers.  What all
+// Lane p holds the p-th active atom: its weight, its sign and row p of the inverse of G_AA (inverse.cuh).  What all
 // lanes must see (a vector over the set) goes through 32 elements of shared memory and is read four at a time.
 //
 //   join j:   u = G_AA^-1 g,  g = G_Aj,  S = G_jj - g.u  (squared distance of y_j from the span of the active atoms)
@@ -8,15 +8,17 @@
 //   move:     d = G_AA^-1 (r_A - t s), for then G_AA d takes r_A to t s; as far as no weight changes its sign
 //   leave p:  G_AA^-1 -= v v' / v_p,  v the p-th column
 //
+// Up to four violators join before a move.  With d for those that have joined, r_j - g.d is what the move would leave
+// of the next one's r_j: it joins where that still violates, and d grows by (u, -1) (t s_j - (r_j - g.d)) / S.
+//
 // r = c - G w of all atoms is computed afresh from c and the active rows after every move, and the next move starts
 // from it: what rounding leaves in the inverse costs a little speed and never accuracy.
 #pragma once
 
 #include "column.cuh"
+#include "inverse.cuh"
 
 namespace reidops::sparse_reconstruct {
-
-inline constexpr int kCapacity = kWarp;
 
 // A warp's shared memory: vectors over the active set, and the place of its column, which would otherwise hold on to
 // registers while the solver runs.
@@ -26,7 +28,8 @@ struct alignas(16) Scratch {
   T y[kCapacity];
   int atom[kCapacity];
   int row, last, g;
-  T energy;
+  T energy;   // ||x||^2
+  T largest;  // energy of the dictionary's largest atom
 };
 
 template <class T, int kRounds, class Stored = T>
@@ -34,8 +37,6 @@ class ActiveSet {
  public:
   __device__ __forceinline__ ActiveSet(const Column<T, kRounds, Stored>& column, Scratch<T>& scratch)
       : column_(column), scratch_(scratch) {
-#pragma unroll
-    for (int q = 0; q < kCapacity; ++q) inverse_[q] = 0;
     scratch_.atom[lane_index()] = 0;
   }
 
@@ -45,20 +46,17 @@ class ActiveSet {
                                         Sums<T>& sums) {
 #pragma unroll 1
     for (int moves = 0, idle = 0;;) {
-      const Peak<T> worst = peak(r);
-      const T gathered = gather(r, atom_);
-      r_ = used() ? gathered : T(0);
-      if (certified(worst.size, tolerance, sums)) return true;
+      const Peak<T> peak = lane_peak(r);
+      const T worst = warp_max_nonnegative(peak.size());
+      if (may_be_certified(worst, tolerance) && certified(r, worst, tolerance, sums)) return true;
       if (moves >= max_iterations) return false;
 
-      T excess = used() ? r_ - column_.t * sign_ : T(0);
-      T step;
-      if (worst.size > column_.t * (1 + kSlack) && !holds(worst.atom)) {
-        if (members_ == kAllLanes || !(column_.energy_of(worst.atom) > T(0))) return false;
-        step = join(worst, excess);
+      T excess = 0, step = 0;
+      if (join_violators(peak, worst, excess, step)) {
         idle = 0;
       } else {  // no atom is missing: take out what the inverse has drifted
         if (++idle > kPolishes) return false;
+        excess = look_up(r) - column_.t * sign_;
         step = apply_inverse(excess);
       }
       moves = move(step, excess, feature_sign, moves, max_iterations);
@@ -69,8 +67,7 @@ class ActiveSet {
   // w over all atoms.
   __device__ __forceinline__ void scatter(LaneVector<T, kRounds>& w) {
     fill(w, T(0));
-    for (unsigned rest = members_; rest != 0; rest &= rest - 1) {
-      const int p = __ffs(static_cast<int>(rest)) - 1;
+    for (int p = 0; p < size_; ++p) {
       const int atom = __shfl_sync(kAllLanes, atom_, p);
       const T value = __shfl_sync(kAllLanes, w_, p);
 #pragma unroll
@@ -84,18 +81,29 @@ class ActiveSet {
  private:
   static constexpr T kSlack = sizeof(T) == 4 ? T(1e-6) : T(1e-14);  // what rounding alone makes a violation
   static constexpr int kPolishes = 3;
+  static constexpr int kJoins = 4;       // before a move
+  static constexpr T kShare = T(0.125);  // of the worst violation, that another one has to be
 
-  __device__ __forceinline__ bool used() const { return members_ >> lane_index() & 1; }
-  __device__ __forceinline__ int top() const { return kWarp - __clz(static_cast<int>(members_)); }
+  __device__ __forceinline__ bool used() const { return lane_index() < size_; }
   __device__ __forceinline__ bool holds(int atom) const {
     return __any_sync(kAllLanes, used() && atom_ == atom);
   }
 
-  __device__ __forceinline__ bool certified(T r_max, T tolerance, Sums<T>& sums) const {
-    const T a = feasible_scale(r_max, column_.t);
-    if ((1 - a) * (1 - a) > tolerance) return false;  // the relative gap is no less
+  // r of this lane's own atom.
+  __device__ __forceinline__ T look_up(LaneVector<T, kRounds>& r) const {
+    const T gathered = gather(r, atom_);
+    return used() ? gathered : T(0);
+  }
+
+  // The relative gap is no less than (1 - t / r_max)^2.
+  __device__ __forceinline__ bool may_be_certified(T r_max, T tolerance) const {
+    const T over = r_max - column_.t;
+    return over <= T(0) || over * over <= tolerance * (r_max * r_max);
+  }
+
+  __device__ __forceinline__ bool certified(LaneVector<T, kRounds>& r, T r_max, T tolerance, Sums<T>& sums) const {
     sums.wc = used() ? w_ * column_.correlation[atom_] : T(0);
-    sums.wr = w_ * r_;
+    sums.wr = w_ * look_up(r);
     sums.l1 = w_ < T(0) ? -w_ : w_;
     sums.r_max = r_max;
     sums = warp_sums(sums);
@@ -106,93 +114,85 @@ class ActiveSet {
   __device__ __forceinline__ T apply_inverse(T v) {
     scratch_.x[lane_index()] = v;
     __syncwarp();
-    T sum = 0;
-#pragma unroll
-    for (int q = 0; q < kCapacity; q += 4) {
-      if (q >= top()) continue;
-      const Four<T> x = load_four(scratch_.x + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) sum += inverse_[q + k] * x.at[k];
-    }
+    const T sum = inverse_.product(size_, scratch_.x);
     __syncwarp();
     return sum;
   }
 
-  // Takes the atom in, with weight zero, and returns G_AA^-1 excess of the grown set:
-  // (d, 0) + (u, -1) ((u, -1) . excess) / S,  d that of the set before.
-  __device__ __forceinline__ T join(const Peak<T>& worst, T& excess) {
-    const Stored* row = column_.row(worst.atom);
-    const T sign = worst.value < T(0) ? T(-1) : T(1);
-    const T g = used() ? T(row[atom_]) : T(0);
-    scratch_.x[lane_index()] = g;
-    scratch_.y[lane_index()] = excess;
-    __syncwarp();
-    T u = 0, d = 0;
-#pragma unroll
-    for (int q = 0; q < kCapacity; q += 4) {
-      if (q >= top()) continue;
-      const Four<T> x = load_four(scratch_.x + q), y = load_four(scratch_.y + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        u += inverse_[q + k] * x.at[k];
-        d += inverse_[q + k] * y.at[k];
-      }
+  // Takes in the worst violator, and others that the move would leave as violators, no two of one lane's atoms: these
+  // are neighbours in a map, and alike.  False where there is none to take, or no room.  `excess` and `step` become
+  // r_A - t s, which is zero for those that were there before, and G_AA^-1 excess.
+  __device__ __forceinline__ bool join_violators(Peak<T> mine, T worst, T& excess, T& step) {
+    const T t = column_.t, share = kShare * (worst - t), slack = kSlack * t, least = share > slack ? share : slack;
+    int n = 0;
+#pragma unroll 1
+    for (; n < kJoins; ++n) {
+      const T size = warp_max_nonnegative(mine.size());
+      if (!(size - t > least)) break;
+      const int owner = __ffs(static_cast<int>(__ballot_sync(kAllLanes, mine.size() == size))) - 1;
+      const int atom = __shfl_sync(kAllLanes, mine.atom, owner);
+      const T value = __shfl_sync(kAllLanes, mine.value, owner), sign = value < T(0) ? T(-1) : T(1);
+      if (lane_index() == owner) mine.value = 0;
+      const T energy = column_.energy_of(atom);
+      if (size_ == kCapacity || holds(atom) || !(energy > T(0))) break;
+
+      const T g = used() ? T(column_.row(atom)[atom_]) : T(0);
+      const T rest = value - warp_sum(g * step);
+      if (!(rest * sign - t > least)) continue;
+      if (lane_index() == size_) excess = value - t * sign;
+      join(atom, sign, g, energy, t * sign - rest, step);
     }
+    return n > 0;
+  }
+
+  // Takes the atom in, with weight zero; g = G_Aj, and `along` = (u, -1) . excess.
+  __device__ __forceinline__ void join(int atom, T sign, T g, T energy, T along, T& step) {
+    scratch_.x[lane_index()] = g;
     __syncwarp();
+    T u = inverse_.product(size_, scratch_.x);
 
     // An atom in the span of the others has S = 0: it is treated as if it stood a little out of it.  The move then is
     // long, along a line on which the reconstruction hardly changes and |w|_1 falls, and ends where another one leaves.
     // (In a rounded Gram, S below its roundings says nothing else.)
     const T floor = column_.kRounded ? T(2 * unit_roundoff<Stored>()) : pivot_floor<T>();
-    const T energy = column_.energy_of(worst.atom), lowest = floor * energy;
-    const T s = energy - warp_sum(g * u);
+    const T lowest = floor * energy, s = energy - warp_sum(g * u);
     const T reciprocal = T(1) / (s > lowest ? s : lowest);
-    const T along = warp_sum(u * excess) - (worst.value - column_.t * sign);
 
-    const int slot = __ffs(static_cast<int>(~members_)) - 1;
-    members_ |= 1u << slot;
-    if (lane_index() == slot) {
-      atom_ = worst.atom;
+    if (lane_index() == size_) {
+      scratch_.atom[lane_index()] = atom_ = atom;
       sign_ = sign;
-      w_ = 0;
-      r_ = worst.value;
-      excess = worst.value - column_.t * sign;
       u = -1;
-      scratch_.atom[slot] = worst.atom;
     }
-    scratch_.x[lane_index()] = u;
+    ++size_;
+    scratch_.y[lane_index()] = u;
     __syncwarp();
     const T scale = u * reciprocal;
-#pragma unroll
-    for (int q = 0; q < kCapacity; q += 4) {
-      if (q >= top()) continue;
-      const Four<T> x = load_four(scratch_.x + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) inverse_[q + k] += scale * x.at[k];
-    }
-    __syncwarp();
-    return d + scale * along;
+    inverse_.grow(size_, scale, scratch_.y);
+    step += scale * along;
   }
 
   // Goes along `step`, through as many changes of sign as there are on the way; G_AA step = excess = r_A - t s.
   __device__ __forceinline__ int move(T step, T excess, bool feature_sign, int moves, int max_iterations) {
 #pragma unroll 1
     while (moves++ < max_iterations) {
-      T until = used() ? crossing(w_, w_ + step, sign_) : T(1);
-      until = until < T(0) ? T(0) : until < T(1) ? until : T(1);
+      const T target = w_ + step;
+      T until = 1;
+      if (__any_sync(kAllLanes, target * sign_ < T(0))) {
+        until = crossing(w_, target, sign_);
+        until = until < T(0) ? T(0) : until < T(1) ? until : T(1);
+      }
       if (!__any_sync(kAllLanes, until < T(1))) {
-        w_ += step;
+        w_ = target;
         break;
       }
       const T reach = feature_sign ? search(until, step, excess) : warp_min_nonnegative(until);
       w_ += reach * step;
-      r_ -= reach * excess;
-      if (until < reach) sign_ = -sign_;
+      excess -= reach * excess;
+      if (until < reach) excess += 2 * column_.t * sign_, sign_ = -sign_;
       const bool arrived = until == reach && reach < T(1);
       if (arrived) w_ = 0;
       const unsigned leavers = __ballot_sync(kAllLanes, arrived);
-      if (leavers != 0) leave(__ffs(static_cast<int>(leavers)) - 1);
-      excess = used() ? r_ - column_.t * sign_ : T(0);
+      if (leavers != 0) leave(__ffs(static_cast<int>(leavers)) - 1, excess);
       step = apply_inverse(excess);
     }
     return moves;
@@ -201,13 +201,14 @@ class ActiveSet {
   // The line search of feature-sign search: of the step's end and the points on it where a weight is zero, the one with
   // the lowest objective.  Every lane values the point at its own `until`; d'G_AA d = d . excess.
   __device__ __forceinline__ T search(T until, T step, T excess) {
-    const T slope = warp_sum(step * r_), curve = warp_sum(step * excess);
+    const T slope = warp_sum(step * (excess + column_.t * sign_)), curve = warp_sum(step * excess);
+    __syncwarp();  // a join may still be read
     scratch_.x[lane_index()] = w_;
     scratch_.y[lane_index()] = step;
     __syncwarp();
     T l1 = 0;
 #pragma unroll 1
-    for (int q = 0; q < top(); ++q) {
+    for (int q = 0; q < size_; ++q) {
       const T w = scratch_.x[q] + until * scratch_.y[q];
       l1 += w < T(0) ? -w : w;
     }
@@ -218,24 +219,17 @@ class ActiveSet {
     return __shfl_sync(kAllLanes, until, best != 0 ? __ffs(static_cast<int>(best)) - 1 : 0);
   }
 
-  __device__ __forceinline__ void leave(int p) {
-    if (lane_index() == p) {
-#pragma unroll
-      for (int q = 0; q < kCapacity; q += 4)
-        *reinterpret_cast<Four<T>*>(scratch_.x + q) = {inverse_[q], inverse_[q + 1], inverse_[q + 2], inverse_[q + 3]};
-    }
-    __syncwarp();
-    const T scale = scratch_.x[lane_index()] / scratch_.x[p];  // 1 in lane p, whose row becomes zero
-#pragma unroll
-    for (int q = 0; q < kCapacity; q += 4) {
-      if (q >= top()) continue;
-      const Four<T> x = load_four(scratch_.x + q);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) inverse_[q + k] = q + k == p ? T(0) : inverse_[q + k] - scale * x.at[k];
-    }
-    __syncwarp();
-    members_ &= ~(1u << p);
-    if (lane_index() == p) w_ = r_ = 0;
+  // The p-th member leaves, and the last one takes its slot.
+  __device__ __forceinline__ void leave(int p, T& excess) {
+    __syncwarp();  // a join may still be read
+    inverse_.leave(p, size_, scratch_.x, scratch_.y);
+    const int last = --size_, source = lane_index() == p ? last : lane_index();
+    atom_ = __shfl_sync(kAllLanes, atom_, source);
+    sign_ = __shfl_sync(kAllLanes, sign_, source);
+    w_ = __shfl_sync(kAllLanes, w_, source);
+    excess = __shfl_sync(kAllLanes, excess, source);
+    if (lane_index() == p) scratch_.atom[p] = atom_;
+    if (lane_index() == last) w_ = sign_ = excess = 0;
   }
 
   // r = c - G w from scratch.
@@ -246,7 +240,7 @@ class ActiveSet {
     for (int i = 0; i < r.rounds(); ++i) {
       Four<T> rest = correlation_at(column_, i);
 #pragma unroll 1
-      for (int q = 0; q < top(); q += 4) {  // a slot that is free has weight zero
+      for (int q = 0; q < size_; q += 4) {  // a slot that is free has weight zero
         const Four<T> w = load_four(scratch_.x + q);
         const Four<int> atom = load_four(scratch_.atom + q);
 #pragma unroll
@@ -264,10 +258,10 @@ class ActiveSet {
 
   const Column<T, kRounds, Stored>& column_;
   Scratch<T>& scratch_;
-  unsigned members_ = 0;  // of every slot whether it is used; the same in all lanes
-  int atom_ = 0;          // this lane's own: atom, weight, sign, r and the row of the inverse
-  T w_ = 0, sign_ = 0, r_ = 0;
-  T inverse_[kCapacity];
+  int size_ = 0;  // slots that are used: the first ones, and the same number in all lanes
+  int atom_ = 0;  // this lane's own; weight and sign are zero where it has none
+  T w_ = 0, sign_ = 0;
+  LaneInverse<T> inverse_;
 };
 
 }  // namespace reidops::sparse_reconstruct

@@ -224,27 +224,31 @@ __device__ __forceinline__ void for_each_nonzero(LaneVector<T, kInMemory>& vecto
 
 template <class T>
 struct Peak {
-  T size;    // max_j |r_j|
-  T value;   // r_j of the first j that attains it
+  T value;   // r_j of the first j that has the largest |r_j|
   int atom;  // that j
+  __device__ __forceinline__ T size() const { return value < T(0) ? -value : value; }
 };
 
+// Of this lane's own atoms.
 template <class T, int kRounds>
-__device__ __forceinline__ Peak<T> peak(LaneVector<T, kRounds>& r) {
-  T most = 0, signed_most = 0;
+__device__ __forceinline__ Peak<T> lane_peak(LaneVector<T, kRounds>& r) {
+  Peak<T> peak{0, 0};
   int slot = 0;
 #pragma unroll
   for (int i = 0; i < r.rounds(); ++i)
 #pragma unroll
     for (int k = 0; k < 4; ++k) {
       const T value = r.at(i, k), size = value < T(0) ? -value : value;
-      if (size > most) most = size, signed_most = value, slot = 4 * i + k;
+      if (size > peak.size()) peak.value = value, slot = 4 * i + k;
     }
-  Peak<T> all;
-  all.size = warp_max_nonnegative(most);
-  all.atom = warp_min_index(most == all.size ? atom_in_slot(slot) : kNoAtom);
-  all.value = __shfl_sync(kAllLanes, signed_most, owner_of(all.atom));
-  return all;
+  peak.atom = atom_in_slot(slot);
+  return peak;
+}
+
+// max_j |r_j|
+template <class T, int kRounds>
+__device__ __forceinline__ T largest(LaneVector<T, kRounds>& r) {
+  return warp_max_nonnegative(lane_peak(r).size());
 }
 
 template <class T, int kRounds, class Out>

@@ -31,7 +31,7 @@ __device__ __forceinline__ Sums<T> refresh(const Column<T, kRounds, Stored>& col
     }
   }
   sums = warp_sums(sums);
-  sums.r_max = peak(r).size;
+  sums.r_max = largest(r);
   return sums;
 }
 

@@ -103,7 +103,7 @@ class WideColumn {
       }
     sums_ = warp_sums(sums_);
     reach = warp_sum(reach);
-    sums_.r_max = peak(r_).size;
+    sums_.r_max = largest(r_);
     const double energy = double(p_.energy[row_ * p_.energy_stride[0] + g_ * p_.energy_stride[1]]);
     Rounding<double> rounding;
     if (sizeof(Stored) < sizeof(double))

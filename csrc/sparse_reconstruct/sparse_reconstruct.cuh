@@ -1,14 +1,16 @@
 // sparse_reconstruct.cuh - the CUDA kernel: a warp solves a column from its correlations to its certificate.
 //
-// A block takes one dictionary and a run of columns, which its warps share out; the Gram of up to 128 float atoms is
-// first copied to shared memory, so that every row of it is read from there.  Nothing is shared between columns and
-// nothing is added up across warps: the result does not depend on the launch.
+// A block takes one dictionary and a run of columns.  A warp that is done with a column takes the next that nobody has.
+// The Gram of up to 128 float atoms is first copied to shared memory, so that every row of it is read from there.
+// Nothing is shared between columns and nothing is added up across warps: the result does not depend on the launch.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "../common/launch.h"
+#include "../common/preload.h"
 #include "../common/warp.cuh"
 #include "active_set.cuh"
 #include "column.cuh"
@@ -20,14 +22,15 @@
 namespace reidops::sparse_reconstruct {
 
 // Threads of a block and blocks of a multiprocessor: as many warps as the registers of a column allow without a spill
-// (docs/gpu.md).
+// (docs/gpu/sparse_reconstruct.md).  Where the Gram is staged, one block has all 24 of them: two blocks would need two
+// copies of the Gram, more than the 100 KB that a small GPU's multiprocessor has.
 template <class T, int kRounds>
 struct Shape {
   static constexpr bool kStaged = Column<T, kRounds>::kStaged;
-  static constexpr int kThreads = kStaged ? 384 : 128;
+  static constexpr int kThreads = kStaged ? 768 : 128;
   static constexpr int kWarps = kThreads / kWarp;
   static constexpr int blocks() {
-    if (kStaged) return 2;
+    if (kStaged) return 1;
     if (sizeof(T) == 4) return kRounds <= 2 ? 4 : 3;
     return kRounds == 1 ? 3 : 2;
   }
@@ -96,10 +99,9 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
 
   LaneVector<T, kRounds> r(memory, 0, rounds), w(memory, 1, rounds);
   load_correlation(column, r);
-  const T zero = warp_sum(*column.energy * 0 + zero_if_finite(r));  // NaN where anything is not finite
   Sums<T> sums;
   T error;
-  if (zero == T(0)) {
+  if (__all_sync(kAllLanes, *column.energy * 0 + zero_if_finite(r) == T(0))) {
     bool certified = false;
     if (p.solver == Solver::kCoordinateDescent) {
       fill(w, T(0));
@@ -116,20 +118,28 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
     if (p.columns != nullptr && expansion_lost_digits(error, *column.energy, p.tolerance))
       error = error_from_data(p, scratch.row, scratch.g, w, [](int64_t, T) {});
   } else {
-    fill(w, zero);
-    sums.wr = error = zero;
+    sums.wr = error = std::numeric_limits<T>::quiet_NaN();
+    fill(w, error);
   }
 
   const int64_t out = scratch.row * p.G + scratch.g;
-  const T largest = largest_energy(gram, static_cast<int>(p.M), column.stride());
   if (lane_index() == 0) {
-    const T reach = std::sqrt(largest) * sums.l1;
-    const Rounding<T> rounding = rounding_of_gram_form(*column.energy, largest, reach, plan.rounding);
+    const T reach = std::sqrt(scratch.largest) * sums.l1;
+    const Rounding<T> rounding = rounding_of_gram_form(*column.energy, scratch.largest, reach, plan.rounding);
     const Certificate<T> certificate = certify(error, sums, column.t, rounding);
     p.error[out] = certificate.error;
     p.gap[out] = certificate.gap;
   }
   if (p.coefficients != nullptr) write_coefficients(p.coefficients + out * p.M, column.atoms, w);
+}
+
+// The warp's next column into its scratch; false where the run has no more.
+template <class T>
+__device__ __forceinline__ bool take_column(Scratch<T>& scratch, int* next) {
+  __syncwarp();
+  if (lane_index() == 0) scratch.row = atomicAdd(next, 1);
+  __syncwarp();
+  return scratch.row < scratch.last;
 }
 
 template <class T, int kRounds>
@@ -140,6 +150,7 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
   Scratch<T>& scratch = scratches[warp_index()];
   T* correlations = reinterpret_cast<T*>(scratches + S::kWarps);
   T* staged = correlations + S::kWarps * kRounds * kRoundAtoms;
+  int* next = reinterpret_cast<int*>(staged + (S::kStaged ? kRoundAtoms * p.M : 0));  // the column to be taken next
   T* memory = correlations + warp_index() * kRounds * kRoundAtoms;
   if constexpr (kRounds == kInMemory)
     memory = plan.memory +
@@ -150,24 +161,21 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
   for (unsigned item = blockIdx.x; item < items; item = kRounds == kInMemory ? item + gridDim.x : items) {
     const int g = static_cast<int>(item / runs), first = static_cast<int>(item % runs) * plan.run;
     const T* gram = p.gram + g * p.M * plan.gram_stride;
+    if (threadIdx.x == 0) *next = first;
     if constexpr (S::kStaged) {
       stage(gram, static_cast<int>(p.M), plan.gram_stride, staged);
-      __syncthreads();
       gram = staged;
     }
+    __syncthreads();
+    const T largest = largest_energy(gram, static_cast<int>(p.M), S::kStaged ? kRoundAtoms : plan.gram_stride);
     if (lane_index() == 0) {
       scratch.g = g;
-      scratch.row = first + warp_index();
       scratch.last = min(first + plan.run, rows);
+      scratch.largest = largest;
     }
-    __syncwarp();
 #pragma unroll 1
-    while (scratch.row < scratch.last) {
-      solve_column<T, kRounds>(p, plan, gram, scratch, memory);
-      __syncwarp();
-      if (lane_index() == 0) scratch.row += S::kWarps;
-      __syncwarp();
-    }
+    while (take_column(scratch, next)) solve_column<T, kRounds>(p, plan, gram, scratch, memory);
+    if constexpr (kRounds == kInMemory) __syncthreads();
   }
 }
 
@@ -177,6 +185,14 @@ inline constexpr int64_t kBlocksWanted = 2048;  // some eight times what a large
 inline constexpr int64_t kMostColumnsOfARun = 512;
 inline constexpr int64_t kMostBlocksInMemory = 512;
 
+// Shared memory of a block: of each warp, of the Gram of M atoms, and the column to be taken next.
+template <class T, int kRounds>
+std::size_t shared_bytes(int64_t M) {
+  using S = Shape<T, kRounds>;
+  const std::size_t of_a_warp = sizeof(Scratch<T>) + sizeof(T) * kRoundAtoms * kRounds;
+  return of_a_warp * S::kWarps + (S::kStaged ? sizeof(T) * kRoundAtoms * M : 0) + sizeof(int);
+}
+
 template <class T, int kRounds>
 void launch_rounds(const Problem<T>& p, Plan<T> plan, Stream stream) {
   using S = Shape<T, kRounds>;
@@ -185,10 +201,8 @@ void launch_rounds(const Problem<T>& p, Plan<T> plan, Stream stream) {
   plan.run = static_cast<int>(std::clamp<int64_t>(run, S::kWarps, kMostColumnsOfARun));
   int64_t blocks = p.G * ((p.R + plan.run - 1) / plan.run);
   if (kRounds == kInMemory) blocks = std::min(blocks, kMostBlocksInMemory);
-  const std::size_t warp_bytes = sizeof(Scratch<T>) + sizeof(T) * kRoundAtoms * kRounds;
-  const std::size_t gram_bytes = S::kStaged ? sizeof(T) * kRoundAtoms * p.M : 0;
   launch(sparse_reconstruct_kernel<T, kRounds>, dim3(static_cast<unsigned>(blocks)), dim3(S::kThreads),
-         warp_bytes * S::kWarps + gram_bytes, stream, p, plan);
+         shared_bytes<T, kRounds>(p.M), stream, p, plan);
 }
 
 // Beyond 512 atoms a warp's vectors are in memory: in registers they would leave too few warps, or spill.
@@ -204,6 +218,22 @@ int64_t memory_needed(const Problem<T>& p) {
   }
   second = doubles_needed(p) * int64_t(sizeof(double) / sizeof(T));
   return std::max(first, second);
+}
+
+template <class T, int kRounds>
+void load_rounds() {
+  load(sparse_reconstruct_kernel<T, kRounds>, shared_bytes<T, kRounds>(kRoundAtoms * kRounds));
+}
+
+// Every kernel that launch_sparse_reconstruct<T> may launch.
+template <class T>
+void load_kernels() {
+  load_rounds<T, 1>();
+  load_rounds<T, 2>();
+  load_rounds<T, 3>();
+  load_rounds<T, kMostRounds>();
+  load_rounds<T, kInMemory>();
+  load(sparse_reconstruct_in_double_kernel<T>);
 }
 
 template <class T>

@@ -33,6 +33,10 @@ std::tuple<Tensor, Tensor, Tensor> sparse_reconstruct_gram(
     STD_TORCH_CHECK(operands.storage(data) == sparse_reconstruct::Storage::kSame, sparse_reconstruct::kOp,
                     ": columns, atoms: expected the dtype of all the others on CUDA");
   operands.gram = padded_gram(operands.gram, operands.M);
+  preload([] {
+    sparse_reconstruct::load_kernels<float>();
+    sparse_reconstruct::load_kernels<double>();
+  });
   dispatch_floating(correlation.scalar_type(), sparse_reconstruct::kOp, [&](auto zero) {
     using T = decltype(zero);
     const auto problem = operands.problem<T>();

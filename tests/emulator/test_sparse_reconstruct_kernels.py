@@ -108,6 +108,18 @@ def test_every_size(plain: ModuleType, m: int, solver: int, dtype: type) -> None
     check(problem, problem.solve(plain, solver=solver))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("m", [128, 512, 513])  # the most of what is staged, of what is in registers, and in memory
+@pytest.mark.parametrize("kilobytes", [99, 163])
+def test_fits_the_shared_memory_of_every_device(plain: ModuleType, kilobytes: int, m: int, dtype: type) -> None:
+    problem = case(m, dtype)
+    plain.configure(shared_kilobytes=kilobytes)
+    try:
+        check(problem, problem.solve(plain))
+    finally:
+        plain.configure()
+
+
 @pytest.mark.parametrize("m", [5, 128, 317, 530])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_no_access_races(emulated: Emulated, m: int, solver: int) -> None:
@@ -259,12 +271,25 @@ def test_more_columns_than_a_block_takes(plain: ModuleType) -> None:
     check(problem, problem.solve(plain))
 
 
+@pytest.mark.parametrize("build", ["plain", "race"])
+def test_the_launch_changes_no_bit(emulated: Emulated, build: str) -> None:
+    """One block takes all columns of a dictionary, and its warps several each, instead of 24 columns a block."""
+    problem = case(20, r=60, g=2, d=24, beta=0.1)
+    expected = problem.solve(emulated("sparse_reconstruct_staged", "plain"))
+    file = "sparse_reconstruct/sparse_reconstruct.cuh"
+    kernels = emulated("sparse_reconstruct_staged", build, (file, "kBlocksWanted = 2048", "kBlocksWanted = 1"))
+    for seed in (0, 1, 2):
+        kernels.configure(seed=seed)
+        for value, same in zip(problem.solve(kernels), expected, strict=True):
+            np.testing.assert_array_equal(value, same)
+
+
 # A barrier taken away, a bound forgotten: what the race build is for.
 PLANTED = {
     "join": (
         "active_set.cuh",
-        "scratch_.y[lane_index()] = excess;\n    __syncwarp();",
-        "scratch_.y[lane_index()] = excess;",
+        "scratch_.x[lane_index()] = g;\n    __syncwarp();",
+        "scratch_.x[lane_index()] = g;",
         "race|nobody wrote",
     ),
     "refresh": (
@@ -274,7 +299,12 @@ PLANTED = {
         "  __device__ __forceinline__ void refresh(LaneVector<T, kRounds>& r) {\n    scratch_.x[lane_index()] = w_;",
         "race|nobody wrote",
     ),
-    "staging": ("sparse_reconstruct.cuh", "__syncthreads();", "", "race|nobody wrote"),
+    "staging": (
+        "sparse_reconstruct.cuh",
+        "    __syncthreads();\n#pragma",
+        "#pragma",
+        "race|nobody wrote|out-of-bounds",
+    ),
     "coordinate_descent": ("coordinate_descent.cuh", "atom < column.atoms ?", "true ?", "out-of-bounds|nobody wrote"),
 }
 
