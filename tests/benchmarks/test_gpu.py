@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import reidops
-from benchmarks import gpu, gpu_dsr
+from benchmarks import devices, gpu, gpu_dsr
 
 BENCHMARKS = Path(gpu.__file__).parent
 SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("gpu_*.py"))
@@ -127,6 +127,13 @@ def test_steps_that_fail_are_named_and_the_others_run(tmp_path: Path) -> None:
         "memcheck",
         "racecheck",
     }
+
+
+def test_docs_have_what_is_printed_and_the_limits_that_hold() -> None:
+    docs = (BENCHMARKS.parent / "docs" / "gpu.md").read_text()
+    assert "\n".join(devices.table()) in docs
+    limits = dict(re.findall(r"^step (\w+) (\d+)$", (BENCHMARKS / "on_gpu.sh").read_text(), re.MULTILINE))
+    assert dict(re.findall(r"^\| (\w+) \| (\d+) \| [^|]+ \|$", docs, re.MULTILINE)) == limits
 
 
 def test_all_limits_together_are_less_than_ten_minutes() -> None:
