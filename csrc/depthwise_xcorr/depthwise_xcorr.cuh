@@ -16,14 +16,17 @@ template <int K, int Rows, class T>
 __device__ __forceinline__ void add_all_taps(const Tiling& s, int rows, int columns, const T* map, const T* taps,
                                              T (&sums)[kColumns][Rows]) {
   if constexpr (K > 0) {
-    add_taps<K, Rows>(map, s.pitch, taps, s.tap_pitch, columns, sums);
+    add_taps<K, Rows>(map, s.pair_pitch, taps, s.tap_pitch, columns, sums);
   } else {
     int i = 0;
 #pragma unroll 1
-    for (; i + kSomeTaps <= rows; i += kSomeTaps)
-      add_taps<kSomeTaps, Rows>(map + i * s.pitch, s.pitch, taps + i, s.tap_pitch, columns, sums);
-#pragma unroll 1
-    for (; i < rows; ++i) add_taps<1, Rows>(map + i * s.pitch, s.pitch, taps + i, s.tap_pitch, columns, sums);
+    for (; i + 4 <= rows; i += 4)
+      add_taps<4, Rows>(map + kColumns * i, s.pair_pitch, taps + i, s.tap_pitch, columns, sums);
+    if (rows % 4 >= 2) {
+      add_taps<2, Rows>(map + kColumns * i, s.pair_pitch, taps + i, s.tap_pitch, columns, sums);
+      i += 2;
+    }
+    if (rows % 2 == 1) add_taps<1, Rows>(map + kColumns * i, s.pair_pitch, taps + i, s.tap_pitch, columns, sums);
   }
 }
 
@@ -55,7 +58,7 @@ __global__ void __launch_bounds__(kMostThreads, 2) depthwise_xcorr_kernel(const 
   const Tile<Index> tile = tile_of<Index>(p, s, blockIdx.x);
   const int lane = threadIdx.x, channel = threadIdx.y, row = threadIdx.z * Rows;
   const bool works = lane < s.pairs && channel < tile.channels;
-  const T* const own_map = map + channel * s.map_size + row * s.pitch + s.shift + kColumns * lane;
+  const T* const own_map = map + channel * s.map_size + kColumns * row + lane * s.pair_pitch;
 
   Place output = p.outputs.descend(tile.output, {});
   bool asked = false;  // for this template's taps

@@ -1,9 +1,9 @@
 // load.cuh - maps and templates into shared memory, zeros where there is none of them.
 //
-// All threads of a block take part, each for some channels, rows and columns of a box (`Sweep`, tiling.cuh): what a
-// thread needs for its place is found once, and from one row to its next it adds.  Nothing waits for a row before the
-// next is asked for: where shared memory holds what global memory holds, copies are asynchronous; float16 and bfloat16
-// go through registers, kInFlight rows at a time.
+// All threads of a block take part, each for some channels, rows and columns of a box (sweep.cuh): what a thread needs
+// for its place is found once, and from one row to its next it adds.  No row waits for the last: where shared memory
+// holds what global memory holds, copies are asynchronous; float16 and bfloat16 go through registers, kInFlight rows at
+// a time.  The caller commits, waits, and puts barriers before and after.
 #pragma once
 
 #include <type_traits>
@@ -27,9 +27,13 @@ struct Box {
   int channels, rows, columns;
 };
 
-// Where it lies in shared memory: elements from one to the next.
-struct Pitches {
-  int channel, row, column;
+// Where element (channel, row, column) goes: elements from one to the next, `pair` from a pair of columns to the next.
+struct Places {
+  int channel, row, column, pair;
+
+  __device__ __forceinline__ int of(int c, int y, int x) const {
+    return c * channel + y * row + x / 2 * pair + x % 2 * column;
+  }
 };
 
 // Whether 0 <= place < size.
@@ -39,64 +43,62 @@ __device__ __forceinline__ bool within(Index place, Index size) {
   return static_cast<Unsigned>(place) < static_cast<Unsigned>(size);
 }
 
-// V neighbours on their way from global to shared memory.
-template <int V, class S, class T>
-struct InRegisters {
-  Pack<S, V> kept;
-
-  __device__ __forceinline__ void ask(T*, const S* from, bool inside) {
-    kept = inside ? *reinterpret_cast<const Pack<S, V>*>(from) : Pack<S, V>{};
-  }
-  __device__ __forceinline__ void put(T* to) const {
-    Pack<T, V> wide;
-#pragma unroll
-    for (int v = 0; v < V; ++v) wide.of[v] = T(widen(kept.of[v]));
-    *reinterpret_cast<Pack<T, V>*>(to) = wide;
-  }
-};
-template <int V, class T>
-struct Asynchronous {
-  __device__ __forceinline__ void ask(T* to, const T* from, bool inside) {
-    copy_async<V * sizeof(T)>(to, from, inside);
-  }
-  __device__ __forceinline__ void put(T*) const {}
-};
-template <int V, class S, class T>
-using Transfer = std::conditional_t<std::is_same_v<S, T>, Asynchronous<V, T>, InRegisters<V, S, T>>;
-
-// A box, V columns at a time.  With V > 1 columns are side by side on both sides (column == 1), x, W and all other
-// strides are multiples of V, and so is where planes and `to` begin.
+// One thread's rows first, first + step ... < rows, V neighbours of each: `from`, `to` and `y` are of the first one.
+// Addresses first, then the copies: nvcc lets copies that are far apart wait for all earlier reads of shared memory.
 template <int V, class S, class T, class Index>
-__device__ __forceinline__ void load_box(const Sweep& sweep, const Box<S, Index>& box, T* to, const Pitches& pitch) {
-  const Sweep::Start start = sweep.start(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
-  for (int column = start.column * V; column < box.columns; column += sweep.columns * V) {
-    const Index x = box.x + column;
-    const bool in_width = within(x, box.W);
-    for (int c = start.channel; c < box.channels; c += sweep.channels) {
-      // Not read outside the map, where it may point to anything.
-      const S* const from = box.from + int64_t(box.channel) * c + int64_t(box.column) * x;
-      T* const here = to + c * pitch.channel + column * pitch.column;
+__device__ __forceinline__ void load_rows(const S* from, int64_t next_from, T* to, int next_to, Index y, Index H,
+                                          bool in_width, int first, int rows, int step) {
 #pragma unroll 1
-      for (int first = start.row; first < box.rows; first += kInFlight * sweep.rows) {
-        Transfer<V, S, T> rows[kInFlight];
+  for (int row = first; row < rows; row += kInFlight * step) {
+    const S* source[kInFlight];
+    T* place[kInFlight];
+    bool inside[kInFlight];
 #pragma unroll
-        for (int u = 0; u < kInFlight; ++u) {
-          const int row = first + u * sweep.rows;
-          const Index y = box.y + row;
-          if (row < box.rows) rows[u].ask(here + row * pitch.row, from + int64_t(box.row) * y, in_width && within(y, box.H));
-        }
+    for (int u = 0; u < kInFlight; ++u, y += step, from += next_from, to += next_to)
+      source[u] = from, place[u] = to, inside[u] = in_width && within(y, H);
+    if constexpr (std::is_same_v<S, T>) {
 #pragma unroll
-        for (int u = 0; u < kInFlight; ++u) {
-          const int row = first + u * sweep.rows;
-          if (row < box.rows) rows[u].put(here + row * pitch.row);
-        }
+      for (int u = 0; u < kInFlight; ++u)
+        if (u == 0 || row + u * step < rows) copy_async<V * sizeof(T)>(place[u], source[u], inside[u]);
+    } else {
+      Pack<S, V> kept[kInFlight];
+#pragma unroll
+      for (int u = 0; u < kInFlight; ++u) {
+        kept[u] = Pack<S, V>{};
+        if (inside[u] && row + u * step < rows) kept[u] = *reinterpret_cast<const Pack<S, V>*>(source[u]);
+      }
+#pragma unroll
+      for (int u = 0; u < kInFlight; ++u) {
+        Pack<T, V> wide;
+#pragma unroll
+        for (int v = 0; v < V; ++v) wide.of[v] = widen(kept[u].of[v]);
+        if (row + u * step < rows) *reinterpret_cast<Pack<T, V>*>(place[u]) = wide;
       }
     }
   }
 }
 
+// A box, V columns at a time.  Where V is 2, columns are side by side on both sides, x, W and all other strides are
+// even, and planes and `to` begin at multiples of two elements.
+template <int V, class S, class T, class Index>
+__device__ __forceinline__ void load_box(const Sweep& sweep, const Box<S, Index>& box, T* to, const Places& places) {
+  const Sweep::Start start = sweep.start(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));
+  const Index y = box.y + start.row;
+#pragma unroll 1
+  for (int column = start.column * V; column < box.columns; column += sweep.columns * V) {
+    const Index x = box.x + column;
+#pragma unroll 1
+    for (int c = start.channel; c < box.channels; c += sweep.channels) {
+      // Outside the planes it points to anything, and is not read.
+      const S* const from = box.from + int64_t(box.channel) * c + int64_t(box.column) * x + int64_t(box.row) * y;
+      load_rows<V>(from, int64_t(box.row) * sweep.rows, to + places.of(c, start.row, column), places.row * sweep.rows, y,
+                   box.H, within(x, box.W), start.row, box.rows, sweep.rows);
+    }
+  }
+}
+
 // The part of a search map that a tile's outputs meet in taps (i, j) on, with its zeros: pixel
-// (tile.y + i - top + row, tile.x + j - left + column) at to[channel * map_size + row * pitch + column].
+// (tile.y + i - top + y, tile.x + j - left + x) at to[channel * map_size + x / 2 * pair_pitch + 2 * y + x % 2].
 //
 // `map` is pixel (0, 0) of the tile's first channel.
 template <class S, class T, class Index>
@@ -112,13 +114,9 @@ __device__ __forceinline__ void load_map(const Problem<S>& p, const Tiling& s, c
                           Index(p.W),
                           tile.channels,
                           s.map_h,
-                          s.pitch};
-  const Pitches pitches{s.map_size, s.pitch, 1};
-  if (std::is_same_v<T, double> || s.vector == 1) {
-    load_box<1>(s.map_sweep, box, to, pitches);
-  } else if constexpr (!std::is_same_v<T, double>) {
-    s.vector == 4 ? load_box<4>(s.map_sweep, box, to, pitches) : load_box<2>(s.map_sweep, box, to, pitches);
-  }
+                          s.map_w};
+  const Places places{s.map_size, kColumns, 1, s.pair_pitch};
+  s.vector == 2 ? load_box<2>(s.map_sweep, box, to, places) : load_box<1>(s.map_sweep, box, to, places);
 }
 
 // taps_h x taps_w taps from (i, j) on, or what there is of them and zeros: tap (i + row, j + column) at
@@ -135,7 +133,7 @@ __device__ __forceinline__ void load_taps(const Problem<S>& p, const Tiling& s, 
   const Box<S, Index> box{first, Index(p.of_template.channel), p.turned ? -row : row, p.turned ? -column : column,
                           i,     j,                            kh,                    kw,
                           tile.channels, s.taps_h, s.taps_w};
-  load_box<1>(s.taps_sweep, box, to, {s.taps_size, 1, s.tap_pitch});
+  load_box<1>(s.taps_sweep, box, to, Places{s.taps_size, 1, s.tap_pitch, 2 * s.tap_pitch});
 }
 
 }  // namespace reidops::depthwise_xcorr

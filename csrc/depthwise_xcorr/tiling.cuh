@@ -1,10 +1,10 @@
 // tiling.cuh - how the outputs are cut into blocks, and how a block's shared memory is laid out.
 //
 // A block has a tile of the output of some channels.  Its threads are (lane, channel, group): a lane is two columns, a
-// group some rows.  Neighbouring lanes read neighbouring pairs of pixels, 64 bits each, and shared memory serves half a
-// warp at a time from 16 pairs of banks.  We let thread t read the pair of banks t % 16, up to a constant, so that no two
-// of a half warp meet: channels are 2 x lanes banks apart (`map_size`, up to multiples of 32), and a group's lanes of all
-// channels are a multiple of 16, whatever the rows of the next group do.  tests/emulator counts this.
+// group some rows.  A lane reads its two columns of two rows at once, 128 bits, and shared memory serves 8 lanes at a
+// time from 8 fours of banks.  We let neighbouring lanes and channels read fours that are the same odd number apart
+// (`pair_pitch` and `map_size`, up to multiples of 32 banks), so that no two of 8 meet; and a group's lanes of all
+// channels are a multiple of 8, wherever the rows of the next group lie.  tests/emulator counts this.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace reidops::depthwise_xcorr {
 inline constexpr int kMostThreads = 256, kEnoughThreads = 128;
 inline constexpr int kMostLanes = 16;   // so that a tile has up to 32 columns
 inline constexpr int kMostTileRows = 64;
-inline constexpr int kBanks = 32, kPairsOfBanks = kBanks / 2;
+inline constexpr int kBanks = 32, kFour = 4, kFours = kBanks / kFour;
 inline constexpr int kSomeTaps = 4;     // rows of taps at a time, where their number is no template parameter
 inline constexpr std::size_t kMostShared = 48 * 1024;
 inline constexpr int64_t kEnoughBlocks = 1024;
@@ -38,8 +38,8 @@ struct Tiling {
   int channels, groups;
   int tile_h, tile_w;
   int taps_h, taps_w;            // of the template, at a time
-  int map_h, pitch, map_size;    // rows of the map that these need, and elements from a row and a channel to the next
-  int shift;                     // the tile's first pixel is in this column of the map
+  int map_h, map_w;              // of the map, that these need: an even number of columns
+  int pair_pitch, map_size;      // elements from a pair of columns and a channel to the next
   int vector;                    // columns of the map that are copied at once
   int tap_pitch, taps_size;      // elements from a column of taps and a channel to the next
   int buffers;                   // of taps: the next template's arrive while the last one's are used
@@ -66,7 +66,7 @@ struct Tiling {
     s.choose_columns(p);
     s.choose_taps(p, kMostTaps<T>);
     s.vector = s.widest_vector(p);
-    s.lay_out_taps();
+    s.lay_out();
     s.buffers = s.may_prefetch(p) ? 2 : 1;
     s.choose_lanes_and_channels<T>(p.C);
     s.chunks = static_cast<int>(ceil_of(p.C, s.channels));
@@ -75,7 +75,7 @@ struct Tiling {
     if (s.together == 1) s.buffers = 1;
     s.blocks = times(p.outputs.size / s.together, tiles);
     const bool channels_last = p.of_search.channel == 1 && p.of_search.column != 1;
-    s.map_sweep = Sweep::of(s.thread_count(), s.channels, s.map_h, s.pitch / s.vector, channels_last);
+    s.map_sweep = Sweep::of(s.thread_count(), s.channels, s.map_h, s.map_w / s.vector, channels_last);
     s.taps_sweep = Sweep::of(s.thread_count(), s.channels, s.taps_h, s.taps_w, p.of_template.channel == 1);
     return s;
   }
@@ -113,7 +113,6 @@ struct Tiling {
   void choose_columns(const Problem<S>& p) {
     tile_columns = static_cast<int>(ceil_of(p.w, kMostLanes * kColumns));
     pairs = static_cast<int>(ceil_of(ceil_of(p.w, tile_columns), kColumns));
-    if (tile_columns > 1) pairs = round_up(pairs, 2);  // four columns: where one tile begins a vector may
     tile_w = pairs * kColumns;
   }
 
@@ -127,30 +126,28 @@ struct Tiling {
     taps_h = piece(p.kh);
     taps_w = piece(p.kw);
     map_h = tile_h + taps_h - 1;
+    map_w = round_up(tile_w + taps_w - 1, kColumns);
   }
 
-  // The most columns, 4, 2 or 1, that are side by side in global and shared memory and lie both inside the map or both
-  // outside, at addresses that are multiples.  To make it so, the map may begin two columns early.
+  // Two columns are copied at once where they are side by side in global memory too, lie both inside the map or both
+  // outside, and at addresses that are multiples of their size.
   template <class S>
-  int widest_vector(const Problem<S>& p) {
-    for (const int v : {4, 2, 1}) {
-      shift = static_cast<int>(((-p.left) % v + v) % v);
-      pitch = round_up(shift + tile_w + taps_w - 1, std::max(v, kColumns));
-      bool fits = p.of_search.column == 1 && p.W % v == 0 && shift % kColumns == 0 && p.of_search.row % v == 0 &&
-                  p.of_search.channel % v == 0 && reinterpret_cast<std::uintptr_t>(p.search) % (v * sizeof(S)) == 0 &&
-                  !std::is_same_v<S, double>;
-      for (const auto* walk : {&p.outputs, &p.sums})
-        for (int d = 0; d < walk->dims; ++d) fits = fits && walk->step[d].search % v == 0;
-      if (fits || v == 1) return v;
-    }
-    return 1;
+  int widest_vector(const Problem<S>& p) const {
+    const auto even = [](int64_t number) { return number % 2 == 0; };
+    bool fits = !std::is_same_v<S, double> && p.of_search.column == 1 && even(p.W) && even(p.left) &&
+                even(p.of_search.row) && even(p.of_search.channel) &&
+                reinterpret_cast<std::uintptr_t>(p.search) % (2 * sizeof(S)) == 0;
+    for (const auto* walk : {&p.outputs, &p.sums})
+      for (int d = 0; d < walk->dims; ++d) fits = fits && even(walk->step[d].search);
+    return fits ? 2 : 1;
   }
 
-  // A column of taps is read four at a time.  Eight channels' are in different banks.
-  void lay_out_taps() {
-    tap_pitch = round_up(taps_h, 4);
-    taps_size = tap_pitch * taps_w;
-    if (taps_size % 8 == 0) taps_size += 4;
+  // Pairs of columns are an odd number of fours of banks apart, columns of taps begin at such fours, and a channel's taps
+  // are an odd number of fours from the next channel's.
+  void lay_out() {
+    pair_pitch = kFour * (ceil_of(kColumns * map_h, kFour) | 1);
+    tap_pitch = round_up(taps_h, kFour);
+    taps_size = kFour * (ceil_of(tap_pitch * taps_w, kFour) | 1);
   }
 
   // Among the numbers of lanes and channels, those that leave the fewest lanes idle.
@@ -158,13 +155,14 @@ struct Tiling {
   void choose_lanes_and_channels(int64_t C) {
     Tiling best = *this;
     double best_share = 0;
-    for (int l = round_up(pairs, 2); l <= kMostLanes; l += 2) {
+    for (int l = pairs; l <= kMostLanes; ++l) {
       lanes = l;
-      map_size = map_h * pitch + ((2 * lanes - map_h * pitch) % kBanks + kBanks) % kBanks;
+      const int least = pair_pitch * map_w / kColumns;  // and as many more as make it lanes * pair_pitch, modulo kBanks
+      map_size = least + ((lanes * pair_pitch - least) % kBanks + kBanks) % kBanks;
       const int64_t fit = std::min<int64_t>(kMostThreads / (lanes * groups), kMostShared / bytes_of_a_channel<T>());
       for (channels = 1; channels <= std::max<int64_t>(1, std::min(fit, C)); ++channels) {
         const int count = thread_count();
-        const bool conflicts = lanes * channels % kPairsOfBanks != 0 && count > kPairsOfBanks;
+        const bool conflicts = lanes * channels % kFours != 0 && channels * groups > 1;
         const double share = double(pairs) / lanes * count / round_up(count, 32) * C /
                              double(ceil_of(C, channels) * channels) * (conflicts ? 0.6 : 1);
         const bool small = best_share > 0 && best.thread_count() < kEnoughThreads;
