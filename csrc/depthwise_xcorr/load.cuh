@@ -43,38 +43,57 @@ __device__ __forceinline__ bool within(Index place, Index size) {
   return static_cast<Unsigned>(place) < static_cast<Unsigned>(size);
 }
 
+// kInFlight packs of V elements on their way: addresses are known before the first is asked for, because nvcc lets
+// copies that are far apart wait for all earlier reads of shared memory.  `wanted` are to be written, with zeros where
+// not `inside`.
+template <int V, class S, class T>
+__device__ __forceinline__ void copy_packs(const S* const (&from)[kInFlight], T* const (&to)[kInFlight],
+                                           const bool (&wanted)[kInFlight], const bool (&inside)[kInFlight]) {
+  if constexpr (std::is_same_v<S, T>) {
+#pragma unroll
+    for (int u = 0; u < kInFlight; ++u)
+      if (wanted[u]) copy_async<V * sizeof(T)>(to[u], from[u], inside[u]);
+  } else {
+    Pack<S, V> kept[kInFlight];
+#pragma unroll
+    for (int u = 0; u < kInFlight; ++u) {
+      kept[u] = Pack<S, V>{};
+      if (wanted[u] && inside[u]) kept[u] = *reinterpret_cast<const Pack<S, V>*>(from[u]);
+    }
+#pragma unroll
+    for (int u = 0; u < kInFlight; ++u) {
+      Pack<T, V> wide;
+#pragma unroll
+      for (int v = 0; v < V; ++v) wide.of[v] = widen(kept[u].of[v]);
+      if (wanted[u]) *reinterpret_cast<Pack<T, V>*>(to[u]) = wide;
+    }
+  }
+}
+
 // One thread's rows first, first + step ... < rows, V neighbours of each: `from`, `to` and `y` are of the first one.
-// Addresses first, then the copies: nvcc lets copies that are far apart wait for all earlier reads of shared memory.
+// Most rows are in the midst of others inside the map, and nothing is tested for each of these.
 template <int V, class S, class T, class Index>
 __device__ __forceinline__ void load_rows(const S* from, int64_t next_from, T* to, int next_to, Index y, Index H,
                                           bool in_width, int first, int rows, int step) {
 #pragma unroll 1
   for (int row = first; row < rows; row += kInFlight * step) {
+    const int last = (kInFlight - 1) * step;
+    const bool midst = row + last < rows && within(y, H) && within(Index(y + last), H);
     const S* source[kInFlight];
     T* place[kInFlight];
-    bool inside[kInFlight];
+    bool wanted[kInFlight], inside[kInFlight];
 #pragma unroll
-    for (int u = 0; u < kInFlight; ++u, y += step, from += next_from, to += next_to)
-      source[u] = from, place[u] = to, inside[u] = in_width && within(y, H);
-    if constexpr (std::is_same_v<S, T>) {
+    for (int u = 0; u < kInFlight; ++u, from += next_from, to += next_to)
+      source[u] = from, place[u] = to, wanted[u] = true, inside[u] = in_width;
+    if (!midst) {
 #pragma unroll
       for (int u = 0; u < kInFlight; ++u)
-        if (u == 0 || row + u * step < rows) copy_async<V * sizeof(T)>(place[u], source[u], inside[u]);
+        wanted[u] = row + u * step < rows, inside[u] = in_width && within(Index(y + u * step), H);
+      copy_packs<V>(source, place, wanted, inside);
     } else {
-      Pack<S, V> kept[kInFlight];
-#pragma unroll
-      for (int u = 0; u < kInFlight; ++u) {
-        kept[u] = Pack<S, V>{};
-        if (inside[u] && row + u * step < rows) kept[u] = *reinterpret_cast<const Pack<S, V>*>(source[u]);
-      }
-#pragma unroll
-      for (int u = 0; u < kInFlight; ++u) {
-        Pack<T, V> wide;
-#pragma unroll
-        for (int v = 0; v < V; ++v) wide.of[v] = widen(kept[u].of[v]);
-        if (row + u * step < rows) *reinterpret_cast<Pack<T, V>*>(place[u]) = wide;
-      }
+      copy_packs<V>(source, place, wanted, inside);
     }
+    y += kInFlight * step;
   }
 }
 
@@ -134,6 +153,39 @@ __device__ __forceinline__ void load_taps(const Problem<S>& p, const Tiling& s, 
                           i,     j,                            kh,                    kw,
                           tile.channels, s.taps_h, s.taps_w};
   load_box<1>(s.taps_sweep, box, to, Places{s.taps_size, 1, s.tap_pitch, 2 * s.tap_pitch});
+}
+
+// The K x K taps of all of a tile's channels, as one row: tap (i, j) of channel c at to[(c * K + i) * K + j].  16 bytes
+// at a time where that is how they lie in global memory too (`s.linear_taps`).
+template <int K, class S, class T, class Index>
+__device__ __forceinline__ void load_squares_of_taps(const Problem<S>& p, const Tiling& s, const Tile<Index>& tile,
+                                                     const S* templ, T* to) {
+  const int count = tile.channels * K * K, threads = blockDim.x * blockDim.y * blockDim.z;
+  const int thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+  if constexpr (std::is_same_v<S, float>) {
+    if (s.linear_taps) {
+#pragma unroll 1
+      for (int e = kFour * thread; e < count; e += kFour * threads) copy_async<kFour * sizeof(T)>(to + e, templ + e, true);
+      return;
+    }
+  }
+  const int channel = static_cast<int>(p.of_template.channel), row = static_cast<int>(p.of_template.row);
+  const int column = static_cast<int>(p.of_template.column);
+#pragma unroll 1
+  for (int first = thread; first < count; first += kInFlight * threads) {
+    const S* source[kInFlight];
+    T* place[kInFlight];
+    bool wanted[kInFlight];
+#pragma unroll
+    for (int u = 0; u < kInFlight; ++u) {
+      const unsigned e = first + u * threads, c = e / (K * K), here = e % (K * K);
+      const unsigned tap = p.turned ? K * K - 1 - here : here;
+      wanted[u] = e < static_cast<unsigned>(count);
+      place[u] = to + e;
+      source[u] = templ + int64_t(channel) * c + int64_t(row) * (tap / K) + int64_t(column) * (tap % K);
+    }
+    copy_packs<1>(source, place, wanted, wanted);
+  }
 }
 
 }  // namespace reidops::depthwise_xcorr

@@ -75,4 +75,40 @@ __device__ __forceinline__ void add_taps(const T* map, int pair_pitch, const T* 
   }
 }
 
+// Taps c and c + 1 of every row of K x K of them, taps[i * K + j], as far as there are so many.
+template <int K, class T>
+__device__ __forceinline__ void read_two_columns(const T* taps, int c, T (&even)[K], T (&odd)[K]) {
+#pragma unroll
+  for (int i = 0; i < K; ++i) {
+    if constexpr (K % 2 == 0) {
+      const auto two = *reinterpret_cast<const Pack<T, 2>*>(taps + i * K + c);
+      even[i] = two.of[0], odd[i] = two.of[1];
+    } else {
+      even[i] = taps[i * K + c];
+      if (c + 1 < K) odd[i] = taps[i * K + c + 1];
+    }
+  }
+}
+
+// The same for all of a template of K x K taps, which lie in shared memory as they do in global memory: tap (i, j) is at
+// taps[i * K + j], an even number of elements from where two can be read at once.  Few columns are unrolled.
+template <int K, int Rows, class T>
+__device__ __forceinline__ void add_square_of_taps(const T* map, int pair_pitch, const T* taps,
+                                                   T (&sums)[kColumns][Rows]) {
+  constexpr int kRounds = K <= 5 ? K : 1;
+  T even[K], odd[K];
+#pragma unroll kRounds
+  for (int c = 0; c <= K; c += 2, map += pair_pitch) {
+    T pixels[kColumns * (Rows + K - 1)];
+    read(map, pixels);
+    if (c > 0) multiply_add<0>(odd, pixels, sums[1]);
+    if (c == K) break;
+    read_two_columns(taps, c, even, odd);
+    multiply_add<0>(even, pixels, sums[0]);
+    multiply_add<1>(even, pixels, sums[1]);
+    if (c + 1 == K) break;
+    multiply_add<1>(odd, pixels, sums[0]);
+  }
+}
+
 }  // namespace reidops::depthwise_xcorr
