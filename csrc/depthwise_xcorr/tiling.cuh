@@ -100,9 +100,12 @@ struct Tiling {
   template <class S>
   static bool fits_32_bits(const Problem<S>& p) {
     constexpr int64_t kFar = int64_t(1) << 28;
-    for (const int64_t size : {p.C, p.H, p.W, p.kh, p.kw, p.h, p.w, p.top, p.left, -p.top, -p.left})
+    // Arrays, because nvcc hands a loop over a list in braces to g++ as something else.
+    const int64_t sizes[] = {p.C, p.H, p.W, p.kh, p.kw, p.h, p.w, p.top, p.left, -p.top, -p.left};
+    for (const int64_t size : sizes)
       if (size > kFar) return false;
-    for (const Strides& of : {p.of_search, p.of_template, p.of_out})
+    const Strides strides[] = {p.of_search, p.of_template, p.of_out};
+    for (const Strides& of : strides)
       for (const int64_t stride : {of.channel, of.row, of.column})
         if (stride > INT32_MAX || -stride > INT32_MAX) return false;
     return p.sums.size <= INT32_MAX;

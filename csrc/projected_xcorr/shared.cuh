@@ -10,6 +10,7 @@ namespace reidops::projected_xcorr {
 using depthwise_xcorr::Box;
 using depthwise_xcorr::load_box;
 using depthwise_xcorr::Pack;
+using depthwise_xcorr::Places;
 
 // One tap of each of some templates: read at once, and three are read as four.
 template <class T, int kTogether>
@@ -87,10 +88,10 @@ __device__ __forceinline__ void load_map(const Problem<S>& p, const Tiling& s, c
                           step.channels,
                           s.map_h,
                           s.map_w};
-  const depthwise_xcorr::Pitches pitches{s.map_size, s.pitch, 1};
+  const Places places{s.map_size, s.pitch, 1, 2};
   if constexpr (!std::is_same_v<T, double>)
-    if (s.map_vector == 2) return load_box<2>(s.map_sweep, box, to, pitches);
-  load_box<1>(s.map_sweep, box, to, pitches);
+    if (s.map_vector == 2) return load_box<2>(s.map_sweep, box, to, places);
+  load_box<1>(s.map_sweep, box, to, places);
 }
 
 // The step's taps (i, j) on, a column of them side by side; those beyond the templates are zero, and not used.
@@ -115,7 +116,7 @@ __device__ __forceinline__ void load_taps(const Problem<S>& p, const Tiling& s, 
                             s.taps_h,
                             s.taps_w};
     load_box<1>(s.taps_sweep, box, to->of + t / kTemplates * together + t % kTemplates,
-                {s.templates / kTemplates * together, kTogether, s.taps_h * kTogether});
+                Places{s.templates / kTemplates * together, kTogether, s.taps_h * kTogether, 2 * s.taps_h * kTogether});
   }
 }
 
@@ -135,10 +136,10 @@ __device__ __forceinline__ void load_weights(const Problem<S>& p, const Tiling& 
                           1,
                           count,
                           s.outputs};
-  const depthwise_xcorr::Pitches pitches{0, s.outputs, 1};
+  const Places places{0, s.outputs, 1, 2};
   if constexpr (!std::is_same_v<T, double>)
-    if (s.weight_vector == 4) return load_box<4>(s.weight_sweep, box, to, pitches);
-  load_box<1>(s.weight_sweep, box, to, pitches);
+    if (s.weight_vector == 4) return load_box<4>(s.weight_sweep, box, to, places);
+  load_box<1>(s.weight_sweep, box, to, places);
 }
 
 }  // namespace reidops::projected_xcorr

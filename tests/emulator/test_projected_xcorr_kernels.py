@@ -230,7 +230,11 @@ PLANTED = {
         "",
         "race|nobody wrote|on its way",
     ),
-    "wait after loading": ("              wait_for_copies();\n", "", "race|nobody wrote|on its way"),
+    "wait after loading": (
+        "      wait_for_copies();\n      __syncthreads();  // maps and taps",
+        "      __syncthreads();  // maps and taps",
+        "race|nobody wrote|on its way",
+    ),
     "barrier between pieces": ("__syncthreads();  // the last piece has been used\n", "", "race|nobody wrote"),
     "barrier before the product": (
         "__syncthreads();  // planes and weights are there; nobody needs this step's maps and taps\n",
