@@ -168,7 +168,7 @@ __global__ void __launch_bounds__(kThreads, 2) projected_xcorr_kernel(const Prob
                                     scores);
         };
         add(0, 0);
-        if constexpr (kGeneral)  // the other pieces; there is one template in a step
+        if constexpr (kGeneral) {  // the other pieces; there is one template in a step
           for (Index i = 0; i < kh; i += s.taps_h)
             for (Index j = 0; j < kw; j += s.taps_w) {
               if (i == 0 && j == 0) continue;
@@ -178,6 +178,7 @@ __global__ void __launch_bounds__(kThreads, 2) projected_xcorr_kernel(const Prob
               __syncthreads();
               add(i, j);
             }
+        }
 #pragma unroll
         for (int k = 0; k < kTogether; ++k)
           put_scores<T>(p, s, tile, group, x, correlates, scores[k],
@@ -203,8 +204,9 @@ void launch_projection(const Problem<S>& p, Stream stream, int64_t enough = kEno
   if (p.maps.outputs.size == 0 || p.O == 0) return;
   const Tiling s = Tiling::of(p, enough);
   if (s.general) return launch_kernel<S, 1, true>(p, s, stream);
-  if constexpr (!std::is_same_v<S, double>)
+  if constexpr (!std::is_same_v<S, double>) {
     if (s.together == 3) return launch_kernel<S, 3, false>(p, s, stream);
+  }
   s.together == 2 ? launch_kernel<S, 2, false>(p, s, stream) : launch_kernel<S, 1, false>(p, s, stream);
 }
 

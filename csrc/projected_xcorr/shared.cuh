@@ -37,12 +37,12 @@ struct Step {
   int channels, templates;
 
   template <class S>
-  static __device__ Step from(const Problem<S>& p, const Tiling& s, Index channel, Index templ) {
+  static __device__ __forceinline__ Step from(const Problem<S>& p, const Tiling& s, Index channel, Index templ) {
     return {channel, templ, static_cast<int>(min(Index(s.channels), Index(p.maps.C) - channel)),
             static_cast<int>(min(Index(s.templates), Index(p.templates) - templ))};
   }
   template <class S>
-  __device__ Step next(const Problem<S>& p, const Tiling& s) const {
+  __device__ __forceinline__ Step next(const Problem<S>& p, const Tiling& s) const {
     const bool more = templ + s.templates < Index(p.templates);
     return from(p, s, more ? channel : channel + s.channels, more ? templ + s.templates : 0);
   }
@@ -66,8 +66,9 @@ struct SharedMemory {
   __device__ void clear_margins(const Tiling& s) const {
     for (int m = threadIdx.x; m < s.channels * s.templates; m += blockDim.x)
       for (int i = s.pixel_rows * s.pixel_columns; i < s.plane(); ++i) planes[m * s.plane() + i] = 0;
-    if constexpr (kTogether == 3)
+    if constexpr (kTogether == 3) {
       for (int i = threadIdx.x; i < s.taps_size() / 4; i += blockDim.x) taps[i].of[3] = 0;
+    }
   }
 };
 
@@ -89,8 +90,9 @@ __device__ __forceinline__ void load_map(const Problem<S>& p, const Tiling& s, c
                           s.map_h,
                           s.map_w};
   const Places places{s.map_size, s.pitch, 1, 2};
-  if constexpr (!std::is_same_v<T, double>)
+  if constexpr (!std::is_same_v<T, double>) {
     if (s.map_vector == 2) return load_box<2>(s.map_sweep, box, to, places);
+  }
   load_box<1>(s.map_sweep, box, to, places);
 }
 
@@ -137,8 +139,9 @@ __device__ __forceinline__ void load_weights(const Problem<S>& p, const Tiling& 
                           count,
                           s.outputs};
   const Places places{0, s.outputs, 1, 2};
-  if constexpr (!std::is_same_v<T, double>)
+  if constexpr (!std::is_same_v<T, double>) {
     if (s.weight_vector == 4) return load_box<4>(s.weight_sweep, box, to, places);
+  }
   load_box<1>(s.weight_sweep, box, to, places);
 }
 
