@@ -1,10 +1,10 @@
 // tiling.cuh - how the outputs are cut into blocks, and how a block's shared memory is laid out.
 //
 // A block has a tile of the output of some channels.  Its threads are (lane, channel, group): a lane is two columns, a
-// group some rows.  Neighbouring lanes read neighbouring pairs of pixels, 64 bits each, and shared memory serves half a
-// warp at a time from 16 pairs of banks.  We let thread t read the pair of banks t % 16, up to a constant, so that no two
-// of a half warp meet: channels are 2 x lanes banks apart (`map_size`, up to multiples of 32), and a group's lanes of all
-// channels are a multiple of 16, whatever the rows of the next group do.  tests/emulator counts this.
+// group some rows.  A lane reads its two columns of two rows at once, 128 bits, and shared memory serves 8 lanes at a
+// time from 8 fours of banks.  We let neighbouring lanes and channels read fours that are the same odd number apart
+// (`pair_pitch` and `map_size`, up to multiples of 32 banks), so that no two of 8 meet; and a group's lanes of all
+// channels are a multiple of 8, wherever the rows of the next group lie.  tests/emulator counts this.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,7 @@ namespace reidops::depthwise_xcorr {
 inline constexpr int kMostThreads = 256, kEnoughThreads = 128;
 inline constexpr int kMostLanes = 16;   // so that a tile has up to 32 columns
 inline constexpr int kMostTileRows = 64;
-inline constexpr int kBanks = 32, kPairsOfBanks = kBanks / 2;
-inline constexpr int kSomeTaps = 4;     // rows of taps at a time, where their number is no template parameter
+inline constexpr int kBanks = 32, kFour = 4, kFours = kBanks / kFour;
 inline constexpr std::size_t kMostShared = 48 * 1024;
 inline constexpr int64_t kEnoughBlocks = 1024;
 inline constexpr int64_t kMostBlocks = (int64_t(1) << 31) - 1;
@@ -32,15 +31,18 @@ template <class T>
 inline constexpr int kMostTaps = sizeof(T) == 4 ? 32 : 16;
 
 struct Tiling {
-  int rows_of_taps;              // of the kernel: 3, 5, 7, 10, or 0 where it takes any number
+  int square;                    // of how many rows and columns of taps: 3, 5, 7, 10; 0 where the kernel takes any
   int rows;                      // of a thread: 8 or 10
   int lanes, pairs;              // of a row of the tile; the lanes beyond the pairs of columns are idle
   int channels, groups;
+  int parts, part_rows;          // of the taps, each of which other threads add; and rows of taps of a part
   int tile_h, tile_w;
   int taps_h, taps_w;            // of the template, at a time
-  int map_h, pitch, map_size;    // rows of the map that these need, and elements from a row and a channel to the next
-  int shift;                     // the tile's first pixel is in this column of the map
+  int map_h, map_w;              // of the map, that these need: an even number of columns
+  int pair_pitch, map_size;      // elements from a pair of columns and a channel to the next
   int vector;                    // columns of the map that are copied at once
+  bool linear_taps;              // of all channels: they lie in shared as in global memory, and are copied in fours
+  bool paired;                   // two columns of the output are written at once
   int tap_pitch, taps_size;      // elements from a column of taps and a channel to the next
   int buffers;                   // of taps: the next template's arrive while the last one's are used
   int tile_rows, tile_columns, chunks;  // numbers of tiles, and of chunks of channels
@@ -49,12 +51,18 @@ struct Tiling {
   bool wide;                     // sizes or strides need 64 bits
   Sweep map_sweep, taps_sweep;
 
-  dim3 threads() const { return dim3(lanes, channels, groups); }
-  int thread_count() const { return lanes * channels * groups; }
+  dim3 threads() const { return dim3(lanes, channels, groups * parts); }
+  int thread_count() const { return lanes * channels * groups * parts; }
 
+  // All buffers of taps, up to where 16 bytes can be read again.
+  REIDOPS_HOST_DEVICE int all_taps() const { return buffers * buffer(); }
+  REIDOPS_HOST_DEVICE int buffer() const { return round_up(channels * taps_size, kFour); }
+
+  // Taps and map, in whose place the sums of all parts but the first are handed over.
   template <class T>
   std::size_t shared_bytes() const {
-    return bytes_of_a_channel<T>() * channels;
+    const std::size_t sums = std::size_t(thread_count() - thread_count() / parts) * kColumns * rows * sizeof(T);
+    return std::max((all_taps() + std::size_t(map_size) * channels) * sizeof(T), sums);
   }
 
   template <class S>
@@ -65,17 +73,19 @@ struct Tiling {
     s.choose_rows(p);
     s.choose_columns(p);
     s.choose_taps(p, kMostTaps<T>);
-    s.vector = s.widest_vector(p);
-    s.lay_out_taps();
+    s.vector = widest_vector(p);
+    s.lay_out();
     s.buffers = s.may_prefetch(p) ? 2 : 1;
     s.choose_lanes_and_channels<T>(p.C);
     s.chunks = static_cast<int>(ceil_of(p.C, s.channels));
     const int64_t tiles = int64_t(s.tile_rows) * s.tile_columns * s.chunks;
-    s.together = s.may_prefetch(p) ? outputs_together(p.outputs, tiles, enough) : 1;
+    s.together = s.parts == 1 && s.may_prefetch(p) ? outputs_together(p.outputs, tiles, enough) : 1;
     if (s.together == 1) s.buffers = 1;
+    s.linear_taps = s.are_taps_linear(p);
+    s.paired = is_paired(p);
     s.blocks = times(p.outputs.size / s.together, tiles);
     const bool channels_last = p.of_search.channel == 1 && p.of_search.column != 1;
-    s.map_sweep = Sweep::of(s.thread_count(), s.channels, s.map_h, s.pitch / s.vector, channels_last);
+    s.map_sweep = Sweep::of(s.thread_count(), s.channels, s.map_h, s.map_w / s.vector, channels_last);
     s.taps_sweep = Sweep::of(s.thread_count(), s.channels, s.taps_h, s.taps_w, p.of_template.channel == 1);
     return s;
   }
@@ -83,18 +93,18 @@ struct Tiling {
  private:
   template <class T>
   std::size_t bytes_of_a_channel() const {
-    return (std::size_t(map_size) + buffers * taps_size) * sizeof(T);
+    return (std::size_t(map_size) + buffers * (taps_size + kFour)) * sizeof(T);  // at most
   }
 
   // Sizes far from 2^31, so that sums of some are, and strides that are multiplied by them to 64 bits.
   template <class S>
   static bool fits_32_bits(const Problem<S>& p) {
     constexpr int64_t kFar = int64_t(1) << 28;
-    // Arrays by name: nvcc 13.0 loses a list in the head of a loop where it depends on a template's argument.
+    // Arrays, because nvcc hands a loop over a list in braces to g++ as something else.
     const int64_t sizes[] = {p.C, p.H, p.W, p.kh, p.kw, p.h, p.w, p.top, p.left, -p.top, -p.left};
-    const Strides strides[] = {p.of_search, p.of_template, p.of_out};
     for (const int64_t size : sizes)
       if (size > kFar) return false;
+    const Strides strides[] = {p.of_search, p.of_template, p.of_out};
     for (const Strides& of : strides)
       for (const int64_t stride : {of.channel, of.row, of.column})
         if (stride > INT32_MAX || -stride > INT32_MAX) return false;
@@ -116,44 +126,67 @@ struct Tiling {
   void choose_columns(const Problem<S>& p) {
     tile_columns = static_cast<int>(ceil_of(p.w, kMostLanes * kColumns));
     pairs = static_cast<int>(ceil_of(ceil_of(p.w, tile_columns), kColumns));
-    if (tile_columns > 1) pairs = round_up(pairs, 2);  // four columns: where one tile begins a vector may
     tile_w = pairs * kColumns;
   }
 
   template <class S>
   void choose_taps(const Problem<S>& p, int most) {
-    const bool known = p.kh == 3 || p.kh == 5 || p.kh == 7 || p.kh == 10;
-    rows_of_taps = !wide && known ? static_cast<int>(p.kh) : 0;
+    const bool known = p.kh == p.kw && (p.kh == 3 || p.kh == 5 || p.kh == 7 || p.kh == 10);
+    square = !wide && known ? static_cast<int>(p.kh) : 0;
     const auto piece = [most](int64_t taps) {  // even pieces, in fours
-      return taps <= most ? static_cast<int>(taps) : round_up(ceil_of(taps, ceil_of(taps, most)), kSomeTaps);
+      return taps <= most ? static_cast<int>(taps) : round_up(ceil_of(taps, ceil_of(taps, most)), kFour);
     };
     taps_h = piece(p.kh);
     taps_w = piece(p.kw);
     map_h = tile_h + taps_h - 1;
+    map_w = round_up(tile_w + taps_w - 1, kColumns);
   }
 
-  // The most columns, 4, 2 or 1, that are side by side in global and shared memory and lie both inside the map or both
-  // outside, at addresses that are multiples.  To make it so, the map may begin two columns early.
+  // Whether all batch dimensions move a tensor by multiples of `count` elements.
   template <class S>
-  int widest_vector(const Problem<S>& p) {
-    for (const int v : {4, 2, 1}) {
-      shift = static_cast<int>(((-p.left) % v + v) % v);
-      pitch = round_up(shift + tile_w + taps_w - 1, std::max(v, kColumns));
-      bool fits = p.of_search.column == 1 && p.W % v == 0 && shift % kColumns == 0 && p.of_search.row % v == 0 &&
-                  p.of_search.channel % v == 0 && reinterpret_cast<std::uintptr_t>(p.search) % (v * sizeof(S)) == 0 &&
-                  !std::is_same_v<S, double>;
-      for (const auto* walk : {&p.outputs, &p.sums})
-        for (int d = 0; d < walk->dims; ++d) fits = fits && walk->step[d].search % v == 0;
-      if (fits || v == 1) return v;
-    }
-    return 1;
+  static bool steps_are_multiples(const Problem<S>& p, int64_t Place::*of, int64_t count) {
+    for (const auto* walk : {&p.outputs, &p.sums})
+      for (int d = 0; d < walk->dims; ++d)
+        if (walk->step[d].*of % count != 0) return false;
+    return true;
+  }
+  template <class S>
+  static bool is_aligned(const S* data, int64_t count) {
+    return reinterpret_cast<std::uintptr_t>(data) % (count * sizeof(S)) == 0;
   }
 
-  // A column of taps is read four at a time.  Eight channels' are in different banks.
-  void lay_out_taps() {
-    tap_pitch = round_up(taps_h, 4);
-    taps_size = tap_pitch * taps_w;
-    if (taps_size % 8 == 0) taps_size += 4;
+  // Two columns are copied at once where they are side by side in global memory too, lie both inside the map or both
+  // outside, and at addresses that are multiples of their size.
+  template <class S>
+  static int widest_vector(const Problem<S>& p) {
+    const Strides& of = p.of_search;
+    const bool two = !std::is_same_v<S, double> && of.column == 1 && of.row % 2 == 0 && of.channel % 2 == 0 &&
+                     p.W % 2 == 0 && p.left % 2 == 0 && is_aligned(p.search, 2) &&
+                     steps_are_multiples(p, &Place::search, 2);
+    return two ? 2 : 1;
+  }
+
+  template <class S>
+  bool are_taps_linear(const Problem<S>& p) const {
+    const int64_t size = p.kh * p.kw;
+    return square > 0 && !p.turned && p.of_template.column == 1 && p.of_template.row == p.kw &&
+           p.of_template.channel == size && channels * size % kFour == 0 && p.C * size % kFour == 0 &&
+           is_aligned(p.templ, kFour) && steps_are_multiples(p, &Place::templ, kFour);
+  }
+
+  template <class S>
+  static bool is_paired(const Problem<S>& p) {
+    const Strides& of = p.of_out;
+    return of.column == 1 && of.row % 2 == 0 && of.channel % 2 == 0 && p.w % 2 == 0 && is_aligned(p.out, 2) &&
+           steps_are_multiples(p, &Place::out, 2);
+  }
+
+  // Pairs of columns are an odd number of fours of banks apart, columns of taps begin at such fours, and a channel's taps
+  // are an odd number of fours from the next channel's; squares lie close together.
+  void lay_out() {
+    pair_pitch = kFour * (ceil_of(kColumns * map_h, kFour) | 1);
+    tap_pitch = square > 0 ? 0 : round_up(taps_h, kFour);
+    taps_size = square > 0 ? square * square : kFour * (ceil_of(tap_pitch * taps_w, kFour) | 1);
   }
 
   // Among the numbers of lanes and channels, those that leave the fewest lanes idle.
@@ -161,13 +194,15 @@ struct Tiling {
   void choose_lanes_and_channels(int64_t C) {
     Tiling best = *this;
     double best_share = 0;
-    for (int l = round_up(pairs, 2); l <= kMostLanes; l += 2) {
+    for (int l = pairs; l <= kMostLanes; ++l) {
       lanes = l;
-      map_size = map_h * pitch + ((2 * lanes - map_h * pitch) % kBanks + kBanks) % kBanks;
+      const int least = pair_pitch * map_w / kColumns;  // and as many more as make it lanes * pair_pitch, modulo kBanks
+      map_size = least + ((lanes * pair_pitch - least) % kBanks + kBanks) % kBanks;
       const int64_t fit = std::min<int64_t>(kMostThreads / (lanes * groups), kMostShared / bytes_of_a_channel<T>());
       for (channels = 1; channels <= std::max<int64_t>(1, std::min(fit, C)); ++channels) {
+        choose_parts();
         const int count = thread_count();
-        const bool conflicts = lanes * channels % kPairsOfBanks != 0 && count > kPairsOfBanks;
+        const bool conflicts = lanes * channels % kFours != 0 && channels * groups > 1;
         const double share = double(pairs) / lanes * count / round_up(count, 32) * C /
                              double(ceil_of(C, channels) * channels) * (conflicts ? 0.6 : 1);
         const bool small = best_share > 0 && best.thread_count() < kEnoughThreads;
@@ -175,6 +210,14 @@ struct Tiling {
       }
     }
     *this = best;
+  }
+
+  // Where outputs are few and taps many, as in a template's gradient, rows of taps are shared among threads.
+  void choose_parts() {
+    const int of_one = lanes * channels * groups, quads = static_cast<int>(ceil_of(taps_h, kFour));
+    const bool few = square == 0 && of_one < kEnoughThreads;
+    part_rows = few ? round_up(ceil_of(quads, std::min(quads, kMostThreads / of_one)) * kFour, kFour) : taps_h;
+    parts = static_cast<int>(ceil_of(taps_h, part_rows));
   }
 
   // One map for several templates, of which all taps are in shared memory at a time.

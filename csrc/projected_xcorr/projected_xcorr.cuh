@@ -123,10 +123,11 @@ __device__ __forceinline__ void write(const Problem<S>& p, const Tiling& s, cons
   }
 }
 
-// Index is 64 bits wide where sizes or strides ask for it.
-template <class S, int kTogether, class Index>
+// kGeneral: for sizes and strides that need 64 bits, and templates that come in pieces.
+template <class S, int kTogether, bool kGeneral>
 __global__ void __launch_bounds__(kThreads, 2) projected_xcorr_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Computing<S>::Type;
+  using Index = std::conditional_t<kGeneral, int64_t, int>;
   const SharedMemory<T, kTogether> shared(s);
   shared.clear_margins(s);
   // What a thread correlates, and what it multiplies.
@@ -144,53 +145,56 @@ __global__ void __launch_bounds__(kThreads, 2) projected_xcorr_kernel(const Prob
       commit_copies();
     };
     T sums[kOutputs<T>][kPixels] = {};
-    Step<Index> step = Step<Index>::from(p, s, 0, 0);
-    if (C > 0) load(step, 0, 0);
-    while (step.channel < C) {
+    int planes = 0;  // of the last step, which are still to be multiplied
+    for (Step<Index> step = Step<Index>::from(p, s, 0, 0);; step = step.next(p, s)) {
+      if (step.channel < C) load(step, 0, 0);
+      if (output < s.outputs)
+        multiply<T>(planes, s.plane(), s.outputs, shared.planes + pixel, shared.weights + output, sums);
+      if (step.channel >= C) break;
+      wait_for_copies();
+      __syncthreads();  // maps and taps are there; nobody needs the last step's planes and weights
+      load_weights(p, s, step, tile.output, shared.weights);
+      commit_copies();
+
       const bool correlates = channel < step.channels && x < s.tile_w;
       for (int n = 0; n < step.templates; n += kTogether) {
         T scores[kTogether][kRows] = {};
-        // Of several pieces of taps a step has `kTogether` templates: every piece is loaded at n = 0.
-        for (Index i = 0; i < kh; i += s.taps_h)
-          for (Index j = 0; j < kw; j += s.taps_w) {
-            if (n == 0) {
-              const bool first = i == 0 && j == 0;
-              if (!first) {
-                __syncthreads();  // the last piece has been used
-                load(step, i, j);
-              }
+        const auto add = [&](Index i, Index j) {
+          if (correlates)
+            correlate<T, kTogether>(static_cast<int>(min(Index(s.taps_h), kh - i)),
+                                    static_cast<int>(min(Index(s.taps_w), kw - j)), s.pitch, s.taps_h,
+                                    shared.map + channel * s.map_size + group * kRows * s.pitch + x,
+                                    shared.taps + (channel * (s.templates / kTogether) + n / kTogether) * s.taps(),
+                                    scores);
+        };
+        add(0, 0);
+        if constexpr (kGeneral) {  // the other pieces; there is one template in a step
+          for (Index i = 0; i < kh; i += s.taps_h)
+            for (Index j = 0; j < kw; j += s.taps_w) {
+              if (i == 0 && j == 0) continue;
+              __syncthreads();  // the last piece has been used
+              load(step, i, j);
               wait_for_copies();
-              __syncthreads();  // maps and taps are there; nobody needs the last step's planes and weights
-              if (first) load_weights(p, s, step, tile.output, shared.weights);
-              commit_copies();
+              __syncthreads();
+              add(i, j);
             }
-            if (correlates)
-              correlate<T, kTogether>(static_cast<int>(min(Index(s.taps_h), kh - i)),
-                                      static_cast<int>(min(Index(s.taps_w), kw - j)), s.pitch, s.taps_h,
-                                      shared.map + channel * s.map_size + group * kRows * s.pitch + x,
-                                      shared.taps + (channel * (s.templates / kTogether) + n / kTogether) * s.taps(),
-                                      scores);
-          }
+        }
 #pragma unroll
         for (int k = 0; k < kTogether; ++k)
           put_scores<T>(p, s, tile, group, x, correlates, scores[k],
                         shared.planes + (channel * step.templates + n + k) * s.plane());
       }
+      planes = step.channels * step.templates;
       wait_for_copies();
       __syncthreads();  // planes and weights are there; nobody needs this step's maps and taps
-      const int planes = step.channels * step.templates;
-      step = step.next(p, s);
-      if (step.channel < C) load(step, 0, 0);
-      if (output < s.outputs)
-        multiply<T>(planes, s.plane(), s.outputs, shared.planes + pixel, shared.weights + output, sums);
     }
     if (output < s.outputs) write<S, T>(p, s, tile, tile.output + output, pixel, sums, p.maps.out + place.out);
   }
 }
 
-template <class S, int kTogether, class Index>
+template <class S, int kTogether, bool kGeneral>
 void launch_kernel(const Problem<S>& p, const Tiling& s, Stream stream) {
-  launch(projected_xcorr_kernel<S, kTogether, Index>, dim3(static_cast<unsigned>(std::min(s.blocks, kMostBlocks))),
+  launch(projected_xcorr_kernel<S, kTogether, kGeneral>, dim3(static_cast<unsigned>(std::min(s.blocks, kMostBlocks))),
          dim3(s.threads), s.shared_bytes<typename Computing<S>::Type>(), stream, p, s);
 }
 
@@ -199,10 +203,11 @@ template <class S>
 void launch_projection(const Problem<S>& p, Stream stream, int64_t enough = kEnoughBlocks) {
   if (p.maps.outputs.size == 0 || p.O == 0) return;
   const Tiling s = Tiling::of(p, enough);
-  if (s.wide) return launch_kernel<S, 1, int64_t>(p, s, stream);
-  if constexpr (!std::is_same_v<S, double>)
-    if (s.together == 3) return launch_kernel<S, 3, int>(p, s, stream);
-  s.together == 2 ? launch_kernel<S, 2, int>(p, s, stream) : launch_kernel<S, 1, int>(p, s, stream);
+  if (s.general) return launch_kernel<S, 1, true>(p, s, stream);
+  if constexpr (!std::is_same_v<S, double>) {
+    if (s.together == 3) return launch_kernel<S, 3, false>(p, s, stream);
+  }
+  s.together == 2 ? launch_kernel<S, 2, false>(p, s, stream) : launch_kernel<S, 1, false>(p, s, stream);
 }
 
 }  // namespace reidops::projected_xcorr

@@ -10,6 +10,7 @@ namespace reidops::projected_xcorr {
 using depthwise_xcorr::Box;
 using depthwise_xcorr::load_box;
 using depthwise_xcorr::Pack;
+using depthwise_xcorr::Places;
 
 // One tap of each of some templates: read at once, and three are read as four.
 template <class T, int kTogether>
@@ -36,12 +37,12 @@ struct Step {
   int channels, templates;
 
   template <class S>
-  static __device__ Step from(const Problem<S>& p, const Tiling& s, Index channel, Index templ) {
+  static __device__ __forceinline__ Step from(const Problem<S>& p, const Tiling& s, Index channel, Index templ) {
     return {channel, templ, static_cast<int>(min(Index(s.channels), Index(p.maps.C) - channel)),
             static_cast<int>(min(Index(s.templates), Index(p.templates) - templ))};
   }
   template <class S>
-  __device__ Step next(const Problem<S>& p, const Tiling& s) const {
+  __device__ __forceinline__ Step next(const Problem<S>& p, const Tiling& s) const {
     const bool more = templ + s.templates < Index(p.templates);
     return from(p, s, more ? channel : channel + s.channels, more ? templ + s.templates : 0);
   }
@@ -65,8 +66,9 @@ struct SharedMemory {
   __device__ void clear_margins(const Tiling& s) const {
     for (int m = threadIdx.x; m < s.channels * s.templates; m += blockDim.x)
       for (int i = s.pixel_rows * s.pixel_columns; i < s.plane(); ++i) planes[m * s.plane() + i] = 0;
-    if constexpr (kTogether == 3)
+    if constexpr (kTogether == 3) {
       for (int i = threadIdx.x; i < s.taps_size() / 4; i += blockDim.x) taps[i].of[3] = 0;
+    }
   }
 };
 
@@ -87,10 +89,11 @@ __device__ __forceinline__ void load_map(const Problem<S>& p, const Tiling& s, c
                           step.channels,
                           s.map_h,
                           s.map_w};
-  const depthwise_xcorr::Pitches pitches{s.map_size, s.pitch, 1};
-  if constexpr (!std::is_same_v<T, double>)
-    if (s.map_vector == 2) return load_box<2>(s.map_sweep, box, to, pitches);
-  load_box<1>(s.map_sweep, box, to, pitches);
+  const Places places{s.map_size, s.pitch, 1, 2};
+  if constexpr (!std::is_same_v<T, double>) {
+    if (s.map_vector == 2) return load_box<2>(s.map_sweep, box, to, places);
+  }
+  load_box<1>(s.map_sweep, box, to, places);
 }
 
 // The step's taps (i, j) on, a column of them side by side; those beyond the templates are zero, and not used.
@@ -115,7 +118,7 @@ __device__ __forceinline__ void load_taps(const Problem<S>& p, const Tiling& s, 
                             s.taps_h,
                             s.taps_w};
     load_box<1>(s.taps_sweep, box, to->of + t / kTemplates * together + t % kTemplates,
-                {s.templates / kTemplates * together, kTogether, s.taps_h * kTogether});
+                Places{s.templates / kTemplates * together, kTogether, s.taps_h * kTogether, 2 * s.taps_h * kTogether});
   }
 }
 
@@ -135,10 +138,11 @@ __device__ __forceinline__ void load_weights(const Problem<S>& p, const Tiling& 
                           1,
                           count,
                           s.outputs};
-  const depthwise_xcorr::Pitches pitches{0, s.outputs, 1};
-  if constexpr (!std::is_same_v<T, double>)
-    if (s.weight_vector == 4) return load_box<4>(s.weight_sweep, box, to, pitches);
-  load_box<1>(s.weight_sweep, box, to, pitches);
+  const Places places{0, s.outputs, 1, 2};
+  if constexpr (!std::is_same_v<T, double>) {
+    if (s.weight_vector == 4) return load_box<4>(s.weight_sweep, box, to, places);
+  }
+  load_box<1>(s.weight_sweep, box, to, places);
 }
 
 }  // namespace reidops::projected_xcorr

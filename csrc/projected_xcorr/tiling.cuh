@@ -43,7 +43,7 @@ struct Tiling {
   int threads;
   int64_t rows, columns, chunks, blocks;  // tiles of an output, chunks of outputs
   int map_vector, weight_vector;    // columns that are copied at once
-  bool wide;                        // sizes or strides need 64 bits
+  bool general;                     // sizes or strides need 64 bits, or templates come in pieces
   Sweep map_sweep, taps_sweep, weight_sweep;
 
   REIDOPS_HOST_DEVICE int plane() const { return kPixels * quads; }
@@ -115,11 +115,11 @@ struct Tiling {
   template <class S>
   void choose_step(const Problem<S>& p) {
     using T = typename depthwise_xcorr::Problem<S>::T;
-    wide = !fits_32_bits(p);
-    together = wide ? 1 : sizeof(T) == 4 && p.templates % 3 == 0 ? 3 : p.templates % 2 == 0 ? 2 : 1;
-    slot = together == 3 ? 4 : together;
     taps_h = static_cast<int>(ceil_of(p.maps.kh, ceil_of(p.maps.kh, kMostTaps)));
     taps_w = static_cast<int>(ceil_of(p.maps.kw, ceil_of(p.maps.kw, kMostTaps)));
+    general = !fits_32_bits(p) || taps_h < p.maps.kh || taps_w < p.maps.kw;
+    together = general ? 1 : sizeof(T) == 4 && p.templates % 3 == 0 ? 3 : p.templates % 2 == 0 ? 2 : 1;
+    slot = together == 3 ? 4 : together;
     map_h = tile_h + taps_h - 1;
     map_w = tile_w + taps_w - 1;
     // A warp has two or more rows of threads, kRows rows apart, then those of the next channel: theirs are other banks.
@@ -129,9 +129,8 @@ struct Tiling {
     map_size = map_h * pitch;
     if (lanes <= 8) map_size += (16 - map_size % 32 + 32) % 32;
 
-    const bool pieces = taps_h < p.maps.kh || taps_w < p.maps.kw;  // then a thread's sums wait for the next
     const int64_t room = kMostShared / sizeof(T), of_a_group = taps() * slot + together * (plane() + outputs);
-    const int64_t fit = pieces ? 1 : std::max<int64_t>(1, (room - map_size) / of_a_group);
+    const int64_t fit = general ? 1 : std::max<int64_t>(1, (room - map_size) / of_a_group);
     templates = static_cast<int>(std::min<int64_t>(p.templates, fit * together));
     const int64_t of_a_channel = map_size + templates / together * of_a_group;
     const int64_t most = templates < p.templates ? 1 : std::min<int64_t>(kThreads / (groups * lanes), room / of_a_channel);
@@ -165,14 +164,13 @@ struct Tiling {
   static bool fits_32_bits(const Problem<S>& p) {
     constexpr int64_t kFar = int64_t(1) << 28;
     const auto& m = p.maps;
-    // Arrays by name: nvcc 13.0 loses a list in the head of a loop where it depends on a template's argument.
     const int64_t sizes[] = {m.C, m.H, m.W, m.kh, m.kw, m.h, m.w, m.top, m.left, -m.top, -m.left, p.O, p.templates};
-    const Strides strides[] = {m.of_search, m.of_template};
     for (const int64_t size : sizes)
       if (size > kFar) return false;
-    for (const Strides& of : strides)
-      for (const int64_t stride : {of.channel, of.row, of.column})
-        if (stride > INT32_MAX) return false;
+    const int64_t strides[] = {m.of_search.channel,   m.of_search.row,   m.of_search.column,
+                               m.of_template.channel, m.of_template.row, m.of_template.column};
+    for (const int64_t stride : strides)
+      if (stride > INT32_MAX) return false;
     return true;
   }
 };

@@ -159,15 +159,16 @@ def test_a_pair_has_the_same_bits_alone_and_among_others(plain: ModuleType) -> N
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
-def test_half_types(plain: ModuleType, name: str) -> None:
+def test_half_types(emulated: Emulated, name: str) -> None:
     """numpy has no bfloat16: both are handed over as their bits."""
+    kernels = emulated("projected_xcorr_half", "plain")
     dtype = getattr(torch, name)
     case = Case(channels=9, taps=(5, 5), size=(12, 9), outputs=6, pooled=True, dtype=np.float32)
     rounded = [torch.from_numpy(value).to(dtype) for value in (case.maps, case.parts, case.weight)]
     case.maps, case.parts, case.weight = (value.double().numpy() for value in rounded)
     exact = case.by_torch()
     case.maps, case.parts, case.weight = (value.view(torch.int16).numpy().view(np.uint16) for value in rounded)
-    found = torch.from_numpy(case.by_kernel(plain, f"project_{name}").view(np.int16)).view(dtype)
+    found = torch.from_numpy(case.by_kernel(kernels, f"project_{name}").view(np.int16)).view(dtype)
     bound = torch.finfo(dtype).eps * float(np.abs(exact).max())
     assert float((found.double() - torch.from_numpy(exact)).abs().max()) <= bound
 
@@ -229,7 +230,11 @@ PLANTED = {
         "",
         "race|nobody wrote|on its way",
     ),
-    "wait after loading": ("              wait_for_copies();\n", "", "race|nobody wrote|on its way"),
+    "wait after loading": (
+        "      wait_for_copies();\n      __syncthreads();  // maps and taps",
+        "      __syncthreads();  // maps and taps",
+        "race|nobody wrote|on its way",
+    ),
     "barrier between pieces": ("__syncthreads();  // the last piece has been used\n", "", "race|nobody wrote"),
     "barrier before the product": (
         "__syncthreads();  // planes and weights are there; nobody needs this step's maps and taps\n",
