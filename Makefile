@@ -42,7 +42,7 @@ cpp: install
 	  $(BIN)/python csrc/cuda_toolchain.py build/stub >/dev/null && cuda=ON || cuda=OFF; \
 	  REIDOPS_CUDA_ARCHS=9.0 cmake -S . -B build/cmake -G Ninja -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
 	    -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DREIDOPS_CUDA=$$cuda && \
-	  cmake --build build/cmake && ctest --test-dir build/cmake --output-on-failure; \
+	  cmake --build build/cmake --target checks && ctest --test-dir build/cmake --output-on-failure; \
 	else echo "cpp: skipped: there is no cmake"; fi
 
 demo: install
