@@ -95,7 +95,7 @@ __device__ __forceinline__ void read_two_columns(const T* taps, int c, T (&even)
 template <int K, int Rows, class T>
 __device__ __forceinline__ void add_square_of_taps(const T* map, int pair_pitch, const T* taps,
                                                    T (&sums)[kColumns][Rows]) {
-  constexpr int kRounds = K <= 5 ? K : 1;
+  [[maybe_unused]] constexpr int kRounds = K <= 5 ? K : 1;
   T even[K], odd[K];
 #pragma unroll kRounds
   for (int c = 0; c <= K; c += 2, map += pair_pitch) {
