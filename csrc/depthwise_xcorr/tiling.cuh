@@ -19,6 +19,9 @@
 namespace reidops::depthwise_xcorr {
 
 inline constexpr int kMostThreads = 256, kEnoughThreads = 128;
+// Blocks of kMostThreads that a multiprocessor has registers for: 128 a thread, or 255 where a number takes two.
+template <class S>
+inline constexpr int kBlocksAtOnce = sizeof(S) == 8 ? 1 : 2;
 inline constexpr int kMostLanes = 16;   // so that a tile has up to 32 columns
 inline constexpr int kMostTileRows = 64;
 inline constexpr int kBanks = 32, kFour = 4, kFours = kBanks / kFour;
