@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>) depthwise_xcor
   Place output = p.outputs.descend(tile.output, {});
   bool asked = false;  // for this template's taps
   for (int n = 0; n < s.together; ++n) {
-    T* const some_taps = taps + n % 2 * s.buffer();
+    T* const some_taps = taps + n % 2 * s.buffer;
     T sums[kColumns][Rows] = {};
     for (Index r = 0; r < static_cast<Index>(p.sums.size); ++r) {
       const Place place = p.sums.descend(static_cast<std::make_unsigned_t<Index>>(r), output);
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>) depthwise_xcor
           asked = n + 1 < s.together;
           if (asked) {
             const S* const next = templ + p.outputs.step[p.outputs.dims - 1].templ;
-            load_taps(p, s, tile, next, i, j, taps + (n + 1) % 2 * s.buffer());
+            load_taps(p, s, tile, next, i, j, taps + (n + 1) % 2 * s.buffer);
             commit_copies();
           }
           if (works)

@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>) depthwise_xcor
   Place output = p.outputs.descend(tile.output, {});
   bool asked = false;  // for this template's taps
   for (int n = 0; n < s.together; ++n) {
-    const int buffer = n % 2 * s.buffer();
+    const int buffer = n % 2 * s.buffer;
     T sums[kColumns][Rows] = {};
     for (unsigned r = 0; r < static_cast<unsigned>(p.sums.size); ++r) {
       const Place place = p.sums.descend(r, output);
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>) depthwise_xcor
       asked = n + 1 < s.together;
       if (asked) {
         const S* const next = templ + p.outputs.step[p.outputs.dims - 1].templ;
-        load_squares_of_taps<K>(p, s, tile, next, taps + (s.buffer() - buffer));
+        load_squares_of_taps<K>(p, s, tile, next, taps + (s.buffer - buffer));
         commit_copies();
       }
       if (works) add_square_of_taps<K>(own_map, s.pair_pitch, own_taps + buffer, sums);

@@ -47,7 +47,7 @@ struct Tiling {
   bool linear_taps;              // of all channels: they lie in shared as in global memory, and are copied in fours
   bool paired;                   // two columns of the output are written at once
   int tap_pitch, taps_size;      // elements from a column of taps and a channel to the next
-  int buffers;                   // of taps: the next template's arrive while the last one's are used
+  int buffer, buffers;           // of taps: elements of one, and how many: the next template's arrive while the last one's are used
   int tile_rows, tile_columns, chunks;  // numbers of tiles, and of chunks of channels
   int together;                  // outputs of one search map that a block makes one after another
   int64_t blocks;
@@ -58,8 +58,7 @@ struct Tiling {
   int thread_count() const { return lanes * channels * groups * parts; }
 
   // All buffers of taps, up to where 16 bytes can be read again.
-  REIDOPS_HOST_DEVICE int all_taps() const { return buffers * buffer(); }
-  REIDOPS_HOST_DEVICE int buffer() const { return round_up(channels * taps_size, kFour); }
+  REIDOPS_HOST_DEVICE int all_taps() const { return buffers * buffer; }
 
   // Taps and map, in whose place the sums of all parts but the first are handed over.
   template <class T>
@@ -84,6 +83,7 @@ struct Tiling {
     const int64_t tiles = int64_t(s.tile_rows) * s.tile_columns * s.chunks;
     s.together = s.parts == 1 && s.may_prefetch(p) ? outputs_together(p.outputs, tiles, enough) : 1;
     if (s.together == 1) s.buffers = 1;
+    s.buffer = round_up(s.channels * s.taps_size, kFour);
     s.linear_taps = s.are_taps_linear(p);
     s.paired = is_paired(p);
     s.blocks = times(p.outputs.size / s.together, tiles);

@@ -72,7 +72,8 @@ py::dict tiling(const Array<T>& search, const Array<T>& templ, int64_t top, int6
                 bool turned, bool summed, int64_t enough) {
   const Shape shape{top, left, h, w, turned, summed};
   const Array<T> out(shape_of_output(search, templ, shape));
-  const Tiling s = Tiling::of(problem<S>(search, templ, out, shape), enough);
+  const Problem<S> p = problem<S>(search, templ, out, shape);
+  const Tiling s = Tiling::of(p, enough);
   py::dict result;
 #define REIDOPS_GIVE(name) result[#name] = s.name;
   REIDOPS_GIVE(square) REIDOPS_GIVE(rows) REIDOPS_GIVE(lanes) REIDOPS_GIVE(pairs) REIDOPS_GIVE(channels)
@@ -81,6 +82,8 @@ py::dict tiling(const Array<T>& search, const Array<T>& templ, int64_t top, int6
   REIDOPS_GIVE(tile_rows) REIDOPS_GIVE(tile_columns) REIDOPS_GIVE(chunks) REIDOPS_GIVE(together)
   REIDOPS_GIVE(blocks) REIDOPS_GIVE(wide)
 #undef REIDOPS_GIVE
+  const auto bytes = [](const auto& value) { return py::bytes(reinterpret_cast<const char*>(&value), sizeof value); };
+  result["parameters"] = py::make_tuple(bytes(p), bytes(s));
   result["threads"] = s.thread_count();
   result["shared_bytes"] = s.shared_bytes<typename Problem<S>::T>();
   result["map_sweep"] = tuple(s.map_sweep);

@@ -84,7 +84,7 @@ def check(case: Case, found: np.ndarray) -> None:
     expected = case.by_torch()
     scale = max(1.0, float(np.abs(expected).max(initial=0)))
     tolerance = {np.float16: 2**-11 + 1e-5, np.float32: 1e-5, np.float64: 1e-13}[case.dtype]
-    np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(found.astype(np.float64) / scale, expected / scale, rtol=0, atol=tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +238,7 @@ PLANTED = {
         "race|nobody wrote",
     ),
     "wait": ("square", "      wait_for_copies();\n", "", "asynchronous copy"),
-    "buffer": ("square", "taps + (s.buffer() - buffer)", "taps + buffer", "asynchronous copy race|write-after-read"),
+    "buffer": ("square", "taps + (s.buffer - buffer)", "taps + buffer", "asynchronous copy race|write-after-read"),
     "last rows": ("store", "if (k < rows) store", "if (k < rows + 1) store", "out-of-bounds|global memory|bounds"),
     "outside the map": (
         "load",
