@@ -19,6 +19,8 @@ PARAMETERS = 0x210  # where they begin in constant memory, on sm_90
 #: Without a result that a branch or an address depends on.
 IGNORED = {"FFMA", "FADD", "FMUL", "STG", "STS", "LDGSTS", "LDG", "BSSY", "BSYNC", "BAR", "LDGDEPBAR", "DEPBAR", "NOP"}
 IGNORED |= {"WARPSYNC", "F2F", "F2FP", "HADD2"}
+_CONSTANT = re.compile(r"c\[0x0\]\[(?:(U?R\w+?)(?:\.\w+)?\+)?(-?0x\w+)\]")
+_AT_REGISTER = re.compile(r"c\[0x0\]\[(U?R\w+)()\]")
 _OPERAND = re.compile(r"desc\[\w+\]\[[^\]]*\]|c\[[^\]]*\]\[[^\]]*\]|[^,]+")
 
 
@@ -33,10 +35,10 @@ class Thread:
         self.kernel, self.constants, self.special = kernel, constants, special
         self.registers: dict[str, int] = {}
         self.predicates: dict[str, bool] = {}
-        self.targets = {label: place for label, place in kernel.labels.items()}
+        self.targets = dict(kernel.labels)
 
     def constant(self, text: str) -> int:
-        found = re.match(r"c\[0x0\]\[(?:(U?R\w+?)(?:\.\w+)?\+)?(-?0x\w+)\]", text) or re.match(r"c\[0x0\]\[(U?R\w+)()\]", text)
+        found = _CONSTANT.match(text) or _AT_REGISTER.match(text)
         assert found, text
         offset = int(found.group(2) or "0", 16) + (self.value(found.group(1)) if found.group(1) else 0)
         return struct.unpack_from("<I", self.constants, offset & MASK)[0]

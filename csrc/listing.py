@@ -189,7 +189,8 @@ def kernels(listing: str) -> Iterator[Kernel]:
             elif code := _INSTRUCTION.search(line):
                 if code.group(2) == "NOP":
                     continue
-                instructions.append(Instruction(code.group(2), code.group(3), place, (code.group(1) or "").removeprefix("@")))
+                guard = (code.group(1) or "").removeprefix("@")
+                instructions.append(Instruction(code.group(2), code.group(3), place, guard))
         yield Kernel(demangled(start.group(1)), tuple(instructions), labels)
 
 

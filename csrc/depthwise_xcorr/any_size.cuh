@@ -44,10 +44,11 @@ __device__ __forceinline__ void add_parts(const Tiling& s, int part, T* shared, 
   }
 }
 
-// Templates of which not all taps fit are gone through in pieces.  Index is 64 bits wide where sizes, strides or the number
-// of sums ask for it.
+// Templates of which not all taps fit are gone through in pieces.  Index is 64 bits wide where sizes, strides or the
+// number of sums ask for it.
 template <class S, int Rows, class Index>
-__global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>) depthwise_xcorr_kernel(const Problem<S> p, const Tiling s) {
+__global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>)
+    depthwise_xcorr_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Problem<S>::T;
   T* const taps = dynamic_shared<T>();
   T* const map = taps + s.all_taps();

@@ -11,7 +11,8 @@ namespace reidops::depthwise_xcorr {
 // A block makes `s.together` outputs of one search map, one after another: the next template's taps arrive in the other
 // buffer while it works on the last.  Where outputs are sums over batch dimensions, it makes one.
 template <class S, int K, int Rows>
-__global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>) depthwise_xcorr_square_kernel(const Problem<S> p, const Tiling s) {
+__global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>)
+    depthwise_xcorr_square_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Problem<S>::T;
   T* const taps = dynamic_shared<T>();
   T* const map = taps + s.all_taps();

@@ -47,7 +47,7 @@ struct Tiling {
   bool linear_taps;              // of all channels: they lie in shared as in global memory, and are copied in fours
   bool paired;                   // two columns of the output are written at once
   int tap_pitch, taps_size;      // elements from a column of taps and a channel to the next
-  int buffer, buffers;           // of taps: elements of one, and how many: the next template's arrive while the last one's are used
+  int buffer, buffers;           // of taps: elements of one, and how many; the next template's arrive early
   int tile_rows, tile_columns, chunks;  // numbers of tiles, and of chunks of channels
   int together;                  // outputs of one search map that a block makes one after another
   int64_t blocks;
@@ -181,8 +181,8 @@ struct Tiling {
            steps_are_multiples(p, &Place::out, 2);
   }
 
-  // Pairs of columns are an odd number of fours of banks apart, columns of taps begin at such fours, and a channel's taps
-  // are an odd number of fours from the next channel's; squares lie close together.
+  // Pairs of columns are an odd number of fours of banks apart, columns of taps begin at such fours, and a channel's
+  // taps are an odd number of fours from the next channel's; squares lie close together.
   void lay_out() {
     pair_pitch = kFour * (ceil_of(kColumns * map_h, kFour) | 1);
     tap_pitch = square > 0 ? 0 : round_up(taps_h, kFour);

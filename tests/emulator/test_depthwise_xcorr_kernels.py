@@ -262,12 +262,17 @@ def test_planted_bugs_are_caught(emulated: Emulated, place: str) -> None:
 
 def test_a_product_with_no_tap_is_noticed(emulated: Emulated) -> None:
     change = ("depthwise_xcorr/taps.cuh", "    if (c == columns) break;\n", "")
+    changed = emulated("depthwise_xcorr_few", "plain", change)
     with pytest.raises(AssertionError):
-        test_what_is_not_finite_stays_where_it_is_looked_at(emulated("depthwise_xcorr_few", "plain", change), np.float32)
+        test_what_is_not_finite_stays_where_it_is_looked_at(changed, np.float32)
 
 
 def test_bank_conflicts_are_noticed(emulated: Emulated) -> None:
-    change = ("depthwise_xcorr/tiling.cuh", "(ceil_of(kColumns * map_h, kFour) | 1)", "ceil_of(kColumns * map_h, kFour)")
+    change = (
+        "depthwise_xcorr/tiling.cuh",
+        "(ceil_of(kColumns * map_h, kFour) | 1);",
+        "ceil_of(kColumns * map_h, 8) * 2;",
+    )
     case = Case(search=(1, 1), template=(1, 1), channels=4, size=(24, 15), taps=(3, 3), dtype=np.float32)
     few, changed = emulated("depthwise_xcorr_few", "race"), emulated("depthwise_xcorr_few", "race", change)
     wavefronts, fewest = wavefronts_of_the_inner_loop(few, case)
