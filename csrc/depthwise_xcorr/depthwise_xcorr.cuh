@@ -1,8 +1,8 @@
 // depthwise_xcorr.cuh - the CUDA kernels: a tile of some channels of an output map to a block.
 //
 // Search map and template lie in shared memory as far as the tile needs them (load.cuh), the map with its zeros, so
-// that nothing is tested in the inner loop (taps.cuh).  Outputs of one search map follow one another in a block, which then
-// reads the map once, and the next template while it works on the last.  Sums have one owner and one order.
+// that nothing is tested in the inner loop (taps.cuh).  Outputs of one search map follow one another in a block, which
+// then reads the map once, and the next template while it works on the last.  Sums have one owner and one order.
 #pragma once
 
 #include "any_size.cuh"

@@ -111,7 +111,9 @@ __device__ __forceinline__ void load_box(const Sweep& sweep, const Box<S, Index>
       // Outside the planes it points to anything, and is not read.
       const S* const from = box.from + int64_t(box.channel) * c + int64_t(box.column) * x + int64_t(box.row) * y;
       T* const place = to + places.of(c, start.row, column);
-      load_rows<V>(from, int64_t(box.row) * sweep.rows, place, places.row * sweep.rows, y, box.H, within(x, box.W), start.row, box.rows, sweep.rows);
+      const int64_t next_from = int64_t(box.row) * sweep.rows;
+      const bool in_width = within(x, box.W);
+      load_rows<V>(from, next_from, place, places.row * sweep.rows, y, box.H, in_width, start.row, box.rows, sweep.rows);
     }
   }
 }

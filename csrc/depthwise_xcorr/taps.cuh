@@ -54,8 +54,8 @@ __device__ __forceinline__ void multiply_add(const T (&taps)[K], const T (&pixel
 //
 // `map` is the pixel that tap (0, 0) of the thread's first output meets; pixel (y, x) from there is at
 // map[x / 2 * pair_pitch + 2 * y + x % 2].  Read are rows 0 ... Rows + K - 2 and columns 0 ... columns, rounded up to
-// an odd number.  `taps` is tap (0, 0), tap (i, j) is at taps[j * tap_pitch + i].  Both are aligned to 16 bytes, and both
-// pitches are multiples of 16 bytes.  No product is made with what is no tap: the pixel there may be NaN.
+// an odd number.  `taps` is tap (0, 0), tap (i, j) is at taps[j * tap_pitch + i].  Both are aligned to 16 bytes, and
+// both pitches are multiples of 16 bytes.  No product is made with what is no tap: the pixel there may be NaN.
 template <int K, int Rows, class T>
 __device__ __forceinline__ void add_taps(const T* map, int pair_pitch, const T* taps, int tap_pitch, int columns,
                                          T (&sums)[kColumns][Rows]) {
