@@ -5,6 +5,9 @@
 The kernels are compiled for sm_90 and followed through one block (csrc/issue.py), with the parameters that a launch
 would have (tests/emulator). `issued`: instructions of all warps, for one template. `multiply-adds`: their share of
 these. `useful`: the share of those alone that end in an output, 32 to an instruction.
+
+The times are the longer of two, in milliseconds: every instruction of every block issued, four a cycle on each
+multiprocessor (on an A100 two multiply-adds), and every tensor read or written once. Nothing waits in them.
 """
 
 from __future__ import annotations
@@ -21,6 +24,15 @@ from .gpu_depthwise_xcorr import TIMES
 
 ROOT = Path(__file__).parent.parent
 sys.path += [str(ROOT / "csrc"), str(ROOT / "tests" / "emulator")]
+
+#: Multiprocessors, GHz, TB/s, multiply-adds of warps a cycle: the vendor's figures.
+DEVICES = {
+    "A100": (108, 1.41, 2.04, 2),
+    "L4": (58, 2.04, 0.30, 4),
+    "H100": (132, 1.7, 3.35, 4),
+    "H200": (132, 1.7, 4.8, 4),
+    "B200": (148, 1.85, 8.0, 4),
+}
 
 SOURCE = """#include "depthwise_xcorr/depthwise_xcorr.cuh"
 template void reidops::depthwise_xcorr::launch_xcorr(const Problem<float>&, Stream, int64_t, int64_t);
@@ -75,7 +87,8 @@ def main() -> None:
     import issue
 
     kernels, emulated = listed(), conftest._load("depthwise_xcorr", "plain")
-    print(f"{'':<44} {'threads':>7} {'shared':>7} {'issued':>7} {'multiply-adds':>13} {'useful':>7}")
+    head = f"{'':<44} {'threads':>7} {'shared':>7} {'issued':>7} {'multiply-adds':>13} {'useful':>7}"
+    print(head, *(f"{device:>7}" for device in DEVICES))
     for name, case in CASES.items():
         for what, (search, template, options, products, sums) in calls(case._replace(maps=TIMES * case.maps)).items():
             tiling = emulated.tiling(search, template, **options)
@@ -91,12 +104,22 @@ def main() -> None:
             every = counts.total() / times
             multiplied = sum(n for place, n in counts.items() if kernel.instructions[place].multiplies) / times
             useful = tiling["channels"] * products / 32
-            if tiling["taps_h"] * tiling["tile_rows"] < 1:
-                useful = 0
+            chunks = case.channels / tiling["channels"]  # of all maps and templates
+            pairs = TIMES * case.maps * case.templates * chunks
+            outputs = case.channels * options["h"] * options["w"] * TIMES * case.maps * case.templates // sums
+            moved = 4 * (search.size + template.size + outputs)
             print(
                 f"{name + ', ' + what:<44} {tiling['threads']:>7} {tiling['shared_bytes']:>7} {every:>7.0f} "
-                f"{multiplied / every:>13.0%} {useful / every:>7.0%}"
+                f"{multiplied / every:>13.0%} {useful / every:>7.0%}",
+                *(f"{time(device, pairs * every, pairs * multiplied, moved):>7.3f}" for device in DEVICES),
             )
+
+
+def time(device: str, issued: float, multiplied: float, moved: float) -> float:
+    """Milliseconds of one call."""
+    multiprocessors, gigahertz, terabytes, at_once = DEVICES[device]
+    cycles = max(issued / 4, multiplied / at_once)
+    return max(cycles / (multiprocessors * gigahertz * 1e6), moved / (terabytes * 1e9))
 
 
 if __name__ == "__main__":
