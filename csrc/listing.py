@@ -28,6 +28,7 @@ class Instruction:
     opcode: str  #: with its modifiers, such as LDG.E.128.CONSTANT
     operands: str
     place: str  #: file and line of the source, "" where it is not known
+    guard: str = ""  #: the predicate under which it does anything: P0, !P1
 
     @property
     def name(self) -> str:
@@ -188,7 +189,8 @@ def kernels(listing: str) -> Iterator[Kernel]:
             elif code := _INSTRUCTION.search(line):
                 if code.group(2) == "NOP":
                     continue
-                instructions.append(Instruction(code.group(2), code.group(3), place))
+                guard = (code.group(1) or "").removeprefix("@")
+                instructions.append(Instruction(code.group(2), code.group(3), place, guard))
         yield Kernel(demangled(start.group(1)), tuple(instructions), labels)
 
 

@@ -44,10 +44,11 @@ __device__ __forceinline__ void add_parts(const Tiling& s, int part, T* shared, 
   }
 }
 
-// Templates of which not all taps fit are gone through in pieces.  Index is 64 bits wide where sizes, strides or the number
-// of sums ask for it.
+// Templates of which not all taps fit are gone through in pieces.  Index is 64 bits wide where sizes, strides or the
+// number of sums ask for it.
 template <class S, int Rows, class Index>
-__global__ void __launch_bounds__(kMostThreads, 2) depthwise_xcorr_kernel(const Problem<S> p, const Tiling s) {
+__global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>)
+    depthwise_xcorr_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Problem<S>::T;
   T* const taps = dynamic_shared<T>();
   T* const map = taps + s.all_taps();
@@ -60,7 +61,7 @@ __global__ void __launch_bounds__(kMostThreads, 2) depthwise_xcorr_kernel(const 
   Place output = p.outputs.descend(tile.output, {});
   bool asked = false;  // for this template's taps
   for (int n = 0; n < s.together; ++n) {
-    T* const some_taps = taps + n % 2 * s.buffer();
+    T* const some_taps = taps + n % 2 * s.buffer;
     T sums[kColumns][Rows] = {};
     for (Index r = 0; r < static_cast<Index>(p.sums.size); ++r) {
       const Place place = p.sums.descend(static_cast<std::make_unsigned_t<Index>>(r), output);
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(kMostThreads, 2) depthwise_xcorr_kernel(const 
           asked = n + 1 < s.together;
           if (asked) {
             const S* const next = templ + p.outputs.step[p.outputs.dims - 1].templ;
-            load_taps(p, s, tile, next, i, j, taps + (n + 1) % 2 * s.buffer());
+            load_taps(p, s, tile, next, i, j, taps + (n + 1) % 2 * s.buffer);
             commit_copies();
           }
           if (works)

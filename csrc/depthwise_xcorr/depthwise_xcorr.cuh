@@ -1,8 +1,8 @@
 // depthwise_xcorr.cuh - the CUDA kernels: a tile of some channels of an output map to a block.
 //
-// Search map and template lie in shared memory as far as the tile needs them (load.cuh), the map with its zeros, so that
-// nothing is tested in the inner loop (taps.cuh).  Outputs of one search map follow one another in a block, which then
-// reads the map once, and the next template while it works on the last.  Sums have one owner and one order.
+// Search map and template lie in shared memory as far as the tile needs them (load.cuh), the map with its zeros, so
+// that nothing is tested in the inner loop (taps.cuh).  Outputs of one search map follow one another in a block, which
+// then reads the map once, and the next template while it works on the last.  Sums have one owner and one order.
 #pragma once
 
 #include "any_size.cuh"
@@ -12,8 +12,8 @@ namespace reidops::depthwise_xcorr {
 
 template <class S>
 void launch_kernel(void (*kernel)(Problem<S>, Tiling), const Problem<S>& p, const Tiling& s, Stream stream) {
-  launch(kernel, dim3(static_cast<unsigned>(s.blocks)), s.threads(), s.shared_bytes<typename Problem<S>::T>(), stream, p,
-         s);
+  const std::size_t shared = s.shared_bytes<typename Problem<S>::T>();
+  launch(kernel, dim3(static_cast<unsigned>(s.blocks)), s.threads(), shared, stream, p, s);
 }
 
 template <class S, int K>

@@ -110,8 +110,10 @@ __device__ __forceinline__ void load_box(const Sweep& sweep, const Box<S, Index>
     for (int c = start.channel; c < box.channels; c += sweep.channels) {
       // Outside the planes it points to anything, and is not read.
       const S* const from = box.from + int64_t(box.channel) * c + int64_t(box.column) * x + int64_t(box.row) * y;
-      load_rows<V>(from, int64_t(box.row) * sweep.rows, to + places.of(c, start.row, column), places.row * sweep.rows, y,
-                   box.H, within(x, box.W), start.row, box.rows, sweep.rows);
+      T* const place = to + places.of(c, start.row, column);
+      const int64_t next_from = int64_t(box.row) * sweep.rows;
+      const bool in_width = within(x, box.W);
+      load_rows<V>(from, next_from, place, places.row * sweep.rows, y, box.H, in_width, start.row, box.rows, sweep.rows);
     }
   }
 }
@@ -165,7 +167,8 @@ __device__ __forceinline__ void load_squares_of_taps(const Problem<S>& p, const 
   if constexpr (std::is_same_v<S, float>) {
     if (s.linear_taps) {
 #pragma unroll 1
-      for (int e = kFour * thread; e < count; e += kFour * threads) copy_async<kFour * sizeof(T)>(to + e, templ + e, true);
+      for (int e = kFour * thread; e < count; e += kFour * threads)
+        copy_async<kFour * sizeof(T)>(to + e, templ + e, true);
       return;
     }
   }

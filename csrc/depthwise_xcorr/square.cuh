@@ -11,7 +11,8 @@ namespace reidops::depthwise_xcorr {
 // A block makes `s.together` outputs of one search map, one after another: the next template's taps arrive in the other
 // buffer while it works on the last.  Where outputs are sums over batch dimensions, it makes one.
 template <class S, int K, int Rows>
-__global__ void __launch_bounds__(kMostThreads, 2) depthwise_xcorr_square_kernel(const Problem<S> p, const Tiling s) {
+__global__ void __launch_bounds__(kMostThreads, kBlocksAtOnce<S>)
+    depthwise_xcorr_square_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Problem<S>::T;
   T* const taps = dynamic_shared<T>();
   T* const map = taps + s.all_taps();
@@ -24,7 +25,7 @@ __global__ void __launch_bounds__(kMostThreads, 2) depthwise_xcorr_square_kernel
   Place output = p.outputs.descend(tile.output, {});
   bool asked = false;  // for this template's taps
   for (int n = 0; n < s.together; ++n) {
-    const int buffer = n % 2 * s.buffer();
+    const int buffer = n % 2 * s.buffer;
     T sums[kColumns][Rows] = {};
     for (unsigned r = 0; r < static_cast<unsigned>(p.sums.size); ++r) {
       const Place place = p.sums.descend(r, output);
@@ -40,7 +41,7 @@ __global__ void __launch_bounds__(kMostThreads, 2) depthwise_xcorr_square_kernel
       asked = n + 1 < s.together;
       if (asked) {
         const S* const next = templ + p.outputs.step[p.outputs.dims - 1].templ;
-        load_squares_of_taps<K>(p, s, tile, next, taps + (s.buffer() - buffer));
+        load_squares_of_taps<K>(p, s, tile, next, taps + (s.buffer - buffer));
         commit_copies();
       }
       if (works) add_square_of_taps<K>(own_map, s.pair_pitch, own_taps + buffer, sums);

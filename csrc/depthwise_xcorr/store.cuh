@@ -23,8 +23,8 @@ __device__ __forceinline__ void store_columns(S* to, int64_t next_column, bool p
 // The sums of rows `row` ... of columns 2 `lane` and 2 `lane` + 1 of a tile, as far as the map goes.  `out` is output
 // (0, 0, 0) of the map.
 template <int Rows, class S, class T, class Index>
-__device__ __forceinline__ void store(const Problem<S>& p, const Tiling& s, const Tile<Index>& tile, int lane, int channel,
-                                      int row, S* out, const T (&sums)[kColumns][Rows]) {
+__device__ __forceinline__ void store(const Problem<S>& p, const Tiling& s, const Tile<Index>& tile, int lane,
+                                      int channel, int row, S* out, const T (&sums)[kColumns][Rows]) {
   const Index y = tile.y + row, x = tile.x + kColumns * lane, rows = Index(p.h) - y;
   const Index next_row = Index(p.of_out.row), next_column = Index(p.of_out.column);
   if (x >= Index(p.w)) return;

@@ -12,9 +12,9 @@ namespace reidops::depthwise_xcorr {
 REIDOPS_HOST_DEVICE constexpr int64_t ceil_of(int64_t a, int64_t b) { return (a + b - 1) / b; }
 REIDOPS_HOST_DEVICE constexpr int round_up(int64_t a, int64_t b) { return static_cast<int>(ceil_of(a, b) * b); }
 
-// A number of at most 2^10 by which a number of threads, below 2^10, is divided.  The reciprocal is 2^20 / value rounded
-// up: too large by less than 1, so that the quotient is too large by less than 2^10 / 2^20 <= 1 / value, and its whole
-// part is right.
+// A number of at most 2^10 by which a number of threads, below 2^10, is divided.  The reciprocal is 2^20 / value
+// rounded up: too large by less than 1, so that the quotient is too large by less than 2^10 / 2^20 <= 1 / value, and its
+// whole part is right.
 struct Divisor {
   int value;
   unsigned reciprocal;
@@ -25,8 +25,8 @@ struct Divisor {
   }
 };
 
-// Threads begin side by side at channels x rows x columns places of a box, and go on by as many.  A column may stand for
-// several that are copied at once.
+// Threads begin side by side at channels x rows x columns places of a box, and go on by as many.  A column may stand
+// for several that are copied at once.
 struct Sweep {
   int channels, rows, columns;
   Divisor innermost, middle;

@@ -6,9 +6,9 @@
 //     out[y, x]     += sum over i of template[i, c]     search[y + i, x + c]
 //     out[y, x + 1] += sum over i of template[i, c - 1] search[y + i, x + c]
 //
-// and in it a pixel meets up to K taps.  So the Rows + K - 1 pixels of a column are read once for 2 K Rows multiply-adds.
-// Two columns of pixels are read together, and two rows of them: 128 bits.  Every output adds its taps column by column,
-// and in a column from the top down.
+// and in it a pixel meets up to K taps.  So the Rows + K - 1 pixels of a column are read once for 2 K Rows
+// multiply-adds.  Two columns of pixels are read together, and two rows of them: 128 bits.  Every output adds its taps
+// column by column, and in a column from the top down.
 #pragma once
 
 #include "../common/launch.h"
@@ -53,9 +53,9 @@ __device__ __forceinline__ void multiply_add(const T (&taps)[K], const T (&pixel
 // Adds what K rows and `columns` columns of taps in shared memory give to sums[column][row] of a thread.
 //
 // `map` is the pixel that tap (0, 0) of the thread's first output meets; pixel (y, x) from there is at
-// map[x / 2 * pair_pitch + 2 * y + x % 2].  Read are rows 0 ... Rows + K - 2 and columns 0 ... columns, rounded up to an
-// odd number.  `taps` is tap (0, 0), tap (i, j) is at taps[j * tap_pitch + i].  Both are aligned to 16 bytes, and both
-// pitches are multiples of 16 bytes.  No product is made with what is no tap: the pixel there may be NaN.
+// map[x / 2 * pair_pitch + 2 * y + x % 2].  Read are rows 0 ... Rows + K - 2 and columns 0 ... columns, rounded up to
+// an odd number.  `taps` is tap (0, 0), tap (i, j) is at taps[j * tap_pitch + i].  Both are aligned to 16 bytes, and
+// both pitches are multiples of 16 bytes.  No product is made with what is no tap: the pixel there may be NaN.
 template <int K, int Rows, class T>
 __device__ __forceinline__ void add_taps(const T* map, int pair_pitch, const T* taps, int tap_pitch, int columns,
                                          T (&sums)[kColumns][Rows]) {
@@ -90,12 +90,12 @@ __device__ __forceinline__ void read_two_columns(const T* taps, int c, T (&even)
   }
 }
 
-// The same for all of a template of K x K taps, which lie in shared memory as they do in global memory: tap (i, j) is at
-// taps[i * K + j], an even number of elements from where two can be read at once.  Few columns are unrolled.
+// The same for all of a template of K x K taps, which lie in shared memory as they do in global memory: tap (i, j) is
+// at taps[i * K + j], an even number of elements from where two can be read at once.  Few columns are unrolled.
 template <int K, int Rows, class T>
 __device__ __forceinline__ void add_square_of_taps(const T* map, int pair_pitch, const T* taps,
                                                    T (&sums)[kColumns][Rows]) {
-  constexpr int kRounds = K <= 5 ? K : 1;
+  [[maybe_unused]] constexpr int kRounds = K <= 5 ? K : 1;
   T even[K], odd[K];
 #pragma unroll kRounds
   for (int c = 0; c <= K; c += 2, map += pair_pitch) {

@@ -19,6 +19,9 @@
 namespace reidops::depthwise_xcorr {
 
 inline constexpr int kMostThreads = 256, kEnoughThreads = 128;
+// Blocks of kMostThreads that a multiprocessor has registers for: 128 a thread, or 255 where a number takes two.
+template <class S>
+inline constexpr int kBlocksAtOnce = sizeof(S) == 8 ? 1 : 2;
 inline constexpr int kMostLanes = 16;   // so that a tile has up to 32 columns
 inline constexpr int kMostTileRows = 64;
 inline constexpr int kBanks = 32, kFour = 4, kFours = kBanks / kFour;
@@ -44,7 +47,7 @@ struct Tiling {
   bool linear_taps;              // of all channels: they lie in shared as in global memory, and are copied in fours
   bool paired;                   // two columns of the output are written at once
   int tap_pitch, taps_size;      // elements from a column of taps and a channel to the next
-  int buffers;                   // of taps: the next template's arrive while the last one's are used
+  int buffer, buffers;           // of taps: elements of one, and how many; the next template's arrive early
   int tile_rows, tile_columns, chunks;  // numbers of tiles, and of chunks of channels
   int together;                  // outputs of one search map that a block makes one after another
   int64_t blocks;
@@ -55,8 +58,7 @@ struct Tiling {
   int thread_count() const { return lanes * channels * groups * parts; }
 
   // All buffers of taps, up to where 16 bytes can be read again.
-  REIDOPS_HOST_DEVICE int all_taps() const { return buffers * buffer(); }
-  REIDOPS_HOST_DEVICE int buffer() const { return round_up(channels * taps_size, kFour); }
+  REIDOPS_HOST_DEVICE int all_taps() const { return buffers * buffer; }
 
   // Taps and map, in whose place the sums of all parts but the first are handed over.
   template <class T>
@@ -81,6 +83,7 @@ struct Tiling {
     const int64_t tiles = int64_t(s.tile_rows) * s.tile_columns * s.chunks;
     s.together = s.parts == 1 && s.may_prefetch(p) ? outputs_together(p.outputs, tiles, enough) : 1;
     if (s.together == 1) s.buffers = 1;
+    s.buffer = round_up(s.channels * s.taps_size, kFour);
     s.linear_taps = s.are_taps_linear(p);
     s.paired = is_paired(p);
     s.blocks = times(p.outputs.size / s.together, tiles);
@@ -181,8 +184,8 @@ struct Tiling {
            steps_are_multiples(p, &Place::out, 2);
   }
 
-  // Pairs of columns are an odd number of fours of banks apart, columns of taps begin at such fours, and a channel's taps
-  // are an odd number of fours from the next channel's; squares lie close together.
+  // Pairs of columns are an odd number of fours of banks apart, columns of taps begin at such fours, and a channel's
+  // taps are an odd number of fours from the next channel's; squares lie close together.
   void lay_out() {
     pair_pitch = kFour * (ceil_of(kColumns * map_h, kFour) | 1);
     tap_pitch = square > 0 ? 0 : round_up(taps_h, kFour);

@@ -21,7 +21,9 @@ void instantiate_planted_bugs(const float* x, float* y) {
                       shuffle_for_a_barrier<version>, syncwarp_for_a_block<version>, divergent_barrier<version>,
                       two_barriers<version>, early_exit<version>, half_warp_shuffle<version>,
                       exited_lane_shuffle<version>, plain_add<version>, plain_read_of_atomic<version>,
-                      blocks_meet<version>, unwritten_shared<version>, dynamic_shared_read<version>,
+                      blocks_meet<version>, unwritten_shared<version>, missing_wait<version>,
+                      wait_after_barrier<version>, barrier_before_copy<version>, one_wait_too_early<version>,
+                      misaligned_copy<version>, copy_of_global<version>, dynamic_shared_read<version>,
                       dynamic_shared_write<version>, inner_index<version>, global_read<version>,
                       global_write<version>, write_to_input<version>, misaligned_vector<version>,
                       index_overflow<version>}) {

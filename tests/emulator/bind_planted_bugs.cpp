@@ -42,10 +42,16 @@ PYBIND11_MODULE(bind_planted_bugs, module) {
   DEFINE(plain_read_of_atomic);
   DEFINE(blocks_meet, 2);
   DEFINE(unwritten_shared);
+  DEFINE(missing_wait);
+  DEFINE(wait_after_barrier);
+  DEFINE(barrier_before_copy);
+  DEFINE(one_wait_too_early);
+  DEFINE(misaligned_copy);
   DEFINE(dynamic_shared_read);
   DEFINE(dynamic_shared_write);
   DEFINE(inner_index);
   DEFINE(global_read);
+  DEFINE(copy_of_global);
   DEFINE(global_write);
   DEFINE(write_to_input);
   DEFINE(misaligned_vector);

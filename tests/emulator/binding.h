@@ -93,13 +93,26 @@ inline void bind_emulator(py::module_& module) {
   py::register_local_exception<Error>(module, "EmulatorError", PyExc_RuntimeError);
   module.def(
       "configure",
-      [](std::uint64_t seed, bool strict_exit, unsigned shared_kilobytes) {
-        config = {.seed = seed, .strict_exit = strict_exit, .shared_kilobytes = shared_kilobytes};
+      [](std::uint64_t seed, bool strict_exit, bool count_banks, unsigned shared_kilobytes) {
+        config = {.seed = seed, .strict_exit = strict_exit, .count_banks = count_banks,
+                  .shared_kilobytes = shared_kilobytes};
       },
       "Set the order of blocks and threads (0 ascending, 1 descending, others random), and the dynamic shared memory "
-      "that a block may have, for the launches to come.",
-      py::kw_only(), py::arg("seed") = 0, py::arg("strict_exit") = true,
+      "that a block may have, for the launches to come; and have the race build count wavefronts.",
+      py::kw_only(), py::arg("seed") = 0, py::arg("strict_exit") = true, py::arg("count_banks") = false,
       py::arg("shared_kilobytes") = default_shared_kilobytes());
+  module.def(
+      "wavefronts",
+      [] {
+        py::list rows;
+        for (const auto& [key, count] : bank_counter.totals()) {
+          const auto& [place, bytes, write] = key;
+          rows.append(py::make_tuple(place, bytes, write, count.accesses, count.wavefronts, count.fewest));
+        }
+        return rows;
+      },
+      "Of the last launch, for each line that accesses shared memory: line, bytes a lane, whether it writes, accesses by "
+      "warps, wavefronts, and how few there could be.");
 }
 
 }  // namespace reidops::emulator

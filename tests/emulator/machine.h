@@ -33,6 +33,8 @@ struct Config {
   std::uint64_t seed = 0;
   // May no thread exit before a barrier that others wait in?  Hardware since Volta lets it; it is a mistake as a rule.
   bool strict_exit = true;
+  // Does the race build count the wavefronts of shared memory (banks.h)?
+  bool count_banks = false;
   // A launch that asks for more dynamic shared memory is rejected.
   unsigned shared_kilobytes = default_shared_kilobytes();
 };

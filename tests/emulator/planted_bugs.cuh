@@ -4,7 +4,7 @@
 // and 64 floats in x and y unless test_planted_bugs.py says otherwise.  The first parameter picks the version.
 #pragma once
 
-#include "common/launch.h"
+#include "common/async_copy.cuh"
 
 namespace reidops::planted_bugs {
 
@@ -144,6 +144,80 @@ __global__ void unwritten_shared(const float* x, float* y) {
   if (version == kRight || threadIdx.x < 32) tile[threadIdx.x] = x[threadIdx.x];
   __syncthreads();
   y[threadIdx.x] = tile[threadIdx.x];
+}
+
+// ---- asynchronous copies -------------------------------------------------------------------------------------------
+
+// Reverses x.  Wrong: a barrier orders what threads have done, and the copies are still to be done.
+template <Version version>
+__global__ void missing_wait(const float* x, float* y) {
+  __shared__ float tile[64];
+  copy_async<4>(&tile[threadIdx.x], &x[threadIdx.x], true);
+  commit_copies();
+  if (version == kRight) wait_for_copies();
+  __syncthreads();
+  y[threadIdx.x] = tile[63 - threadIdx.x];
+}
+
+// Reverses x.  Wrong: each thread waits for its own copy alone.
+template <Version version>
+__global__ void wait_after_barrier(const float* x, float* y) {
+  __shared__ float tile[64];
+  copy_async<4>(&tile[threadIdx.x], &x[threadIdx.x], true);
+  commit_copies();
+  if (version == kWrong) __syncthreads();
+  wait_for_copies();
+  if (version == kRight) __syncthreads();
+  y[threadIdx.x] = tile[63 - threadIdx.x];
+}
+
+// Reverses x in two halves.  Wrong: the second copy may write what other threads have yet to read.
+template <Version version>
+__global__ void barrier_before_copy(const float* x, float* y) {
+  __shared__ float tile[32];
+  for (int half = 0; half < 2; ++half) {
+    if (version == kRight) __syncthreads();
+    if (threadIdx.x < 32) copy_async<4>(&tile[threadIdx.x], &x[32 * half + threadIdx.x], true);
+    commit_copies();
+    wait_for_copies();
+    __syncthreads();
+    if (threadIdx.x >= 32) y[32 * half + threadIdx.x - 32] = tile[63 - threadIdx.x];
+  }
+}
+
+// Reverses x, in two groups of copies.  Wrong: it waits until the last group alone is on its way, and reads it.
+template <Version version>
+__global__ void one_wait_too_early(const float* x, float* y) {
+  __shared__ float tile[64];
+  for (int half = 0; half < 2; ++half) {
+    if (threadIdx.x < 32) copy_async<4>(&tile[32 * half + threadIdx.x], &x[32 * half + threadIdx.x], true);
+    commit_copies();
+  }
+  wait_for_copies<version == kRight ? 0 : 1>();
+  __syncthreads();
+  y[threadIdx.x] = tile[63 - threadIdx.x];
+}
+
+// Copies x by fours, which must begin at multiples of 16 bytes.
+template <Version version>
+__global__ void misaligned_copy(const float* x, float* y) {
+  __shared__ __align__(16) float tile[64];
+  const unsigned first = 4 * threadIdx.x - (version == kWrong && threadIdx.x == 15 ? 1 : 0);
+  if (threadIdx.x < 16) copy_async<16>(&tile[first], &x[first], true);
+  commit_copies();
+  wait_for_copies();
+  __syncthreads();
+  y[threadIdx.x] = tile[threadIdx.x];
+}
+
+// Wrong: the last copy is of what is behind x, and not told to leave it.
+template <Version version>
+__global__ void copy_of_global(const float* x, float* y) {
+  __shared__ float tile[65];
+  for (unsigned i = threadIdx.x; i < 65; i += 64) copy_async<4>(&tile[i], &x[i], version == kWrong || i < 64);
+  commit_copies();
+  wait_for_copies();
+  y[threadIdx.x] = tile[threadIdx.x] + (threadIdx.x == 0 ? tile[64] : 0.0f);
 }
 
 // ---- bounds --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "banks.h"
 #include "machine.h"
 #include "source_line.h"
 
@@ -29,6 +30,7 @@ inline std::vector<Buffer> buffers;
 class RaceDetector {
  public:
   void launch_begins() {
+    bank_counter.launch_begins();
     shadow_.clear();
     last_page_ = kNoPage;
   }
@@ -57,6 +59,7 @@ class RaceDetector {
     if (is_private(address)) return;
     check_bounds(address, bytes, kind, pc);
     const bool shared = machine.shared.contains(address);
+    if (shared && config.count_banks) bank_counter.access(address, bytes, kind != Access::kRead, pc);
     for_each_cell(address, bytes, entry(kind, pc), [&](Cell& cell, const Entry& now) {
       check_cell(cell, now, kind, shared);
     });

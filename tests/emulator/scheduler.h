@@ -88,6 +88,7 @@ inline void run_block() {
     if (thread.exited) leave_stack(thread);
   }
   std::for_each(machine.threads.begin(), machine.threads.end(), leave_stack);
+  bank_counter.block_ends();
   if (!machine.error.empty()) return;
 
   const std::string block = "block " + text(blockIdx) + ": ";

@@ -14,7 +14,7 @@ import torch
 from reidops import reference
 
 Emulated = Callable[..., ModuleType]
-DTYPES = [np.float32, np.float64]
+DTYPES = [np.float32, np.float64, np.float16]
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Case:
     turned: bool = False
     summed: bool = False
     channels_last: bool = False
+    far_channels: bool = False
     dtype: type = np.float64
     maps: np.ndarray = field(init=False)
     templates: np.ndarray = field(init=False)
@@ -42,16 +43,37 @@ class Case:
         self.maps = random.standard_normal((*self.search, self.channels, *self.size)).astype(self.dtype)
         self.templates = random.standard_normal((*self.template, self.channels, *self.taps)).astype(self.dtype)
 
-    def by_kernel(self, kernels: ModuleType, **options: Any) -> np.ndarray:
+    def laid_out(self) -> tuple[np.ndarray, np.ndarray]:
         maps, templates = self.maps, self.templates
         if self.channels_last:
             maps, templates = (
                 np.moveaxis(np.ascontiguousarray(np.moveaxis(value, 2, -1)), -1, 2) for value in (maps, templates)
             )
-        return kernels.correlate(maps, templates, *self.before, *self.out, self.turned, self.summed, **options)
+        if self.far_channels:  # one of them, so that no stride is followed
+            maps, templates = (
+                np.lib.stride_tricks.as_strided(value, strides=(*value.strides[:2], 1 << 33, *value.strides[3:]))
+                for value in (maps, templates)
+            )
+        return maps, templates
+
+    def by_kernel(self, kernels: ModuleType, **options: Any) -> np.ndarray:
+        maps, templates = (self.bits(value) for value in self.laid_out())
+        found = kernels.correlate(maps, templates, *self.before, *self.out, self.turned, self.summed, **options)
+        return found.view(np.float16) if self.dtype == np.float16 else found
+
+    def tiling(self, kernels: ModuleType, **options: Any) -> dict[str, Any]:
+        maps, templates = (self.bits(value) for value in self.laid_out())
+        return kernels.tiling(maps, templates, *self.before, *self.out, self.turned, self.summed, **options)
+
+    @staticmethod
+    def bits(value: np.ndarray) -> np.ndarray:
+        """What the kernels take: float16 by its bits, which view() gives where columns lie side by side alone."""
+        if value.dtype != np.float16:
+            return value
+        return np.lib.stride_tricks.as_strided(value.ravel(order="K").view(np.uint16), value.shape, value.strides)
 
     def by_torch(self) -> np.ndarray:
-        maps, templates = torch.from_numpy(self.maps), torch.from_numpy(self.templates)
+        maps, templates = (torch.from_numpy(value).double() for value in (self.maps, self.templates))
         batch = list(torch.broadcast_shapes(maps.shape[:2], templates.shape[:2]))
         if self.summed:
             batch[0] = 1
@@ -61,8 +83,8 @@ class Case:
 def check(case: Case, found: np.ndarray) -> None:
     expected = case.by_torch()
     scale = max(1.0, float(np.abs(expected).max(initial=0)))
-    tolerance = 1e-5 if case.dtype == np.float32 else 1e-13
-    np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=tolerance)
+    tolerance = {np.float16: 2**-11 + 1e-5, np.float32: 1e-5, np.float64: 1e-13}[case.dtype]
+    np.testing.assert_allclose(found.astype(np.float64) / scale, expected / scale, rtol=0, atol=tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +106,19 @@ SHAPES: dict[str, dict[str, Any]] = {
     "more taps than fit": {"channels": 1, "size": (6, 5), "taps": (41, 37), "template": (1, 1)},
     "a template's gradient": {"size": (40, 15), "taps": (40, 15), "before": (4, 4), "out": (10, 10), "channels": 2},
     "a map's gradient": {"taps": (10, 10), "before": (5, 5), "size": (20, 8), "turned": True, "summed": True},
+    "few outputs": {"size": (10, 5), "taps": (10, 5), "before": (1, 1), "out": (3, 3), "channels": 2},
     "valid": {"before": (0, 0), "out": (6, 5)},
     "all zeros around": {"before": (9, 9), "out": (24, 22)},
     "one map for all": {"search": (1, 1), "template": (2, 5)},
     "one template for all": {"search": (2, 5), "template": (1, 1)},
+    "3 x 3": {"taps": (3, 3), "size": (17, 9)},
+    "3 x 3, even columns": {"taps": (3, 3), "size": (19, 8), "channels": 4, "before": (1, 0), "out": (19, 8)},
+    "5 x 5": {"taps": (5, 5), "size": (20, 8), "channels": 5},
+    "5 x 5, taps in fours": {"taps": (5, 5), "size": (20, 8), "channels": 8},
+    "7 x 7": {"taps": (7, 7), "size": (10, 6)},
+    "10 x 10": {"taps": (10, 10), "size": (9, 12), "template": (2, 2)},
+    "5 x 5, turned": {"taps": (5, 5), "size": (8, 5), "turned": True, "summed": True},
+    "strides of 64 bits": {"channels": 1, "far_channels": True, "taps": (5, 5)},
 }
 
 
@@ -100,11 +131,34 @@ def test_equal_to_torch(plain: ModuleType, shape: str, channels_last: bool, dtyp
     check(case, case.by_kernel(plain))
 
 
+def test_shapes_take_every_path(plain: ModuleType) -> None:
+    tilings = [Case(**shape, dtype=np.float32).tiling(plain, enough=1) for shape in SHAPES.values()]
+    for name, values in {
+        "square": {0, 3, 5, 7, 10},
+        "rows": {8, 10},
+        "vector": {1, 2},
+        "paired": {False, True},
+        "linear_taps": {False, True},
+        "buffers": {1, 2},
+        "wide": {False, True},
+    }.items():
+        assert {tiling[name] for tiling in tilings} == values
+    for name in ("parts", "tile_rows", "tile_columns", "chunks", "together"):
+        assert max(tiling[name] for tiling in tilings) > 1
+
+
+@pytest.mark.parametrize("shape", ["one map for all", "5 x 5", "a map's gradient"])
+def test_more_blocks_than_a_launch_may_have(plain: ModuleType, shape: str) -> None:
+    case = Case(**SHAPES[shape], dtype=np.float32)
+    np.testing.assert_array_equal(case.by_kernel(plain, most=1), case.by_kernel(plain))
+
+
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("shape", ["one map for all", "a map's gradient", "valid"])
-def test_no_race(race: ModuleType, shape: str, seed: int) -> None:
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("shape", ["one map for all", "5 x 5, turned", "3 x 3, even columns", "valid", "few outputs"])
+def test_no_race(race: ModuleType, shape: str, dtype: type, seed: int) -> None:
     race.configure(seed=seed)
-    case = Case(**SHAPES[shape])
+    case = Case(**SHAPES[shape], dtype=dtype)
     for enough in (1, 1000):
         check(case, case.by_kernel(race, enough=enough))
 
@@ -136,10 +190,11 @@ def test_a_sum_over_nothing_is_zero(plain: ModuleType) -> None:
     np.testing.assert_array_equal(case.by_kernel(plain), 0)
 
 
-def test_what_is_not_finite_stays_where_it_is_looked_at(plain: ModuleType) -> None:
-    """Taps are read four at a time and in chunks; none beyond the template may touch a pixel."""
-    for taps in ((3, 3), (5, 2), (35, 3)):
-        case = Case(search=(1, 1), template=(1, 1), channels=1, size=(40, 9), taps=taps)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_not_finite_stays_where_it_is_looked_at(plain: ModuleType, dtype: type) -> None:
+    """A thread has two columns, and taps are gone through in pieces; none beyond the template may touch a pixel."""
+    for taps in ((3, 3), (4, 3), (5, 2), (6, 4), (35, 3)):
+        case = Case(search=(1, 1), template=(1, 1), channels=1, size=(40, 9), taps=taps, dtype=dtype)
         case.maps[0, 0, 0, 20, 4] = np.nan
         rows, columns = ((k - 1) // 2 for k in taps)
         seen = np.zeros((40, 9), dtype=bool)
@@ -148,28 +203,79 @@ def test_what_is_not_finite_stays_where_it_is_looked_at(plain: ModuleType) -> No
         np.testing.assert_array_equal(np.isnan(case.by_kernel(plain)[0, 0, 0]), seen)
 
 
+BENCHMARKS = {
+    "level 2": {"search": (1, 1), "template": (1, 3), "channels": 4, "size": (40, 15), "taps": (10, 10)},
+    "level 3": {"search": (1, 1), "template": (1, 3), "channels": 16, "size": (20, 8), "taps": (5, 5)},
+    "tracker": {"search": (1, 1), "template": (1, 1), "channels": 4, "size": (29, 29), "taps": (5, 5)},
+    "tracker, 25": {"search": (1, 1), "template": (1, 1), "channels": 4, "size": (25, 25), "taps": (5, 5)},
+}
+
+
+def wavefronts_of_the_inner_loop(kernels: ModuleType, case: Case) -> tuple[int, int]:
+    """Of all reads of pixels and taps: wavefronts, and how few there could be."""
+    kernels.configure(seed=0, count_banks=True)
+    check(case, case.by_kernel(kernels, enough=1))
+    reads = [row for row in kernels.wavefronts() if "taps.cuh" in row[0] and not row[2]]
+    assert {row[1] for row in reads} >= {16}  # two columns of two rows of pixels
+    return sum(row[4] for row in reads), sum(row[5] for row in reads)
+
+
+@pytest.mark.parametrize("shape", BENCHMARKS)
+def test_no_bank_conflicts(race: ModuleType, shape: str) -> None:
+    """One block of the benchmarks' shapes; its channels are those that a block has there."""
+    case = Case(**BENCHMARKS[shape], dtype=np.float32)
+    assert case.tiling(race, enough=1)["blocks"] == 1
+    wavefronts, fewest = wavefronts_of_the_inner_loop(race, case)
+    assert wavefronts == fewest
+
+
 PLANTED = {
-    "first barrier": ("            __syncthreads();  // the last taps have been used\n", "", "race"),
+    "first barrier": ("square", "        __syncthreads();  // what was in shared memory has been used\n", "", "race"),
     "second barrier": (
-        "            __syncthreads();\n            if (channel < tile.channels)",
-        "            if (channel < tile.channels)",
+        "square",
+        "      wait_for_copies();\n      __syncthreads();\n",
+        "      wait_for_copies();\n",
         "race|nobody wrote",
     ),
-    "last rows": ("if (y < p.h) narrow", "if (y < p.h + 1) narrow", "out-of-bounds|global memory|bounds"),
-    "outside the map": ("x >= 0 && x < p.W;", "x >= 0 && x <= p.W;", "out-of-bounds|global memory|bounds"),
+    "wait": ("square", "      wait_for_copies();\n", "", "asynchronous copy"),
+    "buffer": ("square", "taps + (s.buffer - buffer)", "taps + buffer", "asynchronous copy race|write-after-read"),
+    "last rows": ("store", "if (k < rows) store", "if (k < rows + 1) store", "out-of-bounds|global memory|bounds"),
+    "outside the map": (
+        "load",
+        "static_cast<Unsigned>(place) < static_cast",
+        "static_cast<Unsigned>(place) <= static_cast",
+        "out-of-bounds|global memory|bounds",
+    ),
+    "sums of parts": ("any_size", "  __syncthreads();  // the last taps have been used\n", "", "race"),
 }
 
 
 @pytest.mark.parametrize("place", PLANTED)
 def test_planted_bugs_are_caught(emulated: Emulated, place: str) -> None:
-    old, new, message = PLANTED[place]
-    kernels = emulated("depthwise_xcorr", "race", ("depthwise_xcorr/depthwise_xcorr.cuh", old, new))
+    file, old, new, message = PLANTED[place]
+    kernels = emulated("depthwise_xcorr_few", "race", (f"depthwise_xcorr/{file}.cuh", old, new))
     kernels.configure(seed=1)
+    shape = SHAPES["few outputs"] if file == "any_size" else {"template": (1, 2), "taps": (3, 3), "size": (6, 7)}
     with pytest.raises(kernels.EmulatorError, match=message):
-        Case(search=(1, 1), template=(1, 2), channels=1).by_kernel(kernels, enough=1)
+        Case(**{"search": (1, 1), **shape}, dtype=np.float32).by_kernel(kernels, enough=1)
 
 
 def test_a_product_with_no_tap_is_noticed(emulated: Emulated) -> None:
-    change = ("depthwise_xcorr/depthwise_xcorr.cuh", "if (i + u + v >= rows) break;", "")
+    change = ("depthwise_xcorr/taps.cuh", "    if (c == columns) break;\n", "")
+    changed = emulated("depthwise_xcorr_few", "plain", change)
     with pytest.raises(AssertionError):
-        test_what_is_not_finite_stays_where_it_is_looked_at(emulated("depthwise_xcorr", "plain", change))
+        test_what_is_not_finite_stays_where_it_is_looked_at(changed, np.float32)
+
+
+def test_bank_conflicts_are_noticed(emulated: Emulated) -> None:
+    change = (
+        "depthwise_xcorr/tiling.cuh",
+        "(ceil_of(kColumns * map_h, kFour) | 1);",
+        "ceil_of(kColumns * map_h, 8) * 2;",
+    )
+    case = Case(search=(1, 1), template=(1, 1), channels=4, size=(24, 15), taps=(3, 3), dtype=np.float32)
+    few, changed = emulated("depthwise_xcorr_few", "race"), emulated("depthwise_xcorr_few", "race", change)
+    wavefronts, fewest = wavefronts_of_the_inner_loop(few, case)
+    assert wavefronts == fewest
+    wavefronts, fewest = wavefronts_of_the_inner_loop(changed, case)
+    assert wavefronts > fewest

@@ -35,6 +35,7 @@ SUM_FIRST = np.concatenate([[X.sum()], np.zeros(63)])
 NEXT_IN_WARP = X[np.where(np.arange(64) % 32 == 31, np.arange(64), np.arange(64) + 1) % 64]
 
 RACE_OR_UNWRITTEN = "read-after-write race|read of shared memory nobody wrote"
+NEVER_WAITED = "asynchronous copy that nobody waited for"
 BUGS = [
     # barriers
     Bug("write_after_read", X.reshape(2, 32)[:, ::-1].ravel(), WRONG, "write-after-read race|read-after-write race"),
@@ -53,11 +54,18 @@ BUGS = [
     Bug("plain_read_of_atomic", np.full(64, X.sum()), WRONG, "race"),
     Bug("blocks_meet", X, WRONG, "write-after-write race"),
     Bug("unwritten_shared", X, WRONG, "read of shared memory nobody wrote"),
+    # asynchronous copies
+    Bug("missing_wait", X[::-1], NEVER_WAITED, "asynchronous copy race"),
+    Bug("wait_after_barrier", X[::-1], WRONG, "asynchronous copy race"),
+    Bug("barrier_before_copy", X.reshape(2, 32)[:, ::-1].ravel(), WRONG, "write-after-read race|" + RACE_OR_UNWRITTEN),
+    Bug("one_wait_too_early", X[::-1], NEVER_WAITED, "asynchronous copy race"),
+    Bug("misaligned_copy", X, "misaligned asynchronous copy", "misaligned asynchronous copy"),
     # bounds
     Bug("dynamic_shared_read", X[::-1], WRONG, "out-of-bounds read of dynamic shared memory"),
     Bug("dynamic_shared_write", X, "out-of-bounds write", "out-of-bounds write to dynamic shared memory"),
     Bug("inner_index", np.tile(X[:32], 2), UNSAFE, "array index out of bounds"),
     Bug("global_read", X, UNSAFE, "out-of-bounds read of global memory"),
+    Bug("copy_of_global", X, UNSAFE, "out-of-bounds read of global memory"),
     Bug("global_write", X, UNSAFE, "out-of-bounds write to global memory"),
     Bug("write_to_input", X + 1, UNSAFE, "write to an input"),
     Bug("misaligned_vector", X, UNSAFE, "misaligned access"),
@@ -102,7 +110,7 @@ def test_right_kernel_passes(emulated: Emulated, build: str, bug: Bug) -> None:
 
 def test_every_planted_bug_is_tested(emulated: Emulated) -> None:
     kernels = emulated("planted_bugs", "plain")
-    defined = {name for name in dir(kernels) if not name.startswith("_")} - {"configure", "EmulatorError"}
+    defined = {name for name in dir(kernels) if not name.startswith("_")} - {"configure", "wavefronts", "EmulatorError"}
     assert defined == {bug.kernel for bug in BUGS}
 
 
