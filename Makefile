@@ -3,6 +3,7 @@
 # make bench   the benchmarks
 # make spills  compiles every CUDA source and prints registers and spills; needs nvcc, not a GPU
 # make machine-code  reads the compiled kernels and fails where a hot loop has become slower; needs nvcc, not a GPU
+# make emulated  the CUDA kernels' tests once more, with the rounding of nvcc and the shared memory of a small GPU
 # make clean   removes what was built, but not .venv
 #
 # Setting up is done anew only when the sources of the compiled libraries, or what they depend on, have changed.
@@ -12,7 +13,7 @@ BIN := .venv/bin
 
 BUILD_INPUTS := setup.py pyproject.toml constraints.txt $(shell find csrc -type f -not -path '*/__pycache__/*')
 
-.PHONY: install test lint pytest cpp demo bench spills machine-code clean
+.PHONY: install test lint pytest cpp demo bench spills machine-code emulated clean
 
 install: .venv/installed
 
@@ -53,6 +54,11 @@ spills: install
 
 machine-code: install
 	$(BIN)/python csrc/check_machine_code.py
+
+# The race build is left to `make test`: rounding and the size of shared memory are the same in it.
+emulated: install
+	OMP_NUM_THREADS=1 REIDOPS_EMULATED_CONTRACTION=1 REIDOPS_EMULATED_SHARED_KB=99 \
+	  $(BIN)/pytest --numprocesses=auto --maxprocesses=8 tests/emulator -k "not race"
 
 clean:
 	rm -rf build dist *.egg-info .venv/installed reidops/*.so

@@ -75,12 +75,12 @@ class FeatureExtractor:
             progress=progress,
             device=self.device,
         )
-        return torch.stack(found) if found else torch.zeros(0, self._width())
+        return torch.stack(found) if found else torch.zeros(0, self._width(), dtype=torch.float32)
 
     @torch.inference_mode()
     def _width(self) -> int:
         recipe = self.checkpoint.recipe
-        blank = torch.zeros(1, 3, *recipe.images.size, device=self.device)
+        blank = torch.zeros(1, 3, *recipe.images.size, dtype=torch.float32, device=self.device)
         return self._extract(self.checkpoint.network, recipe, blank).shape[1]
 
 
@@ -91,4 +91,4 @@ def _image(source: ImageSource) -> Tensor:
         raise ExtractorError(
             f"FeatureExtractor: images: expected float (3, H, W) in [0, 1], got {source.dtype} of {tuple(source.shape)}"
         )
-    return source
+    return source.float()

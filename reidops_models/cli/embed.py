@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     except ExtractorError as error:
         flag = "--model" if options.checkpoint is None else f"--checkpoint {options.checkpoint}"
         raise CommandError(f"{flag}: {str(error).removeprefix('FeatureExtractor: ')}") from error
-    problems = Problems(report=lambda problem: complain(problem.message))
+    problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
     images = find_files(options.images, problems)
     if not images:
         raise CommandError(f"{options.images}: not one image in it can be read")

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval.model import with_matching
     from reidops_models.retrieval.ranking import find_gallery, rank_probes
 
-    problems = Problems(report=lambda problem: complain(problem.message))
+    problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
     loaded = load_chosen(options)
     checkpoint = with_matching(loaded, matching_options(options, loaded.paper))
     gallery = find_gallery(options.gallery, problems)
@@ -133,6 +133,7 @@ def _facts(
         "probes matched": len(found),
         "gallery": len(gallery),
         "problems": [problem.message for problem in problems],
+        "passed over": problems.notes,
     }
 
 
@@ -201,5 +202,5 @@ def _write_report(
             "gallery": f"{len(gallery)} image{'s' if len(gallery) != 1 else ''}",
         },
         tables=[table] if table else [],
-        notes=[*notes, *limit, *(problem.message for problem in problems)],
+        notes=[*notes, *limit, *(problem.message for problem in problems), *problems.notes],
     )

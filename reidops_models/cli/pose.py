@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval.images import Problems, find_files
 
     estimate = PoseEstimator(options.weights or WEIGHTS)
-    problems = Problems(report=lambda problem: complain(problem.message))
+    problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
     images = find_files(options.images, problems)
     if not images:
         raise CommandError(f"{options.images}: not one image in it can be read")

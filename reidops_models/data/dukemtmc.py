@@ -30,7 +30,7 @@ def is_dukemtmc(root: str | os.PathLike[str]) -> bool:
     folders = find_folders(root, FOLDERS)
     if folders is None:
         return False
-    first = next(iter(list_images(folders["query"])), None)
+    first = next(iter(list_images(folders["query"], recursive=True)), None)
     return first is not None and _NAME.fullmatch(first.stem) is not None
 
 

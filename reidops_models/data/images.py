@@ -12,9 +12,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["IMAGE_SUFFIXES", "ImageError", "list_images", "read_image", "resize_image"]
+__all__ = ["IMAGE_SUFFIXES", "ImageError", "list_images", "other_files", "read_image", "resize_image"]
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_OF_PILLOW = """
+    .apng .avif .bmp .dib .gif .j2c .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .pbm .pcx .pgm .png .pnm .ppm .tga .tif
+    .tiff .webp
+"""
+_OF_CAMERAS = ".arw .cr2 .cr3 .dng .heic .heif .jxl .nef .orf .raw .rw2"  # Pillow alone does not read these
+IMAGE_SUFFIXES = frozenset((_OF_PILLOW + _OF_CAMERAS).split())
+"""Files that are taken for images. One that cannot be read is named with its reason, not left out without a word."""
 
 
 class ImageError(ValueError):
@@ -100,21 +106,31 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     Raises:
         FileNotFoundError, NotADirectoryError: `folder` is not there, or is not a folder.
     """
-    folder = Path(folder)
+    return [path for path in _files(Path(folder), recursive) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def other_files(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
+    """What :func:`list_images` passes over: files whose suffix is not an image's. Hidden files are no part of it."""
+    return [path for path in _files(Path(folder), recursive) if path.suffix.lower() not in IMAGE_SUFFIXES]
+
+
+def _files(folder: Path, recursive: bool) -> list[Path]:
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder}: not a folder")
     found = folder.rglob("*") if recursive else folder.iterdir()
     shown = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-    return sorted(p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES and (p.is_file() or not p.exists()))
+    return sorted(p for p in shown if p.is_file() or not p.exists())
 
 
 def resize_image(image: Tensor, height: int, width: int) -> Tensor:
     """Resize (..., 3, H, W) to (..., 3, height, width), bilinearly, low-pass filtered when shrinking.
 
-    What has that size already is returned as it is, not copied.
+    The result is float32, whatever the image's floating-point type. A float32 image of that size is returned as it is,
+    not copied.
     """
+    image = image.float()
     if image.shape[-2:] == (height, width):
         return image
     batch = image.reshape(-1, *image.shape[-3:])

@@ -54,6 +54,7 @@ def load_market1501(root: str | os.PathLike[str]) -> ReidDataset:
     `query` and `bounding_box_test` must be there; without `bounding_box_train` the set serves evaluation only. Every
     other folder whose name ends in `_query` and that holds images is an extra probe set, and a folder `validation`,
     itself in this layout, becomes `validation`. Junk (identity -1) is left out, distractors (identity 0) are kept.
+    Images may lie in folders inside these, such as one folder per person; names decide, not folders.
 
     Args:
         root: the data set's folder, or the one that holds `Market-1501-v15.09.15`.
@@ -92,7 +93,7 @@ def _list_split(folder: Path, recursive: bool = False) -> list[Path]:
 
 def _load_split(folder: Path) -> list[Sample]:
     samples = []
-    for path in _list_split(folder):
+    for path in _list_split(folder, recursive=True):  # some arrange each person's images in a folder
         parsed = parse_market1501_name(path.name)
         if parsed is None:
             raise DatasetError(f"{path}: expected a name such as 0002_c1s1_000451_03.jpg (identity_camera_...)")
@@ -106,4 +107,4 @@ def _without_junk(folder: Path) -> list[Sample]:
 
 def _extra_probe_folders(root: Path) -> list[Path]:
     # The official `gt_query` holds .mat files only, and so is passed over.
-    return sorted(folder for folder in root.glob("*_query") if folder.is_dir() and list_images(folder))
+    return sorted(folder for folder in root.glob("*_query") if folder.is_dir() and list_images(folder, recursive=True))

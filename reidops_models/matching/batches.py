@@ -40,8 +40,8 @@ def embed_in_batches(
 
     Args:
         embed: (B, 3, H, W) -> a tensor (B, ...), or B of anything else.
-        images: tensors (3, H, W) of any sizes. They are drawn as they are needed, `8 * batch_size` at a time, so a
-            generator that reads files never holds them all.
+        images: tensors (3, H, W) of any sizes and floating-point types; `embed` gets float32. They are drawn as they
+            are needed, `8 * batch_size` at a time, so a generator that reads files never holds them all.
         batch_size: images in a batch at most.
         progress: show a progress bar.
         device: where `embed` computes; None leaves the images where they are.
@@ -62,7 +62,7 @@ def embed_in_batches(
         rows: dict[int, T] = {}
         for indices in by_size.values():
             for batch in _chunks(indices, batch_size):
-                stacked = torch.stack([window[index] for index in batch])
+                stacked = torch.stack([window[index].float() for index in batch])
                 rows.update(zip(batch, embed(stacked.to(device) if device else stacked), strict=True))
         features.extend(rows[index] for index in range(len(window)))
     return features

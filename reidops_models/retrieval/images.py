@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from reidops_models.data import ImageError, Sample, list_images, parse_market1501_name, read_image
+from reidops_models.data import ImageError, Sample, list_images, other_files, parse_market1501_name, read_image
 from reidops_models.retrieval.errors import SearchError
+from reidops_models.weights import listed
 
 ImageSource = str | os.PathLike[str] | Tensor  # a folder, an image file, or pixels
 
@@ -91,6 +92,11 @@ class Problems:
 
     Args:
         report: is called with each problem as soon as it is found.
+        remark: is called with each note.
+
+    Attributes:
+        notes: what else was passed over, a line for each folder: files whose names are not those of images. They are no
+            problems, and are not counted.
 
     Example:
         >>> problems = Problems(report=print)
@@ -100,9 +106,13 @@ class Problems:
         (1, ['a.jpg'])
     """
 
-    def __init__(self, report: Callable[[Problem], None] | None = None) -> None:
+    def __init__(
+        self, report: Callable[[Problem], None] | None = None, remark: Callable[[str], None] | None = None
+    ) -> None:
+        self.notes: list[str] = []
         self._found: list[Problem] = []
         self._report = report
+        self._remark = remark
 
     def add(self, image: object, message: str) -> None:
         """Keep a problem, and report it."""
@@ -110,6 +120,16 @@ class Problems:
         self._found.append(problem)
         if self._report is not None:
             self._report(problem)
+
+    def pass_over(self, folder: Path, files: Sequence[Path]) -> None:
+        """Note the files of a folder that are no images by their names."""
+        if not files:
+            return
+        names = listed([path.relative_to(folder).as_posix() for path in files])
+        note = f"{folder}: passed over, no images by their names: {names}"
+        self.notes.append(note)
+        if self._remark is not None:
+            self._remark(note)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -144,7 +164,7 @@ def find_images(source: ImageSource | Iterable[ImageSource], problems: Problems)
             name = f"image {len(images)}"
             if not is_image(item):
                 raise SearchError(f"expected float (3, H, W) in [0, 1], got {item.dtype} of {tuple(item.shape)}", name)
-            images.append(ImageTensor(item, name))
+            images.append(ImageTensor(item.float(), name))
         elif isinstance(item, str | os.PathLike):
             images += find_files(item, problems, whole_names=True)
         else:
@@ -168,7 +188,10 @@ def find_files(source: str | os.PathLike[str], problems: Problems, *, whole_name
     source = Path(source)
     if not source.exists():
         raise SearchError(f"{source}: no such file or folder")
-    paths = list_images(source, recursive=True) if source.is_dir() else [source]
+    paths = [source]
+    if source.is_dir():
+        paths = list_images(source, recursive=True)
+        problems.pass_over(source, other_files(source, recursive=True))
     if not paths:
         raise SearchError(f"{source}: no image files in this folder")
     images = []

@@ -60,12 +60,14 @@ class SearchResult(Sequence[RankedList]):
         gallery: the images that were searched.
         ranked: the lists.
         problems: the images that were left out, and why.
+        notes: what else was passed over, files that are no images by their names.
     """
 
     method: str
     gallery: tuple[SearchImage, ...]
     ranked: tuple[RankedList, ...]
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> RankedList: ...
@@ -120,7 +122,7 @@ def search(
     method = checkpoint.methods([image.size for image in searched]).main
     ranked = rank_probes(method, find_images(probes, problems), searched, problems, top=top, progress=progress)
     lists = tuple(ranked)  # first: it finds problems, too
-    return SearchResult(method.name, tuple(searched), lists, tuple(problems))
+    return SearchResult(method.name, tuple(searched), lists, tuple(problems), tuple(problems.notes))
 
 
 def find_gallery(source: ImageSource | Iterable[ImageSource], problems: Problems) -> list[SearchImage]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch.testing import assert_close
 
 from reidops_models.checkpoint import Checkpoint
 from reidops_models.data import ImageError, resize_image
@@ -65,6 +66,13 @@ def test_files_and_tensors_of_any_size_mix(tmp_path: Path) -> None:
     found = extract([tmp_path / "green.png", small, str(tmp_path / "green.png")])
     torch.testing.assert_close(found[0], found[2])
     torch.testing.assert_close(found[1], extract([resize_image(small, 128, 64)])[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_images_of_any_floating_type_are_the_same_images(dtype: torch.dtype) -> None:
+    extract = FeatureExtractor("dpti")
+    image = torch.randint(0, 256, (3, 96, 48)) / 256  # exact in all of them
+    assert_close(extract([image.to(dtype)]), extract([image]), rtol=0, atol=0)
 
 
 def test_shipped_checkpoints_by_name() -> None:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from reidops_models.cli import build_parser
+from reidops_models.data import list_images
 from reidops_models.matching.histogram import HistogramMatcher
 
 from .conftest import Run, rows
@@ -140,13 +141,27 @@ def test_unreadable_images_cost_nothing_else(
         "match", "--probe", nested, "--gallery", gallery, "--checkpoint", checkpoint, "--out", out
     )
     assert code == 1
-    assert len(complaints) == 4
-    for line, name in zip(complaints, ["0001_c1s1_000000_00.jpg", "a/empty.jpg", "cut.jpg", "text.png"], strict=True):
+    named = ["0001_c1s1_000000_00.jpg", "readme.txt", "a/empty.jpg", "cut.jpg", "text.png"]
+    for line, name in zip(complaints, named, strict=True):
         assert line.startswith("reidops: ")
         assert name in line
     assert len({line["probe"] for line in rows(out)}) == 2
     assert "0001_c1s1_000000_00.jpg" not in {line["gallery"] for line in rows(out)}
     assert "cut.jpg" in (out / "report.html").read_text()
+
+
+def test_what_is_passed_over_is_named(run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path) -> None:
+    for name in ("notes.txt", "a/index.db"):
+        (nested / name).parent.mkdir(exist_ok=True)
+        (nested / name).touch()
+    arguments = ("match", "--probe", list_images(people / "query")[0], "--gallery", nested, "--checkpoint", checkpoint)
+    code, _, complaints = run(*arguments, "--out", tmp_path / "out")
+    assert code == 0
+    assert complaints == [f"reidops: {nested}: passed over, no images by their names: a/index.db, notes.txt"]
+    assert json.loads((tmp_path / "out" / "matches.json").read_text())["passed over"] == [
+        complaints[0].removeprefix("reidops: ")
+    ]
+    assert "passed over, no images by their names" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_probe_that_is_unreadable_leaves_a_result_without_matches(

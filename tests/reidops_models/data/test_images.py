@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.testing import assert_close
 
-from reidops_models.data import ImageError, list_images, read_image, resize_image
+from reidops_models.data import ImageError, list_images, other_files, read_image, resize_image
 
 
 def save(path, pixels, **options):
@@ -96,13 +97,36 @@ def test_lists_images_sorted_by_path(tmp_path, pixels):
     (tmp_path / ".thumbnails").mkdir()
     for name in ("b.PNG", "a.jpg", "sub.jpg/c.webp", ".hidden.png", ".thumbnails/a.jpg"):
         save(tmp_path / name, pixels)
-    (tmp_path / "notes.txt").touch()
+    for name in ("notes.txt", "sub.jpg/data.csv", ".thumbnails/index.db"):
+        (tmp_path / name).touch()
+    assert other_files(tmp_path) == [tmp_path / "notes.txt"]
+    assert other_files(tmp_path, recursive=True) == [tmp_path / "notes.txt", tmp_path / "sub.jpg/data.csv"]
     assert list_images(tmp_path) == [tmp_path / "a.jpg", tmp_path / "b.PNG"]
     assert list_images(tmp_path, recursive=True) == [
         tmp_path / "a.jpg",
         tmp_path / "b.PNG",
         tmp_path / "sub.jpg/c.webp",
     ]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "jfif", "jpe", "pgm", "pbm", "pnm", "jp2", "tga", "pcx", "dib", "apng"])
+def test_every_raster_format_that_pillow_reads_is_an_image(tmp_path, suffix):
+    Image.new("1" if suffix == "pbm" else "L" if suffix == "pgm" else "RGB", (8, 16), 0).save(tmp_path / f"a.{suffix}")
+    assert list_images(tmp_path) == [tmp_path / f"a.{suffix}"]
+    assert read_image(tmp_path / f"a.{suffix}").shape == (3, 16, 8)
+
+
+def test_a_cameras_own_format_is_named_with_its_reason(tmp_path):
+    (tmp_path / "a.HEIC").write_bytes(b"....ftypheic")
+    [path] = list_images(tmp_path)
+    with pytest.raises(ImageError, match=r"a\.HEIC: not an image in a format that Pillow reads"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_resizes_every_type_as_float32(dtype):
+    image = torch.randint(0, 256, (3, 12, 8)) / 256  # exact in all of them
+    assert_close(resize_image(image.to(dtype), 6, 5), resize_image(image, 6, 5), rtol=0, atol=0)
 
 
 def test_a_folder_that_is_not_there(tmp_path):

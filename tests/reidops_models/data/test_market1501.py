@@ -48,6 +48,21 @@ def test_the_three_folders(tmp_path):
     assert dataset.validation is None
 
 
+def test_folders_inside_the_folders_are_read(tmp_path):
+    flat = load_market1501(write_market(tmp_path / "flat", partial_query=QUERY[:1]))
+    root = write_market(tmp_path / "nested", partial_query=QUERY[:1])
+    for path in [*root.glob("query/0001*"), *root.glob("partial_query/*"), *root.glob("bounding_box_t*/*")]:
+        person = path.parent / path.name.partition("_")[0]
+        person.mkdir(exist_ok=True)
+        path.rename(person / path.name)
+    nested = load_market1501(root)
+    for probes in flat.probe_sets:
+        assert sorted(s.path.name for s in nested.probes(probes)) == sorted(s.path.name for s in flat.probes(probes))
+    assert sorted(s.path.name for s in nested.gallery) == sorted(s.path.name for s in flat.gallery)
+    assert [s.path.name for s in nested.train] == [s.path.name for s in flat.train]
+    assert nested.junk == flat.junk
+
+
 def test_extra_probe_sets_and_validation(tmp_path):
     root = write_market(tmp_path, partial_query=QUERY[:1], gt_query=["0001_c1s1_001051_00_good.mat"])
     write_market(root / "validation", bounding_box_train=None)

@@ -7,6 +7,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
@@ -80,6 +81,20 @@ def test_another_default_type_changes_nothing(paper: Paper[Any, Any]) -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     assert_close(tables, expected, rtol=0, atol=0)  # dtypes, too
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_images_of_any_floating_type_are_the_same_images(paper: Paper[Any, Any], dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)  # images that are exact in all of them
+    probe, image = (torch.randint(0, 256, (3, *size), generator=generator) / 256 for size in ((64, 32), (128, 64)))
+    for matcher in load_checkpoint(shipped_checkpoint(paper.name)).matchers([(128, 64)], rivals=True):
+        expected, found = (
+            matcher.distances(
+                matcher.embed([probe.to(kind)], role="probe"), matcher.embed([image.to(kind)], role="gallery")
+            )
+            for kind in (torch.float32, dtype)
+        )
+        assert_close(found, expected, rtol=0, atol=0)
 
 
 def settings(matchers: typing.Iterable[Matcher]) -> list[dict[str, Any]]:
