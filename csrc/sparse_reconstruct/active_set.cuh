@@ -126,49 +126,55 @@ class ActiveSet {
     const T t = column_.t, share = kShare * (worst - t), slack = kSlack * t, least = share > slack ? share : slack;
     int n = 0;
 #pragma unroll 1
-    for (; n < kJoins; ++n) {
+    for (bool apart = true; apart && n < kJoins; ++n) {
       const T size = warp_max_nonnegative(mine.size());
       if (!(size - t > least)) break;
       const int owner = __ffs(static_cast<int>(__ballot_sync(kAllLanes, mine.size() == size))) - 1;
       const int atom = __shfl_sync(kAllLanes, mine.atom, owner);
-      const T value = __shfl_sync(kAllLanes, mine.value, owner), sign = value < T(0) ? T(-1) : T(1);
+      const T value = __shfl_sync(kAllLanes, mine.value, owner);
       if (lane_index() == owner) mine.value = 0;
       const T energy = column_.energy_of(atom);
       if (size_ == kCapacity || holds(atom) || !(energy > T(0))) break;
 
       const T g = used() ? T(column_.row(atom)[atom_]) : T(0);
-      const T rest = value - warp_sum(g * step);
-      if (!(rest * sign - t > least)) continue;
-      if (lane_index() == size_) excess = value - t * sign;
-      join(atom, sign, g, energy, t * sign - rest, step);
+      const T left = value - warp_sum(g * step);
+      if ((value < T(0) ? -left : left) - t > least) apart = join({value, atom}, left, g, energy, n == 0, excess, step);
     }
     return n > 0;
   }
 
-  // Takes the atom in, with weight zero; g = G_Aj, and `along` = (u, -1) . excess.
-  __device__ __forceinline__ void join(int atom, T sign, T g, T energy, T along, T& step) {
+  // Takes the atom in, with weight zero; g = G_Aj, and `left` is what the step as it is would leave of its r_j.
+  //
+  // An atom in the span of the others has S = 0.  It joins only where it is the `first`, false is returned, and no other
+  // joins: it is treated as if it stood a little out of the span.  The move then is long, along a line on which the
+  // reconstruction hardly changes and |w|_1 falls, and ends where another one leaves.
+  __device__ __forceinline__ bool join(Peak<T> joining, T left, T g, T energy, bool first, T& excess, T& step) {
     scratch_.x[lane_index()] = g;
     __syncwarp();
     T u = inverse_.product(size_, scratch_.x);
-
-    // An atom in the span of the others has S = 0: it is treated as if it stood a little out of it.  The move then is
-    // long, along a line on which the reconstruction hardly changes and |w|_1 falls, and ends where another one leaves.
-    // (In a rounded Gram, S below its roundings says nothing else.)
+    // In a rounded Gram, S below its roundings says nothing.
     const T floor = column_.kRounded ? T(2 * unit_roundoff<Stored>()) : pivot_floor<T>();
     const T lowest = floor * energy, s = energy - warp_sum(g * u);
-    const T reciprocal = T(1) / (s > lowest ? s : lowest);
+    const bool apart = s > lowest;
+    if (!apart && !first) {
+      __syncwarp();
+      return false;
+    }
 
+    const T sign = joining.value < T(0) ? T(-1) : T(1), threshold = column_.t * sign;
     if (lane_index() == size_) {
-      scratch_.atom[lane_index()] = atom_ = atom;
+      scratch_.atom[lane_index()] = atom_ = joining.atom;
       sign_ = sign;
+      excess = joining.value - threshold;
       u = -1;
     }
     ++size_;
     scratch_.y[lane_index()] = u;
     __syncwarp();
-    const T scale = u * reciprocal;
+    const T scale = u * (T(1) / (apart ? s : lowest));
     inverse_.grow(size_, scale, scratch_.y);
-    step += scale * along;
+    step += scale * (threshold - left);
+    return apart;
   }
 
   // Goes along `step`, through as many changes of sign as there are on the way; G_AA step = excess = r_A - t s.

@@ -85,8 +85,13 @@ __device__ __forceinline__ Sums<T> coordinate_descent(
 #pragma unroll 1
   for (int iteration = 0;; ++iteration) {
     const Sums<T> sums = refresh(column, w, r);
-    const T gap = certify(expanded_error(*column.energy, sums), sums, column.t).gap;
-    if (gap <= tolerance || iteration == max_iterations || !moved) return sums;
+    const T error = expanded_error(*column.energy, sums);
+    if (iteration == 0 && !(error + 2 * column.t * sums.l1 <= *column.energy)) {
+      fill(w, T(0));  // a better start: the objective is ||x||^2 there
+      continue;
+    }
+    const T gap = certify(error, sums, column.t).gap;
+    if (gap <= tolerance || iteration >= max_iterations || !moved) return sums;
 #pragma unroll
     for (int i = 0; i < w.rounds(); ++i)
 #pragma unroll

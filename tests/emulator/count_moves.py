@@ -23,7 +23,7 @@ FILE = "sparse_reconstruct/active_set.cuh"
 COUNTED = {
     "moves": ("moves = move(step,", "1"),
     "violators looked at": ("if (size_ == kCapacity || holds(atom)", "1"),
-    "joins": ("T u = inverse_.product(", "1"),
+    "joins": ("++size_;", "1"),
     "  fours of slots in them": ("inverse_.grow(size_,", "(size_ + 2) / 4 + (size_ + 3) / 4"),
     "fours of rows in r = c - Gw": ("for (int i = 0; i < r.rounds(); ++i) {", "(size_ + 3) / 4"),
     "leaves": ("inverse_.leave(p,", "1"),
