@@ -37,7 +37,7 @@ __device__ __forceinline__ void sample(const Group& group, const Geometry& geome
 }
 
 template <class Group, Mode kMode, Padding kPadding, class S>
-__global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Computing<S>::Type) == 4 ? 3 : 2)
+__global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Computing<S>::Type) == 4 ? Group::kBlocks : 2)
     affine_sample_kernel(const S* __restrict__ input, S* __restrict__ output, const Problem<S> p,
                          const ForwardTiling tiling) {
   using T = typename Problem<S>::T;

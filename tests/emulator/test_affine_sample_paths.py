@@ -151,7 +151,7 @@ def test_rows_too_far_apart(plain: ModuleType) -> None:
 @pytest.mark.parametrize("channels", [3, 8, 24])
 def test_half_precision(emulated: Emulated, plain: ModuleType, channels: int, kind: str, build: str) -> None:
     """Storage in 16 bits, sums in float32: float32's results, rounded."""
-    halves = emulated("affine_sample_in_half", build)
+    halves = emulated("affine_sample_in_half", build, *LEAN)
     for kernels in (halves, plain):
         kernels.configure(seed=1)
     for dtype, bits in ((torch.float16, np.uint16), (torch.bfloat16, np.int16)):
