@@ -3,6 +3,7 @@
     python -m benchmarks.gpu_affine_sample --out results.json
 
 Sizes are those of `bench_affine_sample`, with as many pictures as make the output about 200 MiB, more than any cache.
+Maps zoom and turn a little, or are boxes, which only zoom.
 `of the copy`: the bytes that must move (the output written and the pictures read once; backward, the output's gradient
 and the pictures read, the gradients written) over the time, as a share of the rate of a copy in the same run.
 """
@@ -28,15 +29,20 @@ def enlarged(case: Case) -> Case:
     return case._replace(pictures=max(case.pictures, OUTPUT // one))
 
 
-def rows_of(name: str, case: Case, dtype: torch.dtype, rate: float, channels_last: bool) -> list[dict[str, Any]]:
+def rows_of(
+    name: str, case: Case, dtype: torch.dtype, rate: float, channels_last: bool, boxes: bool
+) -> list[dict[str, Any]]:
     pictures, theta = (value.to("cuda", dtype) for value in inputs(case))
+    if boxes:  # no rotation
+        theta[..., 0, 1] = theta[..., 1, 0] = 0
     if channels_last:
         pictures = pictures.contiguous(memory_format=torch.channels_last)
     output = sampled(pictures, theta, case.sampled)
     grad = torch.rand_like(output)
     forward_bytes = output.nbytes + pictures.nbytes
     layout = ", channels last" if channels_last else ""
-    title = f"{name}, {case.pictures} x {case.maps}, {str(dtype).removeprefix('torch.')}{layout}"
+    kind = ", boxes" if boxes else ""
+    title = f"{name}, {case.pictures} x {case.maps}, {str(dtype).removeprefix('torch.')}{layout}{kind}"
 
     def row(what: str, run: Callable[[], Any], moved: int) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
@@ -68,7 +74,8 @@ def main() -> None:
     for name, case in CASES.items():
         for dtype in (torch.float32, torch.float16):
             for channels_last in (False, True):
-                results.add(rows_of(name, enlarged(case), dtype, rate, channels_last))
+                for boxes in (False, True):
+                    results.add(rows_of(name, enlarged(case), dtype, rate, channels_last, boxes))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,11 @@ Emulated = Callable[..., ModuleType]
 
 FORWARD, CHANNELS = "affine_sample/forward.cuh", "affine_sample/channels.cuh"
 ANY_MAP = ("affine_sample/block.cuh", "return theta.xy == T(0) && theta.yx == T(0);", "return false;")
-PLAINEST = (ANY_MAP, (FORWARD, "if (has_vectors(p)) {", "if (false) {"), (FORWARD, "if (has_planes(p)) {", "if (false) {"))
+PLAINEST = (
+    ANY_MAP,
+    (FORWARD, "if (has_vectors(p)) {", "if (false) {"),
+    (FORWARD, "if (has_planes(p)) {", "if (false) {"),
+)
 
 
 @pytest.fixture(scope="module")
