@@ -197,5 +197,6 @@ def kernels(listing: str) -> Iterator[Kernel]:
 def demangled(name: str) -> str:
     """``_Z...`` -> ``kernel<float, 8>``, without namespaces, arguments and casts."""
     full = subprocess.run(["c++filt", name], check=True, text=True, capture_output=True).stdout.strip()
-    full = re.sub(r"\(int\)|\(bool\)|\w+::", "", full.replace("(anonymous namespace)::", ""))
+    full = re.sub(r"\w+::", "", full.replace("(anonymous namespace)::", ""))
+    full = re.sub(r"\(\w+\)(?=\d)", "", full)  # (int)8, (bool)1, (Mode)0
     return full.removeprefix("void ").partition("(")[0]

@@ -4,6 +4,8 @@
 // are two kinds of groups: channels one by one, with any strides, and the channels of one 16-byte vector.
 #pragma once
 
+#include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "../common/launch.h"
@@ -17,8 +19,9 @@ template <class S, bool kPlanes>
 struct SeparateChannels {
   using T = typename Computing<S>::Type;
   static constexpr int kLeast = 1, kMost = 4;
-  static constexpr int kWidest = 32;          // lanes of a pixel, where channels are side by side
-  static constexpr bool kSideBySide = false;  // lanes take turns, so that a warp's are
+  static constexpr int kWidest = 32;               // lanes of a pixel, where channels are side by side
+  static constexpr bool kSideBySide = false;       // lanes take turns, so that a warp's are
+  static constexpr int kBlocks = kPlanes ? 3 : 2;  // on a multiprocessor, with float32: registers of a thread
   int64_t in, out;
 
   __device__ __forceinline__ SeparateChannels(int64_t in, int64_t out) : in(in), out(out) {}
@@ -45,6 +48,7 @@ struct ChannelVector {
   static constexpr int kMost = 16 / sizeof(S), kLeast = kMost;
   static constexpr int kWidest = 8;  // 128 bytes; with fewer lanes a thread has more of the channels of a position
   static constexpr bool kSideBySide = true;
+  static constexpr int kBlocks = 3;
 
   __device__ __forceinline__ ChannelVector(int64_t, int64_t) {}
   static __device__ __forceinline__ int right(int column_stride) { return column_stride; }

@@ -7,37 +7,10 @@
 #include "forward_tiling.cuh"
 #include "options.h"
 #include "position.cuh"
+#include "thread_channels.cuh"
 #include "upright.cuh"
 
 namespace reidops::affine_sample {
-
-// The groups of channels that a thread has: the first begins with channel `first`, the next `step` channels later, and
-// channels of a group are `spacing` apart.  All are below `end`, at most as far on as a block's channels.
-struct ThreadChannels {
-  int64_t first, end;
-  int step, spacing;
-  int64_t in, out;  // from a channel to the next
-
-  template <class Group, class S>
-  static __device__ __forceinline__ ThreadChannels of(const Problem<S>& p, const ForwardTiling& tiling, int chunk,
-                                                      int lane) {
-    const int step = tiling.lanes * Group::kMost, all = tiling.groups * step;
-    const int64_t begin = int64_t(chunk) * all, end = begin + all;
-    const bool spaced = p.channels_last && !Group::kSideBySide;
-    return {begin + (spaced ? lane : lane * Group::kMost), end < p.C ? end : p.C,       step, spaced ? tiling.lanes : 1,
-            p.channel_stride,                              p.channels_last ? 1 : p.pixels()};
-  }
-  // Groups that are whole, and how many channels are left after them.
-  template <class Group>
-  __device__ __forceinline__ int whole() const {
-    const int64_t last = first + (Group::kMost - 1) * spacing;  // of the first group
-    return last < end ? (static_cast<int>(end - last) + step - 1) / step : 0;
-  }
-  __device__ __forceinline__ int left(int groups) const {
-    const int64_t channel = first + groups * step;
-    return channel < end ? (static_cast<int>(end - channel) + spacing - 1) / spacing : 0;
-  }
-};
 
 // One pixel of a group; kWhole: all its corners are there.
 template <bool kWhole, int kCount, Mode kMode, class Group, class S, class T>
@@ -64,7 +37,7 @@ __device__ __forceinline__ void sample(const Group& group, const Geometry& geome
 }
 
 template <class Group, Mode kMode, Padding kPadding, class S>
-__global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Computing<S>::Type) == 4 ? 3 : 2)
+__global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Computing<S>::Type) == 4 ? Group::kBlocks : 2)
     affine_sample_kernel(const S* __restrict__ input, S* __restrict__ output, const Problem<S> p,
                          const ForwardTiling tiling) {
   using T = typename Problem<S>::T;
@@ -81,30 +54,24 @@ __global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Compu
   const int j = block.column + column, begin = threadIdx.z * tiling.rows;  // in the block's rows
   const int rows = min(tiling.rows, static_cast<int>(p.h) - block.row - begin);
   if (j >= p.w || rows <= 0) return;
-  const auto channels = ThreadChannels::of<Group>(p, tiling, block.chunk, lane);
+  const ThreadChannels<Group> channels(p, tiling, block.chunk, lane);
   const int64_t pixel = int64_t(block.row + begin) * p.w + j, row_step = p.channels_last ? p.w * p.C : p.w;
   const S* const image = input + block.image + channels.first * channels.in;
   S* to = output + block.sample + (p.channels_last ? pixel * p.C : pixel) + channels.first * channels.out;
   const Group group(channels.spacing * channels.in, channels.spacing * channels.out);
-  const int groups = channels.template whole<Group>(), left = channels.left(groups);
-  const int64_t next_in = channels.step * channels.in, next_out = channels.step * channels.out;
   const Geometry geometry(p);
   const Axis<T> along_x(p.W, p.align_corners), along_y(p.H, p.align_corners);
   const T x = tables.x[column];
 
   if (kMode == Mode::kBilinear && block.upright()) {
-    const Cell<T> at = cell(block.theta.to_x(x, T(0)), along_x, kPadding);
+    const Cell<T> position = cell(block.theta.to_x(x, T(0)), along_x, kPadding);
     const RowPosition<T>* const row = tables.rows + begin;
     const auto all_groups = [&](auto whole) {
-      const S* from = image;
-#pragma unroll 1
-      for (int g = 0; g < groups; ++g, from += next_in, to += next_out)
-        walk_down<whole(), Group::kMost>(group, geometry, at, row, row + rows, from, to, row_step);
-      with_count<Group>(left, [&](auto count) {
-        walk_down<whole(), count()>(group, geometry, at, row, row + rows, from, to, row_step);
+      channels.for_each(image, to, [&](auto count, const S* from, S* at) {
+        walk_down<whole(), count()>(group, geometry, position, row, row + rows, from, at, row_step);
       });
     };
-    if (whole_rows && inside(at.low, geometry.W) && inside(at.low + 1, geometry.W)) {
+    if (whole_rows && inside(position.low, geometry.W) && inside(position.low + 1, geometry.W)) {
       all_groups(std::true_type());
     } else {
       all_groups(std::false_type());
@@ -117,12 +84,9 @@ __global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Compu
     const Corners<kMode, T> corners(geometry, cell(block.theta.to_x(x, y), along_x, kPadding),
                                     cell(block.theta.to_y(x, y), along_y, kPadding));
     const auto all_groups = [&](auto whole) {
-      const S* from = image + corners.first(geometry);
-      S* at = to;
-#pragma unroll 1
-      for (int g = 0; g < groups; ++g, from += next_in, at += next_out)
-        sample<whole(), Group::kMost>(group, geometry, corners, from, at);
-      with_count<Group>(left, [&](auto count) { sample<whole(), count()>(group, geometry, corners, from, at); });
+      channels.for_each(image + corners.first(geometry), to, [&](auto count, const S* from, S* at) {
+        sample<whole(), count()>(group, geometry, corners, from, at);
+      });
     };
     if (corners.whole()) {
       all_groups(std::true_type());
