@@ -7,12 +7,14 @@ whose predicate is false is issued too.
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from listing import Instruction, Kernel
+from listing import Kernel
 
 MASK = 0xFFFFFFFF
 PARAMETERS = 0x210  # where they begin in constant memory, on sm_90
@@ -31,55 +33,45 @@ def signed(value: int) -> int:
 class Thread:
     """Registers, uniform registers and predicates of one thread; what is not written yet is zero."""
 
-    def __init__(self, kernel: Kernel, constants: bytes, special: dict[str, int]) -> None:
-        self.kernel, self.constants, self.special = kernel, constants, special
+    def __init__(self, code: list[Decoded | None], constants: bytes, special: dict[str, int]) -> None:
+        self.code, self.constants, self.special = code, constants, special
         self.registers: dict[str, int] = {}
         self.predicates: dict[str, bool] = {}
-        self.targets = dict(kernel.labels)
 
     def constant(self, text: str) -> int:
-        found = _CONSTANT.match(text) or _AT_REGISTER.match(text)
-        assert found, text
-        offset = int(found.group(2) or "0", 16) + (self.value(found.group(1)) if found.group(1) else 0)
-        return struct.unpack_from("<I", self.constants, offset & MASK)[0]
+        register, offset = place_of(text)
+        return struct.unpack_from("<I", self.constants, offset + self.registers.get(register, 0) & MASK)[0]
 
     def exact(self, text: str) -> int:
         """A source, where -x is 2^32 - x, so that a sum carries as in the hardware."""
-        text = text.strip().replace(".reuse", "")
-        if text.startswith("-") and not re.match(r"-(0x|\d)", text):
-            return (1 << 32) - self.value(text[1:])
-        return self.value(text)
+        sign, name, _ = source_of(text)
+        return (1 << 32) - self.value(name) if sign == "-" else self.value(text)
 
     def value(self, text: str) -> int:
-        text = text.strip().replace(".reuse", "")
-        if text.startswith("~"):
-            return ~self.value(text[1:]) & MASK
-        if text.startswith("|"):
-            return abs(signed(self.value(text.strip("|"))))
-        if text.startswith("-") and not re.match(r"-(0x|\d)", text):
-            return -self.value(text[1:]) & MASK
-        if text.startswith("c["):
-            return self.constant(text)
-        if re.match(r"U?R(\d+|Z)", text):
-            return self.registers.get(text.partition(".")[0], 0)
-        return int(text, 0) & MASK
+        sign, name, number = source_of(text)
+        if number is None:
+            number = self.constant(name) if name[0] == "c" else self.registers.get(name, 0)
+        if not sign:
+            return number
+        return {"-": -number & MASK, "~": ~number & MASK, "|": abs(signed(number))}[sign]
 
     def pair(self, text: str) -> int:
-        text = text.strip().replace(".reuse", "").partition(".")[0]
-        found = re.match(r"(U?R)(\d+)$", text)
-        if not found:
-            return 0 if text in ("RZ", "URZ") else self.value(text)
-        high = self.registers.get(f"{found.group(1)}{int(found.group(2)) + 1}", 0)
-        return self.registers.get(text, 0) | high << 32
+        _, name, number = source_of(text)
+        if number is not None:
+            return number
+        if name[0] == "c":
+            return self.constant(name)
+        bank, index = name.rstrip("0123456789"), name.lstrip("UR")
+        high = self.registers.get(f"{bank}{int(index) + 1}", 0) if index.isdigit() else 0
+        return self.registers.get(name, 0) | high << 32
 
     def put(self, text: str, value: int, words: int = 1) -> None:
-        found = re.match(r"(U?R)(\d+)", text)
-        if found:
+        bank, index = text.rstrip("0123456789"), text.lstrip("UR")
+        if index.isdigit():  # not RZ
             for k in range(words):
-                self.registers[f"{found.group(1)}{int(found.group(2)) + k}"] = value >> 32 * k & MASK
+                self.registers[f"{bank}{int(index) + k}"] = value >> 32 * k & MASK
 
     def holds(self, text: str) -> bool:
-        text = text.strip()
         wanted = not text.startswith("!")
         name = text.lstrip("!")
         return (name in ("PT", "UPT") or self.predicates.get(name, False)) == wanted
@@ -89,33 +81,75 @@ class Thread:
 
     def run(self, most: int = 1_000_000) -> Counter[int]:
         """How often each instruction is issued."""
-        counts: Counter[int] = Counter()
+        counts = [0] * len(self.code)
         place = 0
         for _ in range(most):
-            instruction = self.kernel.instructions[place]
+            instruction = self.code[place]
             counts[place] += 1
             place += 1
-            if instruction.guard and not self.holds(instruction.guard):
+            if instruction is None or (instruction.guard and not self.holds(instruction.guard)):
                 continue
             if instruction.name == "EXIT":
-                return counts
-            operands = [text.strip() for text in _OPERAND.findall(instruction.operands)]
+                return Counter({place: count for place, count in enumerate(counts) if count})
             if instruction.name == "BRA":
-                if all(self.holds(text) for text in operands[:-1]):
-                    found = re.search(r"`\((\.L_\w+)\)", operands[-1])
-                    assert found, instruction
-                    place = self.targets[found.group(1)]
-            elif instruction.name not in IGNORED:
-                self.step(instruction, operands)
+                if all(self.holds(text) for text in instruction.operands):
+                    place = instruction.target
+            else:
+                STEPS[instruction.name](self, instruction.parts, instruction.operands)
         raise RuntimeError("the thread does not end")
 
-    def step(self, instruction: Instruction, operands: list[str]) -> None:
-        name = instruction.name.removeprefix("U") if instruction.name != "UMOV" else "MOV"
-        parts = instruction.opcode.split(".")[1:]
-        step = STEPS.get(name)
-        if step is None:
+
+@functools.cache
+def place_of(text: str) -> tuple[str, int]:
+    """Of c[0x0][R2+0x210]: the register, or none, and the offset."""
+    found = _CONSTANT.match(text) or _AT_REGISTER.match(text)
+    assert found, text
+    return found.group(1) or "", int(found.group(2) or "0", 16)
+
+
+@functools.cache
+def source_of(text: str) -> tuple[str, str, int | None]:
+    """What is done to a source (-, ~ or |), its name, and its value where it is a number."""
+    text = text.strip().replace(".reuse", "")
+    sign = text[0] if text[0] in "~|" or re.match(r"-(?!0x|\d)", text) else ""
+    name = text.strip("~|") if sign != "-" else text[1:]
+    if name.startswith("c["):
+        return sign, name, None
+    if re.match(r"U?RZ", name):
+        return sign, name, 0
+    if re.match(r"U?R\d", name):
+        return sign, name.partition(".")[0], None
+    return sign, name, int(name, 0) & MASK
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An instruction, taken apart; `target` is where a branch goes, whose operands are predicates."""
+
+    guard: str
+    name: str
+    parts: list[str]
+    operands: list[str]
+    target: int
+
+
+def decode(kernel: Kernel) -> list[Decoded | None]:
+    """None for what is not followed."""
+    code: list[Decoded | None] = []
+    for instruction in kernel.instructions:
+        name = instruction.name if instruction.name == "UMOV" else instruction.name.removeprefix("U")
+        if name in IGNORED:
+            code.append(None)
+            continue
+        if name not in (*STEPS, "BRA", "EXIT"):
             raise NotImplementedError(f"{instruction.opcode} {instruction.operands}")
-        step(self, parts, operands)
+        operands = [text.strip() for text in _OPERAND.findall(instruction.operands)]
+        target = -1
+        if name == "BRA":
+            found = re.search(r"`\((\.L_\w+)\)", operands.pop())
+            target = kernel.labels.get(found.group(1), -1) if found else -1
+        code.append(Decoded(instruction.guard, name, instruction.opcode.split(".")[1:], operands, target))
+    return code
 
 
 Step = Callable[[Thread, list[str], list[str]], None]
@@ -289,6 +323,7 @@ STEPS: dict[str, Step] = {
     "MUFU": reciprocal,
     "F2I": to_integer,
     "HFMA2": packed_constant,
+    "UMOV": lambda t, _, o: t.put(o[0], t.value(o[1])),
     "MOV": lambda t, _, o: t.put(o[0], t.value(o[1])),
     "R2UR": lambda t, _, o: t.put(o[0], t.value(o[1])),
     "CS2R": lambda t, p, o: t.put(o[0], 0, 1 if "32" in p else 2),
@@ -303,12 +338,13 @@ def issued(kernel: Kernel, parameters: bytes, block: tuple[int, int, int], index
     """How often each instruction is issued by the warps of block `index`, all of them together."""
     head = struct.pack("<III", *block).ljust(PARAMETERS, b"\0")
     every: Counter[int] = Counter()
+    code = decode(kernel)
     count = block[0] * block[1] * block[2]
     for first in range(0, count, 32):
         warp: Counter[int] = Counter()
         for thread in range(first, min(first + 32, count)):
             x, y, z = thread % block[0], thread // block[0] % block[1], thread // block[0] // block[1]
             special = {"SR_TID.X": x, "SR_TID.Y": y, "SR_TID.Z": z, "SR_CTAID.X": index}
-            warp |= Thread(kernel, head + parameters, special).run()
+            warp |= Thread(code, head + parameters, special).run()
         every += warp
     return every

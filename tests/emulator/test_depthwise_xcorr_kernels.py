@@ -255,7 +255,11 @@ def test_planted_bugs_are_caught(emulated: Emulated, place: str) -> None:
     file, old, new, message = PLANTED[place]
     kernels = emulated("depthwise_xcorr_few", "race", (f"depthwise_xcorr/{file}.cuh", old, new))
     kernels.configure(seed=1)
-    shape = SHAPES["few outputs"] if file == "any_size" else {"template": (1, 2), "taps": (3, 3), "size": (6, 7)}
+    shape: dict[str, Any] = {"template": (1, 2), "taps": (3, 3), "size": (6, 7)}
+    if place == "first barrier":  # the second product of a sum comes where the first has been
+        shape |= {"search": (2, 1), "template": (2, 1), "summed": True}
+    if place == "sums of parts":
+        shape = SHAPES["few outputs"]
     with pytest.raises(kernels.EmulatorError, match=message):
         Case(**{"search": (1, 1), **shape}, dtype=np.float32).by_kernel(kernels, enough=1)
 
