@@ -301,8 +301,8 @@ PLANTED = {
     ),
     "staging": (
         "sparse_reconstruct.cuh",
-        "    __syncthreads();\n#pragma",
-        "#pragma",
+        "    __syncthreads();\n    const T largest",
+        "    const T largest",
         "race|nobody wrote|out-of-bounds",
     ),
     "coordinate_descent": ("coordinate_descent.cuh", "atom < column.atoms ?", "true ?", "out-of-bounds|nobody wrote"),
