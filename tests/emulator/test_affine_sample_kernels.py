@@ -106,7 +106,7 @@ def test_a_missing_barrier_is_caught(emulated: Emulated) -> None:
     change = ("affine_sample/theta_gradient.cuh", "  __syncthreads();\n", "")
     kernels = emulated("affine_sample", "race", change, *LEAN)
     kernels.configure(seed=1)
-    with pytest.raises(kernels.EmulatorError, match="race|nobody wrote"):
+    with pytest.raises(kernels.EmulatorError, match=r"race|nobody wrote"):
         Case(shape=(1, 3, 7, 6), repeats=1).by_kernels(kernels)
 
 

@@ -185,18 +185,22 @@ PLANTED = {
 }
 
 
+def take_every_path(kernels: ModuleType) -> None:
+    for channels_last, kind in ((False, "zoomed"), (False, "box over the edge"), (True, "box around")):
+        Case(kind, shape=(2, 3, 7, 6), size=(13, 9), channels_last=channels_last).forward_by_kernels(kernels)
+    for place in PLACES.values():
+        case = Case("box", shape=(2, 8, 7, 6), dtype=np.float32, channels_last=True)
+        case.input = placed(case.input, *place)
+        case.forward_by_kernels(kernels)
+
+
 @pytest.mark.parametrize("bug", PLANTED)
 def test_planted_bugs_are_caught(emulated: Emulated, bug: str) -> None:
     *change, message = PLANTED[bug]
     kernels = emulated("affine_sample", "race", tuple(change), *LEAN)
     kernels.configure(seed=1)
     with pytest.raises(kernels.EmulatorError, match=message):
-        for channels_last, kind in ((False, "zoomed"), (False, "box over the edge"), (True, "box around")):
-            Case(kind, shape=(2, 3, 7, 6), size=(13, 9), channels_last=channels_last).forward_by_kernels(kernels)
-        for place in PLACES.values():
-            case = Case("box", shape=(2, 8, 7, 6), dtype=np.float32, channels_last=True)
-            case.input = placed(case.input, *place)
-            case.forward_by_kernels(kernels)
+        take_every_path(kernels)
 
 
 WRONG = {
