@@ -124,8 +124,8 @@ struct Tiling {
     map_w = tile_w + taps_w - 1;
     // A warp has two or more rows of threads, kRows rows apart, then those of the next channel: theirs are other banks.
     pitch = round_up(map_w, 2);
-    if (lanes == 16) pitch += (8 - map_w % 16 + 16) % 16;  // 10 pitch = 16 mod 32
-    if (lanes <= 8) pitch += (4 - map_w % 8 + 8) % 8;      // 10 pitch = 8 or 24 mod 32
+    if (lanes == 16) pitch += (8 - pitch % 16 + 16) % 16;  // 10 pitch = 16 mod 32
+    if (lanes <= 8) pitch += (4 - pitch % 8 + 8) % 8;      // 10 pitch = 8 or 24 mod 32
     map_size = map_h * pitch;
     if (lanes <= 8) map_size += (16 - map_size % 32 + 32) % 32;
 

@@ -217,11 +217,13 @@ LEVELS = {
 @pytest.mark.parametrize("level", LEVELS)
 def test_how_csn_is_cut(plain: ModuleType, level: str) -> None:
     """With many pairs a block has a whole pair; with few there are more blocks, of all outputs still."""
-    many = plain.tiling(pairs=10_000, **LEVELS[level])
-    assert many["blocks"] == 10_000
-    few = plain.tiling(pairs=10, **LEVELS[level])
-    assert few["blocks"] >= 4 * 10
-    assert few["chunks"] == many["chunks"] == 1
+    cut = {pairs: plain.tiling(pairs=pairs, **LEVELS[level]) for pairs in (1, 32, 2048)}
+    for pairs, found in cut.items():
+        print(f"\n{level}, {pairs} pairs:", found)  # for docs/gpu/projected_xcorr.md
+        assert found["chunks"] == 1
+    assert cut[2048]["blocks"] == 2048
+    assert cut[32]["blocks"] >= 4 * 32
+    assert cut[1]["blocks"] >= 4
 
 
 PLANTED = {
