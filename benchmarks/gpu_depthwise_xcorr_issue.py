@@ -12,6 +12,7 @@ multiprocessor (on an A100 two multiply-adds), and every tensor read or written 
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 from pathlib import Path
@@ -68,12 +69,13 @@ def calls(case: Case) -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any],
     taps = np.zeros((case.maps, case.templates, case.channels, case.k, case.k), np.float32)
     out = np.zeros((case.maps, case.templates, case.channels, height, width), np.float32)
     products = height * width * case.k**2
-    turned = [np.ascontiguousarray(value.swapaxes(0, 1)) for value in (out, taps)]
+    grads, others = (np.ascontiguousarray(value.swapaxes(0, 1)) for value in (out, taps))
     margins = {"top": before, "left": before}
     return {
         "forward": (maps, taps, {**margins, "h": height, "w": width}, products, 1),
         "by the map": (
-            *turned,
+            grads,
+            others,
             {"top": after, "left": after, "h": height, "w": width, "turned": True, "summed": True},
             products,
             case.templates,
@@ -83,10 +85,9 @@ def calls(case: Case) -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any],
 
 
 def main() -> None:
-    import conftest
     import issue
 
-    kernels, emulated = listed(), conftest._load("depthwise_xcorr_few", "plain")
+    kernels, emulated = listed(), importlib.import_module("conftest")._load("depthwise_xcorr_few", "plain")
     head = f"{'':<44} {'threads':>7} {'shared':>7} {'issued':>7} {'multiply-adds':>13} {'useful':>7}"
     print(head, *(f"{device:>7}" for device in DEVICES))
     for name, case in CASES.items():
