@@ -17,6 +17,8 @@ DTYPES = [np.float32, np.float64]
 BOXES = {
     "box": ((0.6, 0.1), (0.55, -0.2)),
     "box over the edge": ((0.6, 0.7), (0.5, -0.9)),
+    "box over the last column": ((0.5, 0.5), (0.5, 0)),
+    "box over the last row": ((0.5, 0), (0.5, 0.5)),
     "identity": ((1, 0), (1, 0)),
     "box of a pixel": ((0.05, 0.3), (0.04, 0.3)),
     "box around": ((2.5, 0.1), (2.2, 0)),

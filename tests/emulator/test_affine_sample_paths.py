@@ -173,12 +173,9 @@ MEMORY = "out-of-bounds|global memory|bounds"
 PLANTED = {
     "barrier after the block": (FORWARD, "  __syncthreads();\n", "", "race|nobody wrote"),
     "barrier after the tables": (FORWARD, "__syncthreads_and(inside_image)", "inside_image", "race|nobody wrote"),
-    "last columns": (FORWARD, "if (j >= p.w || rows <= 0)", "if (rows <= 0)", MEMORY),
-    "last rows": (FORWARD, "if (j >= p.w || rows <= 0)", "if (j >= p.w)", MEMORY),
+    "last columns": (FORWARD, "if (j >= p.w || rows <= 0)", "if (rows <= 0)", f"race|{MEMORY}"),
+    "last rows": (FORWARD, "if (j >= p.w || rows <= 0)", "if (j >= p.w)", f"race|{MEMORY}"),
     "last channels": ("affine_sample/thread_channels.cuh", "end < p.C ? end : p.C", "end", MEMORY),
-    "whole columns of a box": (FORWARD, "whole_rows && inside(at.low, geometry.W) &&", "whole_rows &&", MEMORY),
-    "whole rows of a box": ("affine_sample/block.cuh", "position.low + 1 < p.H", "position.low < p.H", MEMORY),
-    "whole samples": ("affine_sample/position.cuh", "whole = whole && there[k];", "whole = whole || there[k];", MEMORY),
     "alignment": (CHANNELS, "% 16 == 0; };", "% 4 == 0; };", "misaligned"),
     "steps of rows": (CHANNELS, "p.row_stride % kMost == 0", "true", "misaligned"),
     "steps of images": (CHANNELS, "steps = steps && p.images.step[d].image % kMost == 0;", "{}", "misaligned"),
@@ -186,6 +183,8 @@ PLANTED = {
 
 
 def take_every_path(kernels: ModuleType) -> None:
+    for size in ((2, 130), (300, 2)):  # more columns, and rows, than a block has, and no multiple of them
+        Case("box", shape=(1, 3, 7, 6), size=size, repeats=1).forward_by_kernels(kernels)
     for channels_last, kind in ((False, "zoomed"), (False, "box over the edge"), (True, "box around")):
         Case(kind, shape=(2, 3, 7, 6), size=(13, 9), channels_last=channels_last).forward_by_kernels(kernels)
     for place in PLACES.values():
@@ -203,17 +202,34 @@ def test_planted_bugs_are_caught(emulated: Emulated, bug: str) -> None:
         take_every_path(kernels)
 
 
+UPRIGHT = "affine_sample/upright.cuh"
+WHOLE_COLUMNS = "inside(position.low, geometry.W) && inside(position.low + 1, geometry.W)"
 WRONG = {
-    "a row that is not the next": ("affine_sample/upright.cuh", "if (low == held + 1) {", "if (low > held) {"),
-    "a row that is held": ("affine_sample/upright.cuh", "row != end && row->low == held", "row != end"),
+    "a row that is not the next": (UPRIGHT, "if (low == held + 1) {", "if (low > held) {"),
+    "a row that is held": (UPRIGHT, "row != end && row->low == held", "row != end"),
     "half a vector": (CHANNELS, "memcpy(channels, &bits, sizeof bits);", "memcpy(channels, &bits, sizeof bits / 2);"),
+    "whole columns of a box": (FORWARD, WHOLE_COLUMNS, "true"),
+    "whole rows of a box": ("affine_sample/block.cuh", "position.low + 1 < p.H", "position.low < p.H"),
+    "whole samples": ("affine_sample/position.cuh", "whole = whole && there[k];", "whole = whole || there[k];"),
 }
+
+
+def check_every_path(kernels: ModuleType) -> None:
+    for kind in ("box around", "box over the last column", "box over the last row", "zoomed"):
+        for channels_last in (False, True):
+            case = Case(kind, shape=(2, 8, 7, 6), size=(13, 9), channels_last=channels_last)
+            check(case, (case.forward_by_kernels(kernels),))
 
 
 @pytest.mark.parametrize("bug", WRONG)
 def test_wrong_results_are_noticed(emulated: Emulated, bug: str) -> None:
-    kernels = emulated("affine_sample", "plain", WRONG[bug], *LEAN)
+    kernels = emulated("affine_sample", "race", WRONG[bug], *LEAN)
     kernels.configure(seed=1)
-    case = Case("box around", shape=(2, 8, 7, 6), size=(13, 9), channels_last=True)
-    with pytest.raises(AssertionError):
-        check(case, (case.forward_by_kernels(kernels),))
+    with pytest.raises((AssertionError, kernels.EmulatorError)):
+        check_every_path(kernels)
+
+
+def test_right_results_are_not(race: ModuleType) -> None:
+    race.configure(seed=1)
+    check_every_path(race)
+    take_every_path(race)
