@@ -3,8 +3,8 @@
     python -m benchmarks.gpu_projected_xcorr --out results.json
 
 Sizes are those of `bench_projected_xcorr`: 4 x 8 pairs, too few for a device, and 64 x 32. `of the product`: the rate
-of the operation's arithmetic, as a share of that of a large matrix product of the same dtype in the same run (TF32 off).
-`MB`: what is allocated on top of the arguments while it runs.
+of the operation's arithmetic, as a share of that of a large matrix product of the same dtype in the same run, with TF32
+off. `MB`: what is allocated on top of the arguments while it runs.
 """
 
 from __future__ import annotations
