@@ -256,21 +256,23 @@ def test_planted_bugs_are_caught(emulated: Emulated, place: str) -> None:
     old, new, message = PLANTED[place]
     kernels = emulated("projected_xcorr", "race", ("projected_xcorr/projected_xcorr.cuh", old, new))
     kernels.configure(seed=1)
-    case = Case(search=(1, 1), template=(1, 1), channels=41, size=(13, 33), outputs=9, taps=(17, 2), pooled=True)
+    case = Case(search=(1, 1), template=(1, 1), channels=41, size=(43, 33), outputs=9, taps=(17, 2), pooled=True)
     with pytest.raises(kernels.EmulatorError, match=message):
-        case.by_kernel(kernels)
+        case.by_kernel(kernels, enough=1)  # tiles as large as can be: 18 of 33 columns, in 32 lanes
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("if (i + u + v < rows) add(i + u + v, u + v);", "add(i + u + v, u + v);"),
-        ("if (y + k + 1 < p.maps.h) score", "score"),
+        ("if (y + k + 1 < Index(p.maps.h)) score", "score"),
         ("if (right) score", "score"),
     ],
     ids=["product with no tap", "row below the last", "column beyond the last"],
 )
 def test_a_pixel_that_is_no_ones_is_noticed(emulated: Emulated, old: str, new: str) -> None:
     kernels = emulated("projected_xcorr", "plain", ("projected_xcorr/projected_xcorr.cuh", old, new))
+    case = Case(size=(9, 7), pooled=True)  # both odd
     with pytest.raises(AssertionError):
+        check(case, case.by_kernel(kernels))
         check_not_finite(kernels)
