@@ -123,9 +123,11 @@ __device__ __forceinline__ void write(const Problem<S>& p, const Tiling& s, cons
   }
 }
 
-// kGeneral: for sizes and strides that need 64 bits, and templates that come in pieces.
+// kGeneral: for sizes and strides that need 64 bits, and templates that come in pieces.  In float64 two blocks for a
+// multiprocessor would leave too few registers on sm_80.
 template <class S, int kTogether, bool kGeneral>
-__global__ void __launch_bounds__(kThreads, 2) projected_xcorr_kernel(const Problem<S> p, const Tiling s) {
+__global__ void __launch_bounds__(kThreads, std::is_same_v<S, double> ? 1 : 2)
+    projected_xcorr_kernel(const Problem<S> p, const Tiling s) {
   using T = typename Computing<S>::Type;
   using Index = std::conditional_t<kGeneral, int64_t, int>;
   const SharedMemory<T, kTogether> shared(s);

@@ -192,6 +192,12 @@ def check_not_finite(kernels: ModuleType) -> None:
             np.testing.assert_array_equal(np.isnan(case.by_kernel(kernels)), expected)
 
 
+def check_edges(kernels: ModuleType) -> None:
+    case = Case(size=(9, 7), pooled=True)  # both odd
+    check(case, case.by_kernel(kernels))
+    check_not_finite(kernels)
+
+
 def test_what_is_not_finite_stays_where_it_is_looked_at(plain: ModuleType) -> None:
     """Taps are read five at a time, in columns of ten and in pieces; none beyond the template may touch a pixel."""
     check_not_finite(plain)
@@ -246,7 +252,7 @@ PLANTED = {
     "last rows": ("top + row >= p.ph || ", "", "out-of-bounds|global memory|bounds"),
     "last columns": (" || left + column >= p.pw", "", "out-of-bounds|global memory|bounds|race"),
     "outputs beyond the last": ("if (output + o < p.O) narrow", "narrow", "out-of-bounds|global memory|bounds|race"),
-    "columns beyond the tile": ("channel < step.channels && x < s.tile_w", "channel < step.channels", "race|nobody"),
+    "columns beyond the tile": (" && x < s.tile_w;", ";", "race|nobody|bounds"),
     "no margins": ("  shared.clear_margins(s);\n", "", "nobody wrote"),
 }
 
@@ -256,16 +262,16 @@ def test_planted_bugs_are_caught(emulated: Emulated, place: str) -> None:
     old, new, message = PLANTED[place]
     kernels = emulated("projected_xcorr", "race", ("projected_xcorr/projected_xcorr.cuh", old, new))
     kernels.configure(seed=1)
-    case = Case(search=(1, 1), template=(1, 1), channels=41, size=(13, 35), outputs=9, taps=(17, 2), pooled=True)
+    case = Case(search=(1, 1), template=(1, 1), channels=41, size=(43, 33), outputs=9, taps=(17, 2), pooled=True)
     with pytest.raises(kernels.EmulatorError, match=message):
-        case.by_kernel(kernels)
+        case.by_kernel(kernels, enough=1)  # tiles as large as can be: 18 of 33 columns, in 32 lanes
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("if (i + u + v < rows) add(i + u + v, u + v);", "add(i + u + v, u + v);"),
-        ("if (y + k + 1 < p.maps.h) score", "score"),
+        ("if (y + k + 1 < Index(p.maps.h)) score", "score"),
         ("if (right) score", "score"),
     ],
     ids=["product with no tap", "row below the last", "column beyond the last"],
@@ -273,4 +279,4 @@ def test_planted_bugs_are_caught(emulated: Emulated, place: str) -> None:
 def test_a_pixel_that_is_no_ones_is_noticed(emulated: Emulated, old: str, new: str) -> None:
     kernels = emulated("projected_xcorr", "plain", ("projected_xcorr/projected_xcorr.cuh", old, new))
     with pytest.raises(AssertionError):
-        check_not_finite(kernels)
+        check_edges(kernels)
