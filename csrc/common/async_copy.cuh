@@ -21,11 +21,12 @@ __device__ __forceinline__ void copy_async(void* shared, const void* global, boo
 #if __CUDA_ARCH__ >= 800
   const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
   const int read = inside ? Bytes : 0;  // of the source; the rest is filled with zeros
-  if constexpr (Bytes == 16)            // past the first cache, which would hold them for nobody
+  if constexpr (Bytes == 16) {  // past the first cache, which would hold them for nobody
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(read) : "memory");
-  else
+  } else {
     asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(global), "n"(Bytes), "r"(read)
                  : "memory");
+  }
 #else
   using Word = std::conditional_t<Bytes == 4, float, std::conditional_t<Bytes == 8, float2, float4>>;
   *static_cast<Word*>(shared) = inside ? *static_cast<const Word*>(global) : Word{};

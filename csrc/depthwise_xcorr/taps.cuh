@@ -36,7 +36,9 @@ __device__ __forceinline__ void read(const T* from, T (&to)[Count]) {
     const auto two = *reinterpret_cast<const Pack<T, 2>*>(from + kWhole);
     to[kWhole] = two.of[0], to[kWhole + 1] = two.of[1];
   }
-  if constexpr ((Count - kWhole) % 2 == 1) to[Count - 1] = from[Count - 1];
+  if constexpr ((Count - kWhole) % 2 == 1) {
+    to[Count - 1] = from[Count - 1];
+  }
 }
 
 // sums[k] += sum over i of taps[i] times pixel k + i of column Which.

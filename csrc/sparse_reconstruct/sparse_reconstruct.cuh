@@ -87,8 +87,9 @@ __device__ __forceinline__ void solve_column(const Problem<T>& p, const Plan<T>&
   column.gram = gram;
   column.gram_stride = plan.gram_stride;
   column.correlation = p.correlation + scratch.row * p.correlation_stride[0] + scratch.g * p.correlation_stride[1];
-  if constexpr (kRounds != kInMemory)
+  if constexpr (kRounds != kInMemory) {
     column.correlation = copy_correlation<T, kRounds>(column.correlation, static_cast<int>(p.M), plan.fours, memory);
+  }
   column.fours = plan.fours;
   column.atoms = static_cast<int>(p.M);
   if (lane_index() == 0)
@@ -152,9 +153,10 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
   T* staged = correlations + S::kWarps * kRounds * kRoundAtoms;
   int* next = reinterpret_cast<int*>(staged + (S::kStaged ? kRoundAtoms * p.M : 0));  // the column to be taken next
   T* memory = correlations + warp_index() * kRounds * kRoundAtoms;
-  if constexpr (kRounds == kInMemory)
+  if constexpr (kRounds == kInMemory) {
     memory = plan.memory +
              (int64_t(blockIdx.x) * S::kWarps + warp_index()) * kLaneVectors * kRoundAtoms * rounds_of(p.M);
+  }
 
   const int rows = static_cast<int>(p.R), runs = (rows + plan.run - 1) / plan.run;
   const unsigned items = static_cast<unsigned>(runs) * static_cast<unsigned>(p.G);
@@ -175,7 +177,9 @@ __global__ void __launch_bounds__(Shape<T, kRounds>::kThreads, Shape<T, kRounds>
     }
 #pragma unroll 1
     while (take_column(scratch, next)) solve_column<T, kRounds>(p, plan, gram, scratch, memory);
-    if constexpr (kRounds == kInMemory) __syncthreads();
+    if constexpr (kRounds == kInMemory) {
+      __syncthreads();
+    }
   }
 }
 
