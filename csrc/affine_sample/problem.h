@@ -104,22 +104,22 @@ struct Tiles {
 
 // Whether pixels of an image can be numbered in 31 bits by how far they lie from its first.
 template <class S>
-bool reached_directly(const Problem<S>& p) {
+REIDOPS_HOST_DEVICE bool reached_directly(const Problem<S>& p) {
   constexpr int64_t kMost = (int64_t(1) << 31) - 1;
   return times(p.H, p.row_stride) < kMost / 2 && times(p.W, p.column_stride) < kMost / 2;
 }
 // Where pixels of channels side by side are read from where they are, a task has all channels.
 template <class S>
-bool reads_pixels(const Problem<S>& p) {
+REIDOPS_HOST_DEVICE bool reads_pixels(const Problem<S>& p) {
   return sizeof(S) == sizeof(typename Problem<S>::T) && p.channels_last && reached_directly(p);
 }
 
 template <class S>
-int64_t forward_blocks(const Problem<S>& p) {
+REIDOPS_HOST_DEVICE int64_t forward_blocks(const Problem<S>& p) {
   return reads_pixels(p) && p.C > 0 ? 1 : Blocks<S>(p).count;
 }
 template <class S>
-int64_t forward_tasks(const Problem<S>& p) {
+REIDOPS_HOST_DEVICE int64_t forward_tasks(const Problem<S>& p) {
   return p.images.size * forward_blocks(p) * p.repeats.size * Tiles(p.h, p.w).count();
 }
 template <class S>
@@ -133,7 +133,7 @@ template <class S>
 struct Strips {
   int64_t count = 0, bands = 0;  // of an image and block of channels; of a sample.  0: backward by parts
 
-  explicit Strips(const Problem<S>& p) {
+  REIDOPS_HOST_DEVICE explicit Strips(const Problem<S>& p) {
     constexpr int64_t kTasksWanted = 8, kPixels = 1 << 15, kRows = 64, kMost = (int64_t(1) << 31) - 1;
     const int64_t pixels = p.H * p.W, samples = times(p.repeats.size, p.pixels());
     const bool many = p.C >= kManyChannels;
