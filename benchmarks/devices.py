@@ -41,6 +41,11 @@ class Device(NamedTuple):
         return self.multiprocessors * self.gigahertz * 1e9
 
     @property
+    def multiply_adds(self) -> int:
+        """Of warps in a cycle of a multiprocessor: an A100 has half as many as it issues instructions."""
+        return min(ISSUED, round(self.float32 * 1e12 / (2 * 32 * self.cycles)))
+
+    @property
     def bytes_a_cycle(self) -> float:
         return self.terabytes * 1e12 / self.cycles
 

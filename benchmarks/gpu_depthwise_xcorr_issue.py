@@ -21,19 +21,11 @@ from typing import Any
 import numpy as np
 
 from .bench_depthwise_xcorr import CASES, Case
+from .devices import DEVICES, ISSUED, Device
 from .gpu_depthwise_xcorr import TIMES
 
 ROOT = Path(__file__).parent.parent
 sys.path += [str(ROOT / "csrc"), str(ROOT / "tests" / "emulator")]
-
-#: Multiprocessors, GHz, TB/s, multiply-adds of warps a cycle: the vendor's figures.
-DEVICES = {
-    "A100": (108, 1.41, 2.04, 2),
-    "L4": (58, 2.04, 0.30, 4),
-    "H100": (132, 1.7, 3.35, 4),
-    "H200": (132, 1.7, 4.8, 4),
-    "B200": (148, 1.85, 8.0, 4),
-}
 
 SOURCE = """#include "depthwise_xcorr/depthwise_xcorr.cuh"
 template void reidops::depthwise_xcorr::launch_xcorr(const Problem<float>&, Stream, int64_t, int64_t);
@@ -44,7 +36,6 @@ def listed() -> dict[str, Any]:
     """The kernels of float32, by name."""
     import check_machine_code
     import cuda_toolchain
-    import listing
 
     toolchain, reason = cuda_toolchain.decide()
     if toolchain is None:
@@ -53,12 +44,9 @@ def listed() -> dict[str, Any]:
     if nvdisasm is None:
         sys.exit("nothing read: there is no nvdisasm")
     with tempfile.TemporaryDirectory() as folder:
-        source, binary = Path(folder) / "kernels.cu", Path(folder) / "kernels.cubin"
+        source = Path(folder) / "kernels.cu"
         source.write_text(SOURCE)
-        flags = [*cuda_toolchain.NVCC_FLAGS, f"-arch={check_machine_code.ARCHITECTURE}", f"-I{ROOT / 'csrc'}"]
-        cuda_toolchain.output_of(str(toolchain.nvcc), "-cubin", *flags, "-lineinfo", str(source), "-o", str(binary))
-        found = listing.kernels(cuda_toolchain.output_of(str(nvdisasm), "-c", "-g", str(binary)))
-        return {kernel.name: kernel for kernel in found}
+        return {kernel.name: kernel for kernel in check_machine_code.compiled(toolchain, nvdisasm, source)}
 
 
 def calls(case: Case) -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any], int, int]]:
@@ -87,9 +75,9 @@ def calls(case: Case) -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any],
 def main() -> None:
     import issue
 
-    kernels, emulated = listed(), importlib.import_module("conftest")._load("depthwise_xcorr_few", "plain")
+    kernels, emulated = listed(), importlib.import_module("conftest").load("depthwise_xcorr_few", "plain")
     head = f"{'':<44} {'threads':>7} {'shared':>7} {'issued':>7} {'multiply-adds':>13} {'useful':>7}"
-    print(head, *(f"{device:>7}" for device in DEVICES))
+    print(head, *(f"{device.name.split()[0]:>7}" for device in DEVICES))
     for name, case in CASES.items():
         if case.maps < 16:
             continue  # the same blocks, but for fewer outputs of a map in one
@@ -119,11 +107,10 @@ def main() -> None:
             )
 
 
-def time(device: str, issued: float, multiplied: float, moved: float) -> float:
+def time(device: Device, issued: float, multiplied: float, moved: float) -> float:
     """Milliseconds of one call."""
-    multiprocessors, gigahertz, terabytes, at_once = DEVICES[device]
-    cycles = max(issued / 4, multiplied / at_once)
-    return max(cycles / (multiprocessors * gigahertz * 1e6), moved / (terabytes * 1e9))
+    cycles = max(issued / ISSUED, multiplied / device.multiply_adds)
+    return 1e3 * max(cycles / device.cycles, moved / (device.terabytes * 1e12))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def compiled(toolchain: cuda_toolchain.Toolchain, nvdisasm: Path, source: Path) 
     """The kernels of one source."""
     with tempfile.TemporaryDirectory() as folder:
         binary = str(Path(folder) / "kernels.cubin")
-        includes = [f"-I{path}" for path in include_paths()]
+        includes = [f"-I{path}" for path in (ROOT, *include_paths())]
         definitions = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-arch={ARCHITECTURE}"]
         nvcc = [str(toolchain.nvcc), "-cubin", *cuda_toolchain.NVCC_FLAGS, *includes, *definitions]
         cuda_toolchain.output_of(*nvcc, str(source), "-o", binary)

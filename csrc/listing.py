@@ -82,7 +82,7 @@ class Loop:
         lines = [int(line) for name, _, line in places if name == file]
         return f"{file}:{min(lines)}-{max(lines)}"
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Instructions, multiply-adds, and accesses of memory; loads in flight, and the widest access in bits."""
         names = Counter(instruction.name for instruction in self.own)
@@ -146,7 +146,7 @@ class Kernel:
             min(around, key=lambda loop: loop.end - loop.begin).own.append(instruction)
         return loops
 
-    @property
+    @cached_property
     def hot(self) -> Loop:
         """Where a kernel of this project spends its time: the densest of the loops with much to do.
 

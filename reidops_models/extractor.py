@@ -91,4 +91,4 @@ def _image(source: ImageSource) -> Tensor:
         raise ExtractorError(
             f"FeatureExtractor: images: expected float (3, H, W) in [0, 1], got {source.dtype} of {tuple(source.shape)}"
         )
-    return source.float()
+    return source

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .._common.arguments import check_alike, check_broadcast, check_tensor, describe
@@ -20,6 +19,7 @@ from .._common.registration import (
     float32_under_autocast,
     refuse_tracing,
 )
+from ..reference.projected_xcorr import pooled_maps
 from .depthwise_xcorr import resolve_padding
 
 __all__ = ["projected_xcorr"]
@@ -111,13 +111,6 @@ def _fake(
     return search.new_empty(*batch, weight.shape[0], *size)
 
 
-def _pooled(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """(*B, h, w) -> their 2x2 maxima, and where in h w they were."""
-    flat, indices = F.max_pool2d(maps.flatten(0, -3).unsqueeze(1), 2, ceil_mode=True, return_indices=True)
-    size = (*maps.shape[:-2], *flat.shape[-2:])
-    return flat.reshape(size), indices.reshape(size)
-
-
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     search, template, weight, *ctx.place, ctx.pooled, ctx.batch = inputs
     keep(ctx, search, template, weight)
@@ -132,7 +125,7 @@ def _jvp(
     maps = xcorr(search.unsqueeze(-4), template, *options)
     of_maps = xcorr(of_search.unsqueeze(-4), template, *options) + xcorr(search.unsqueeze(-4), of_template, *options)
     if ctx.pooled:
-        maps, places = _pooled(maps)
+        maps, places = pooled_maps(maps)
         of_maps = of_maps.flatten(-2).gather(-1, places.flatten(-2)).reshape(maps.shape)
     return torch.einsum("otc,...tcyx->...oyx", weight, of_maps) + torch.einsum("otc,...tcyx->...oyx", of_weight, maps)
 
@@ -145,7 +138,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     maps = xcorr(search, template, top, left, h, w, False, [*grad.shape[:-3], template.shape[-4]])
     of_maps = torch.einsum("otc,...oyx->...tcyx", weight, grad)
     if ctx.pooled:
-        pooled, places = _pooled(maps)
+        pooled, places = pooled_maps(maps)
         of_maps = torch.zeros_like(maps).flatten(-2).scatter(-1, places.flatten(-2), of_maps.flatten(-2))
         of_maps = of_maps.reshape(maps.shape)
     else:

@@ -11,6 +11,13 @@ from torch import Tensor
 from .depthwise_xcorr import depthwise_xcorr
 
 
+def pooled_maps(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """(*B, h, w) -> their 2x2 maxima, and where in h w they were."""
+    flat, indices = F.max_pool2d(maps.flatten(0, -3).unsqueeze(1), 2, ceil_mode=True, return_indices=True)
+    size = (*maps.shape[:-2], *flat.shape[-2:])
+    return flat.reshape(size), indices.reshape(size)
+
+
 def projected_xcorr(
     search: Tensor,
     template: Tensor,
@@ -28,6 +35,5 @@ def projected_xcorr(
     maps, taps, weight = search.to(sums).unsqueeze(-4), template.to(sums), weight.to(sums)
     scores = depthwise_xcorr(maps, taps, top, left, h, w, False, [*batch, template.shape[-4]])
     if pooled:
-        flat = F.max_pool2d(scores.flatten(0, -3).unsqueeze(1), 2, ceil_mode=True)
-        scores = flat.reshape(*scores.shape[:-2], *flat.shape[-2:])
+        scores, _ = pooled_maps(scores)
     return torch.einsum("otc,...tcyx->...oyx", weight, scores).to(search.dtype)

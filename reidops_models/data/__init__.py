@@ -8,7 +8,7 @@ from reidops_models.data.cuhk03 import load_cuhk03
 from reidops_models.data.dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from reidops_models.data.doctor import describe
 from reidops_models.data.dukemtmc import load_dukemtmc
-from reidops_models.data.images import ImageError, list_images, other_files, read_image, resize_image
+from reidops_models.data.images import ImageError, list_files, list_images, read_image, resize_image
 from reidops_models.data.keypoints import KEYPOINTS, KEYPOINTS_FILE, load_keypoints, save_keypoints
 from reidops_models.data.load import load_dataset
 from reidops_models.data.market1501 import load_folder, load_market1501, parse_market1501_name
@@ -29,6 +29,7 @@ __all__ = [
     "ReidDataset",
     "Sample",
     "describe",
+    "list_files",
     "list_images",
     "load_csv",
     "load_cuhk01",
@@ -43,7 +44,6 @@ __all__ = [
     "load_partial_ilids",
     "load_partial_reid",
     "load_viper",
-    "other_files",
     "parse_market1501_name",
     "read_image",
     "resize_image",

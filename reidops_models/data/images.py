@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["IMAGE_SUFFIXES", "ImageError", "list_images", "other_files", "read_image", "resize_image"]
+__all__ = ["IMAGE_SUFFIXES", "ImageError", "list_files", "list_images", "read_image", "resize_image"]
 
 _OF_PILLOW = """
     .apng .avif .bmp .dib .gif .j2c .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .pbm .pcx .pgm .png .pnm .ppm .tga .tif
@@ -106,22 +106,23 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     Raises:
         FileNotFoundError, NotADirectoryError: `folder` is not there, or is not a folder.
     """
-    return [path for path in _files(Path(folder), recursive) if path.suffix.lower() in IMAGE_SUFFIXES]
+    return list_files(folder, recursive)[0]
 
 
-def other_files(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """What :func:`list_images` passes over: files whose suffix is not an image's. Hidden files are no part of it."""
-    return [path for path in _files(Path(folder), recursive) if path.suffix.lower() not in IMAGE_SUFFIXES]
-
-
-def _files(folder: Path, recursive: bool) -> list[Path]:
+def list_files(folder: str | os.PathLike[str], recursive: bool = False) -> tuple[list[Path], list[Path]]:
+    """The image files of a folder, as :func:`list_images` finds them, and what it passes over: all other files."""
+    folder = Path(folder)
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder}: not a folder")
     found = folder.rglob("*") if recursive else folder.iterdir()
     shown = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-    return sorted(p for p in shown if p.is_file() or not p.exists())
+    images: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(p for p in shown if p.is_file() or not p.exists()):
+        (images if path.suffix.lower() in IMAGE_SUFFIXES else others).append(path)
+    return images, others
 
 
 def resize_image(image: Tensor, height: int, width: int) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reidops_models.data import ImageError, Sample, list_images, other_files, parse_market1501_name, read_image
+from reidops_models.data import ImageError, Sample, list_files, parse_market1501_name, read_image
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.weights import listed
 
@@ -190,8 +190,8 @@ def find_files(source: str | os.PathLike[str], problems: Problems, *, whole_name
         raise SearchError(f"{source}: no such file or folder")
     paths = [source]
     if source.is_dir():
-        paths = list_images(source, recursive=True)
-        problems.pass_over(source, other_files(source, recursive=True))
+        paths, others = list_files(source, recursive=True)
+        problems.pass_over(source, others)
     if not paths:
         raise SearchError(f"{source}: no image files in this folder")
     images = []

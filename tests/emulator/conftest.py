@@ -119,7 +119,7 @@ def _changed_kernels(op: str, changes: tuple[Change, ...]) -> Path:
 
 
 @functools.cache
-def _load(op: str, build: str, *changes: Change) -> ModuleType:
+def load(op: str, build: str, *changes: Change) -> ModuleType:
     source = EMULATOR / f"bind_{op}.cpp"
     library = _library(source, build, _changed_kernels(op, changes) if changes else KERNELS)
     # pybind11 knows a module by its full name, so that every library needs one of its own.
@@ -142,4 +142,16 @@ def emulated() -> Callable[..., ModuleType]:
     missing = _what_is_missing()
     if missing is not None:
         pytest.skip(missing)
-    return _load
+    return load
+
+
+@pytest.fixture(scope="module")
+def plain(request: pytest.FixtureRequest, emulated: Callable[..., ModuleType]) -> ModuleType:
+    """The plain build of the kernels that a test file is about, which it names in OP."""
+    return emulated(request.module.OP, "plain")
+
+
+@pytest.fixture(scope="module")
+def race(request: pytest.FixtureRequest, emulated: Callable[..., ModuleType]) -> ModuleType:
+    """Their race build."""
+    return emulated(request.module.OP, "race")

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.features import feature_maps
 from tests.emulator.conftest import Change
-from tests.emulator.conftest import _load as build
+from tests.emulator.conftest import load as build
 from tests.emulator.test_sparse_reconstruct_kernels import Case
 
 FILE = "sparse_reconstruct/active_set.cuh"

@@ -13,17 +13,9 @@ from tests.emulator.affine_sample_cases import DTYPES, LEAN, OPTIONS, Case, chec
 
 Emulated = Callable[..., ModuleType]
 
+OP = "affine_sample"
+
 KINDS = ("any", "zoomed", "shrunk", "magnified", "singular", "a point", "far", "nan")
-
-
-@pytest.fixture(scope="module")
-def plain(emulated: Emulated) -> ModuleType:
-    return emulated("affine_sample", "plain")
-
-
-@pytest.fixture(scope="module")
-def race(emulated: Emulated) -> ModuleType:
-    return emulated("affine_sample", "race")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,6 +17,8 @@ from tests.emulator.affine_sample_cases import BOXES, BOXES_AND_ODD, DTYPES, LEA
 
 Emulated = Callable[..., ModuleType]
 
+OP = "affine_sample"
+
 FORWARD, CHANNELS = "affine_sample/forward.cuh", "affine_sample/channels.cuh"
 ANY_MAP = ("affine_sample/block.cuh", "return theta.xy == T(0) && theta.yx == T(0);", "return false;")
 PLAINEST = (
@@ -24,16 +26,6 @@ PLAINEST = (
     (FORWARD, "if (has_vectors(p)) {", "if (false) {"),
     (FORWARD, "if (has_planes(p)) {", "if (false) {"),
 )
-
-
-@pytest.fixture(scope="module")
-def plain(emulated: Emulated) -> ModuleType:
-    return emulated("affine_sample", "plain")
-
-
-@pytest.fixture(scope="module")
-def race(emulated: Emulated) -> ModuleType:
-    return emulated("affine_sample", "race")
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ import torch
 from reidops import reference
 
 Emulated = Callable[..., ModuleType]
+
+OP = "depthwise_xcorr"
 DTYPES = [np.float32, np.float64, np.float16]
 
 
@@ -86,16 +88,6 @@ def check(case: Case, found: np.ndarray) -> None:
     scale = max(1.0, float(np.abs(expected).max(initial=0)))
     tolerance = {np.float16: 2**-11 + 1e-5, np.float32: 1e-5, np.float64: 1e-13}[case.dtype]
     np.testing.assert_allclose(found.astype(np.float64) / scale, expected / scale, rtol=0, atol=tolerance)
-
-
-@pytest.fixture(scope="module")
-def plain(emulated: Emulated) -> ModuleType:
-    return emulated("depthwise_xcorr", "plain")
-
-
-@pytest.fixture(scope="module")
-def race(emulated: Emulated) -> ModuleType:
-    return emulated("depthwise_xcorr", "race")
 
 
 SHAPES: dict[str, dict[str, Any]] = {

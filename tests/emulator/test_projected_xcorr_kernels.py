@@ -14,6 +14,8 @@ import torch
 from reidops import reference
 
 Emulated = Callable[..., ModuleType]
+
+OP = "projected_xcorr"
 DTYPES = [np.float32, np.float64]
 MANY = 10**6  # blocks that no case has: every tile is as small as can be
 
@@ -68,16 +70,6 @@ def check(case: Case, found: np.ndarray) -> None:
     scale = max(1.0, float(np.abs(expected).max(initial=0)))
     tolerance = 1e-5 if case.dtype == np.float32 else 1e-13
     np.testing.assert_allclose(found / scale, expected / scale, rtol=0, atol=tolerance)
-
-
-@pytest.fixture(scope="module")
-def plain(emulated: Emulated) -> ModuleType:
-    return emulated("projected_xcorr", "plain")
-
-
-@pytest.fixture(scope="module")
-def race(emulated: Emulated) -> ModuleType:
-    return emulated("projected_xcorr", "race")
 
 
 SHAPES: dict[str, dict[str, Any]] = {

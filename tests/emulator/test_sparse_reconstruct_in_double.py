@@ -17,10 +17,9 @@ from tests.emulator.test_sparse_reconstruct_kernels import (
     Case,
     Emulated,
     case,
-    plain,
 )
 
-__all__ = ["plain"]  # the fixture
+OP = "sparse_reconstruct"
 
 
 def hard(kind: str, beta: float) -> Case:

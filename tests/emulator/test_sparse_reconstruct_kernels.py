@@ -14,6 +14,8 @@ from tests.reidops.features import HARD, hard_dictionary
 
 Emulated = Callable[..., ModuleType]
 
+OP = "sparse_reconstruct"
+
 ACTIVE_SET, FEATURE_SIGN, COORDINATE_DESCENT = SOLVERS = range(3)
 TOLERANCE = 1e-4
 DTYPES = [np.float32, np.float64]
@@ -93,11 +95,6 @@ def check(case: Case, solution: tuple[np.ndarray, np.ndarray, np.ndarray], toler
     violation = np.where(w == 0, np.maximum(np.abs(r) - t, 0), np.abs(r - t * np.sign(w)))
     # A step along one coordinate that violates by v gains v^2 / ||y_j||^2, which cannot be more than the gap allows.
     assert (np.square(violation).max(-1) <= gap * objective + rounding).all()
-
-
-@pytest.fixture(scope="module")
-def plain(emulated: Emulated) -> ModuleType:
-    return emulated("sparse_reconstruct", "plain")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

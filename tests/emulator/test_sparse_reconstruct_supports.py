@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import reidops
-from tests.emulator.test_sparse_reconstruct_kernels import ACTIVE_SET, FEATURE_SIGN, Case, case, plain
+from tests.emulator.test_sparse_reconstruct_kernels import ACTIVE_SET, FEATURE_SIGN, Case, case
 
-__all__ = ["plain"]  # the fixture
+OP = "sparse_reconstruct"
 
 
 def on_cpu(problem: Case, solver: str, tolerance: float) -> np.ndarray:

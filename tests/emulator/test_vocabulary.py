@@ -136,7 +136,7 @@ def test_too_much_dynamic_shared_memory(kernels: ModuleType, kilobytes: int) -> 
 def test_the_environment_sets_the_limit_of_shared_memory() -> None:
     """In a process of its own: it is read when a library is loaded."""
     program = (
-        "import numpy as np; from tests.emulator.conftest import _load; kernels = _load('vocabulary', 'plain');"
+        "import numpy as np; from tests.emulator.conftest import load; kernels = load('vocabulary', 'plain');"
         "kernels.configure(seed=1); kernels.reverse(np.zeros(99 * 256 + 1, dtype=np.float32))"
     )
     for kilobytes, refused in (("99", True), ("163", False)):

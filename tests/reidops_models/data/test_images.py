@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from reidops_models.data import ImageError, list_images, other_files, read_image, resize_image
+from reidops_models.data import ImageError, list_files, list_images, read_image, resize_image
 
 
 def save(path, pixels, **options):
@@ -99,8 +99,8 @@ def test_lists_images_sorted_by_path(tmp_path, pixels):
         save(tmp_path / name, pixels)
     for name in ("notes.txt", "sub.jpg/data.csv", ".thumbnails/index.db"):
         (tmp_path / name).touch()
-    assert other_files(tmp_path) == [tmp_path / "notes.txt"]
-    assert other_files(tmp_path, recursive=True) == [tmp_path / "notes.txt", tmp_path / "sub.jpg/data.csv"]
+    assert list_files(tmp_path)[1] == [tmp_path / "notes.txt"]
+    assert list_files(tmp_path, recursive=True)[1] == [tmp_path / "notes.txt", tmp_path / "sub.jpg/data.csv"]
     assert list_images(tmp_path) == [tmp_path / "a.jpg", tmp_path / "b.PNG"]
     assert list_images(tmp_path, recursive=True) == [
         tmp_path / "a.jpg",
