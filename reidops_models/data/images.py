@@ -110,7 +110,26 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
 
 
 def list_files(folder: str | os.PathLike[str], recursive: bool = False) -> tuple[list[Path], list[Path]]:
-    """The image files of a folder, as :func:`list_images` finds them, and what it passes over: all other files."""
+    """The image files of a folder, as :func:`list_images` finds them, and all other files, which it passes over.
+
+    Args:
+        folder, recursive: as of `list_images`.
+
+    Returns:
+        Images and other files, each sorted by path.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: `folder` is not there, or is not a folder.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("b.jpg", "a.gif", "notes.txt"):
+        ...         Path(folder, name).touch()
+        ...     images, others = list_files(folder)
+        >>> [path.name for path in images], [path.name for path in others]
+        (['a.gif', 'b.jpg'], ['notes.txt'])
+    """
     folder = Path(folder)
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
