@@ -21,13 +21,15 @@ from reidops_models.matching.explanations import (
     Scale,
     ScoreMaps,
 )
-from reidops_models.matching.interface import DerivedMatcher, Embedding, Matcher, Role, probe_scale
+from reidops_models.matching.interface import DerivedMatcher, Embedding, Matcher, Role, is_joint, probe_scale
 from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
 from reidops_models.matching.reconstruction import BlockMatcher, block_set
-from reidops_models.matching.table import MatchingError, distance_tables
+from reidops_models.matching.stored import DistanceTable, StoredTable
+from reidops_models.matching.table import MEMORY, Images, MatchingError, distance_tables
 from reidops_models.matching.vectors import Metric, VectorMatcher, vector_distances
 
 __all__ = [
+    "MEMORY",
     "PAIR_MEMORY",
     "Alignment",
     "Block",
@@ -35,8 +37,10 @@ __all__ = [
     "BlockMatcher",
     "Box",
     "DerivedMatcher",
+    "DistanceTable",
     "Embedding",
     "Explanation",
+    "Images",
     "LocatedRegions",
     "Mark",
     "Matcher",
@@ -49,6 +53,7 @@ __all__ = [
     "Role",
     "Scale",
     "ScoreMaps",
+    "StoredTable",
     "Tile",
     "VectorMatcher",
     "block_set",
@@ -56,6 +61,7 @@ __all__ = [
     "device_of",
     "distance_tables",
     "embed_in_batches",
+    "is_joint",
     "pair_bar",
     "probe_scale",
     "rescale",
