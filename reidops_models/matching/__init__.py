@@ -23,7 +23,7 @@ from reidops_models.matching.explanations import (
 )
 from reidops_models.matching.interface import DerivedMatcher, Embedding, Matcher, Role, probe_scale
 from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
-from reidops_models.matching.reconstruction import BlockMatcher, block_set
+from reidops_models.matching.reconstruction import BlockMatcher, Half, block_set
 from reidops_models.matching.table import MatchingError, distance_tables
 from reidops_models.matching.vectors import Metric, VectorMatcher, vector_distances
 
@@ -37,6 +37,7 @@ __all__ = [
     "DerivedMatcher",
     "Embedding",
     "Explanation",
+    "Half",
     "LocatedRegions",
     "Mark",
     "Matcher",
