@@ -78,9 +78,7 @@ def new_entry(image: SearchImage, identifier: str, mark: str) -> GalleryEntry:
     if isinstance(image, ImageFile):
         source = str(image.path.absolute())
         time = datetime.fromtimestamp(image.path.stat().st_mtime, timezone.utc)
-    return GalleryEntry(
-        -1, identifier, image.name, source, image.pid, image.camid, time, image.size, mark
-    )
+    return GalleryEntry(-1, identifier, image.name, source, image.pid, image.camid, time, image.size, mark)
 
 
 def default_id(image: NamedFile | SearchImage) -> str:
