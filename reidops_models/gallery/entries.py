@@ -29,6 +29,7 @@ FIELDS = (
     pa.field("width", pa.int32(), nullable=False),
     pa.field("fingerprint", pa.string(), nullable=False),
 )
+CHECKSUM = pa.field("checksum", pa.uint32(), nullable=False)  # of the features, `Layout.checksums`
 COLUMNS = [field.name for field in FIELDS]
 
 

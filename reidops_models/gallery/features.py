@@ -131,7 +131,7 @@ class Layout(NamedTuple):
 
     def checksums(self, columns: Mapping[str, pa.Array]) -> pa.Array:
         """A CRC-32 of the bytes of each picture's tensors, and of its descriptor."""
-        rows = [np.frombuffer(columns[f.name].flatten().buffers()[1], np.uint8) for f in self.fields]
+        rows = [columns[f.name].flatten().to_numpy(zero_copy_only=True).view(np.uint8) for f in self.fields]
         count = len(columns[self.leaves[0].column])
         found = [0] * count
         for values in rows:

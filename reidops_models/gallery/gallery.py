@@ -6,21 +6,20 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from reidops_models.checkpoint import Checkpoint, shipped_checkpoint
 from reidops_models.gallery.adding import Added, Adding, progress_bar
 from reidops_models.gallery.entries import GalleryEntry
 from reidops_models.gallery.errors import GalleryError
-from reidops_models.gallery.features import DTYPES, Layout
+from reidops_models.gallery.facts import Facts, new_facts
 from reidops_models.gallery.identity import checkpoint_identity
-from reidops_models.gallery.search import GallerySearch, rank_entries
+from reidops_models.gallery.maintenance import Compacted, check_store, compact_store
+from reidops_models.gallery.search import GallerySearch, RankedEntries, rank_entries
 from reidops_models.gallery.sizes import middle_sizes
-from reidops_models.gallery.store import PROBE_SIZES, Facts, Store
+from reidops_models.gallery.store import PROBE_SIZES, Store
 from reidops_models.matching import Matcher
 from reidops_models.paper import paper_names
 from reidops_models.retrieval.errors import SearchError
-from reidops_models.retrieval.images import ImageSource, Problems, find_images, name_images
+from reidops_models.retrieval.images import ImageSource, Problem, Problems, SearchImage, find_images, name_images
 from reidops_models.retrieval.model import Model, find_model, with_matching
 from reidops_models.retrieval.ranking import TOP
 
@@ -90,7 +89,7 @@ class Gallery:
         except GalleryError as error:
             if not str(error).endswith("no such gallery"):
                 raise
-            gallery = Gallery(Store.create(name, describe(checkpoint, dtype)), checkpoint)
+            gallery = Gallery(Store.create(name, new_facts(checkpoint, dtype)), checkpoint)
         gallery.add(images, problems=problems, progress=progress)
         return gallery
 
@@ -284,13 +283,13 @@ class Gallery:
 
     def rank(
         self,
-        probes: Sequence[Any],
+        probes: Sequence[SearchImage],
         problems: Problems,
         *,
         matcher: Matcher | None = None,
         top: int = TOP,
         progress: bool = False,
-    ) -> Iterator[Any]:
+    ) -> Iterator[RankedEntries]:
         """The ranked list of each probe, as soon as it is known; :meth:`search` gives all at once.
 
         Args:
@@ -314,6 +313,25 @@ class Gallery:
         """
         return with_matching(self.checkpoint, options or {}).methods(self.probe_sizes).main
 
+    def check(self, *, progress: bool = False) -> list[Problem]:
+        """Read everything, and say what is damaged: each problem names a file, or a picture.
+
+        A file that is missing, cut off or cannot be read is named, and so is one whose features are not those that were
+        written (a CRC-32 is kept with each picture). No two pictures may have one id or one number.
+        """
+        return check_store(self._store, progress)
+
+    def compact(self) -> Compacted:
+        """Join small files, drop what was removed or replaced, and forget earlier versions.
+
+        What another process reads from an earlier version may be gone then. Files that an interrupted adding left are
+        removed when they are a week old, because until then they may be those of an adding that goes on.
+
+        Raises:
+            GalleryError: it cannot be written. The gallery stays as it is.
+        """
+        return compact_store(self._store)
+
     @property
     def probe_sizes(self) -> list[tuple[int, int]]:
         """The one or two sizes in the middle of all, by height in pixels: the scale of probes follows.
@@ -328,17 +346,3 @@ class Gallery:
     def fix_probe_scale(self, fixed: bool = True) -> None:
         """Keep the scale of probes as it is now, whatever is added later; or let it follow the pictures again."""
         self._store.set(PROBE_SIZES, self.probe_sizes if fixed else None)
-
-
-def describe(checkpoint: Checkpoint, dtype: str = "float16") -> Facts:
-    """What a new gallery of a checkpoint will be.
-
-    Raises:
-        GalleryError: another dtype than float16 and float32, or the features of a picture are not made of tensors.
-    """
-    if dtype not in DTYPES:
-        raise GalleryError(f"dtype: expected {' or '.join(DTYPES)}, got {dtype!r}")
-    matcher = checkpoint.methods().main
-    size = checkpoint.recipe.images.size
-    (feature,) = matcher.embed([torch.zeros(3, *size, dtype=torch.float32)])
-    return Facts(checkpoint.recipe.model, matcher.name, checkpoint_identity(checkpoint), Layout.of(feature, dtype))

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from reidops_models.gallery.entries import NUMBER, GalleryEntry
 from reidops_models.gallery.features import rows_like, tensors_of
 from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
-from reidops_models.gallery.store import Store
+from reidops_models.gallery.store import Store, one_line
 from reidops_models.matching import Matcher
 from reidops_models.retrieval.images import Problem, Problems, SearchImage
 from reidops_models.retrieval.ranking import CHUNK, Match
@@ -104,9 +104,10 @@ def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterato
         io_buffer_size=2 * BLOCK_MEMORY,
         fragments=chosen,
     )
-    for batch in scanner.to_batches():
-        if len(batch):
-            yield Block(from_dlpack(batch.column(NUMBER)), layout.read(batch))
+    with one_line(store.path):
+        for batch in scanner.to_batches():
+            if len(batch):
+                yield Block(from_dlpack(batch.column(NUMBER)), layout.read(batch))
 
 
 def nearest_in(

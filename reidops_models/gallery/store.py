@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,66 +19,12 @@ import lance
 import pyarrow as pa
 from lance import LanceDataset
 
-from reidops import __version__
-from reidops_models.gallery.entries import COLUMNS, FIELDS, NUMBER, GalleryEntry, read_entries, write_entries
+from reidops_models.gallery.entries import CHECKSUM, COLUMNS, NUMBER, GalleryEntry, read_entries, write_entries
 from reidops_models.gallery.errors import GalleryError
-from reidops_models.gallery.features import Layout, Leaf
+from reidops_models.gallery.facts import Facts, read_facts
 
-FORMAT = 1
-KEY = b"reidops"  # of the schema's metadata
 PROBE_SIZES = "reidops.probe_sizes"  # a key of the dataset's configuration
 TAKEN = 1000  # entries that one query looks up
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What holds of a whole gallery, for ever.
-
-    Attributes:
-        model: the paper's name.
-        method: the name of the method that compares its pictures.
-        identity: of the checkpoint, `reidops_models.gallery.identity.checkpoint_identity`.
-        layout: the tensors that are kept of each picture.
-        version: of reidops, which made it.
-    """
-
-    model: str
-    method: str
-    identity: str
-    layout: Layout
-    version: str = __version__
-
-    @property
-    def dtype(self) -> str:
-        """In which floating-point features are kept."""
-        return next((leaf.dtype for leaf in self.layout.leaves if leaf.dtype.startswith("float")), "float32")
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Of the dataset."""
-        leaves = [leaf._asdict() for leaf in self.layout.leaves]
-        values = {**asdict(self), "format": FORMAT, "layout": {"leaves": leaves, "averaged": self.layout.averaged}}
-        return pa.schema(
-            [*FIELDS, pa.field("checksum", pa.uint32(), nullable=False), *self.layout.fields], {KEY: json.dumps(values)}
-        )
-
-    @staticmethod
-    def of(schema: pa.Schema, path: str) -> Facts:
-        """The facts in a dataset's schema.
-
-        Raises:
-            GalleryError: the dataset is no gallery, or of a later version of reidops.
-        """
-        try:
-            values = json.loads((schema.metadata or {})[KEY])
-            found = values.pop("format")
-            if found == FORMAT:
-                layout = values.pop("layout")
-                leaves = [Leaf(**{**leaf, "shape": tuple(leaf["shape"])}) for leaf in layout["leaves"]]
-                return Facts(**values, layout=Layout(tuple(leaves), layout["averaged"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise GalleryError(f"{path}: a Lance dataset, but not a gallery of reidops") from error
-        raise GalleryError(f"{path}: a gallery of format {found}, this version reads format {FORMAT}")
 
 
 class Store:
@@ -94,7 +39,7 @@ class Store:
     def __init__(self, path: str, dataset: LanceDataset) -> None:
         self.path = path
         self.dataset = dataset
-        self.facts = Facts.of(dataset.schema, path)
+        self.facts = read_facts(dataset.schema, path)
 
     @staticmethod
     def create(path: str, facts: Facts) -> Store:
@@ -180,7 +125,7 @@ class Store:
     def table(self, entries: Sequence[GalleryEntry], features: Sequence[Any]) -> pa.Table:
         """Rows, as they are committed."""
         columns = {**write_entries(entries), **self.facts.layout.write(features)}
-        columns["checksum"] = self.facts.layout.checksums(columns)
+        columns[CHECKSUM.name] = self.facts.layout.checksums(columns)
         return pa.table(columns, schema=self.facts.schema)
 
     def commit(self, rows: pa.Table) -> bool:
@@ -228,4 +173,5 @@ def one_line(path: str) -> Iterator[None]:
 def plain(error: Exception) -> str:
     """What an error of Lance says, without the places in its source."""
     text = re.sub(r",? *(\(| at )?/?[\w./-]*\.rs:\d+(:\d+)?\)?", "", str(error))
+    text = re.sub(r"^(External error: |LanceError\(\w+\): |Generic LocalFileSystem error: )+", "", text)
     return " ".join(text.split()) or type(error).__name__

@@ -16,16 +16,6 @@ from reidops_models.gallery import GallerySearch
 from reidops_models.retrieval import SearchResult
 
 
-@pytest.fixture
-def pictures(people: Path, tmp_path: Path) -> Path:
-    """A folder of 12 pictures of sizes between those of the tiny benchmark, that a test may change."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for path in list_images(people / "bounding_box_test")[:12]:
-        shutil.copy2(path, folder)
-    return folder
-
-
 def lists(found: GallerySearch | SearchResult) -> list[list[tuple[int, str, float]]]:
     return [[(match.rank, match.name, match.distance) for match in ranked.matches] for ranked in found]
 
