@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from tests.reidops_models.reranking.oracle import final_distances, jaccard_distances
 
 from reidops_models.reranking import NeighbourLists, k_reciprocal, neighbour_lists
 from reidops_models.reranking.neighbours import pairs_of
+from tests.reidops_models.reranking.oracle import final_distances, jaccard_distances
 
 
 def distances_of(seed: int, count: int, kind: str) -> np.ndarray:
