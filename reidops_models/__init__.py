@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
     from reidops_models.data import ReidDataset, load_dataset
-    from reidops_models.evaluation import Interval, RankingResult, VerificationResult
+    from reidops_models.evaluation import Calibration, Interval, RankingResult, VerificationResult
     from reidops_models.extractor import FeatureExtractor
     from reidops_models.recipe import Recipe, load_recipe
     from reidops_models.retrieval import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reidops_models.training.run import train
 
 __all__ = [
+    "Calibration",
     "Checkpoint",
     "Evaluation",
     "FeatureExtractor",
@@ -60,7 +61,7 @@ __all__ = [
 _MODULES = {
     "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
     "data": ("ReidDataset", "load_dataset"),
-    "evaluation": ("Interval", "RankingResult", "VerificationResult"),
+    "evaluation": ("Calibration", "Interval", "RankingResult", "VerificationResult"),
     "extractor": ("FeatureExtractor",),
     "recipe": ("Recipe", "load_recipe"),
     "retrieval": (

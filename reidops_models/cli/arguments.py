@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_origin
 
@@ -25,6 +26,17 @@ def positive_int(text: str) -> int:
 def natural_number(text: str) -> int:
     """An argparse type: an integer of 0 or more."""
     return _whole_number(text, 0)
+
+
+def finite_number(text: str) -> float:
+    """An argparse type: a number that is neither infinite nor NaN."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"expected a finite number, got {text!r}")
+    return number
 
 
 def training_seed(text: str) -> int:

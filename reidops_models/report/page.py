@@ -34,6 +34,7 @@ class RankedProbe:
 
     `explanation` is of the first of `ranked`; an explanation without panels is not drawn.
     `first_match` is the rank of the first image of the same person, None where that is not known.
+    `unknown` says that even the best match is too far to be the probe's person.
     """
 
     name: str
@@ -41,6 +42,7 @@ class RankedProbe:
     ranked: Sequence[RankedImage] = field(default_factory=tuple)
     explanation: Explanation | None = None
     first_match: int | None = None
+    unknown: bool = False
 
 
 def write_report(
@@ -102,6 +104,7 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
         "size": f"{probe.image.shape[2]} x {probe.image.shape[1]}",
         "image": data_uri(probe.image, THUMBNAIL),
         "first_match": probe.first_match,
+        "unknown": probe.unknown,
         "drawing": lay_out(probe.explanation) if probe.ranked and probe.explanation is not None else None,
         "ranked": [
             {

@@ -74,6 +74,17 @@ def with_matching(
     return checkpoint
 
 
+def matching_facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The options that the paper's method reads, with the values that they have.
+
+    Example:
+        >>> matching_facts(find_model("dsr"))
+        {'beta': 0.4, 'scales': [1, 2, 3]}
+    """
+    values = checkpoint.recipe.model_dump(mode="json").get("matching", {})
+    return {name: values[name] for name in checkpoint.paper.matching_options()}
+
+
 def _no_such_option(name: str, paper: Paper[Any, Any], others: bool, rivals: bool) -> MatchingOptionError:
     models = [one.name for one in usable_papers() if name in one.matching_options(others=others, rivals=rivals)]
     reason = f"the model {paper.name} has no such option of matching"

@@ -22,8 +22,9 @@ from reidops_models.evaluation import (
 from reidops_models.files import replacing
 from reidops_models.matching import Matcher
 from reidops_models.report import draw_cmc, draw_roc, write_report
+from reidops_models.retrieval.drawing import DRAWN_RANKS, drawn_probe
 from reidops_models.retrieval.images import ImageFile
-from reidops_models.retrieval.ranking import drawn_probe
+from reidops_models.retrieval.ranked_lists import Ranker
 from reidops_models.retrieval.scores import RANKS, RATES, score_note, score_rows, verification_rows
 
 CURVE = 20  # ranks of the CMC curve
@@ -134,12 +135,10 @@ class Evaluation:
         method = self.methods[-1]
         step = max(1, len(self.probes) // images) if images else 1
         shown = range(0, len(self.probes), step)[:images]
+        rank = Ranker(self.gallery, top=DRAWN_RANKS, market_rule=True)
         write_report(
             out / "report.html",
-            [
-                drawn_probe(method.matcher, self.probes[i], method.distances[i], self.gallery, market_rule=True)
-                for i in shown
-            ],
+            [drawn_probe(method.matcher, rank(self.probes[i], method.distances[i]), self.gallery) for i in shown],
             title=self.title,
             facts={
                 "lists and drawings by": method.name,

@@ -102,6 +102,32 @@ def test_top_rules_what_is_printed_and_written(
     assert build_parser().parse_args(["match", "--probe", "x", "--gallery", "y"]).top == 100
 
 
+def test_a_threshold_says_who_is_unknown(
+    run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
+) -> None:
+    arguments = ["--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint, "--top", 4]
+    assert run("match", *arguments, "--out", tmp_path / "plain")[0] == 0
+    near, far = sorted(float(line["distance"]) for line in rows(tmp_path / "plain") if line["rank"] == "1")
+    out = tmp_path / "judged"
+    code, printed, complaints = run("match", *arguments, "--threshold", (near + far) / 2, "--out", out)
+    assert (code, complaints) == (0, [])
+    found = rows(out)
+    assert [{name: line[name] for name in line if name != "answer"} for line in found] == rows(tmp_path / "plain")
+    first = {line["probe"]: float(line["distance"]) for line in found if line["rank"] == "1"}
+    assert [line["answer"] for line in found] == [
+        "unknown" if first[line["probe"]] == far else "known" for line in found
+    ]
+    facts = json.loads((out / "matches.json").read_text())
+    assert (facts["threshold"], facts["probes unknown"]) == ((near + far) / 2, 1)
+    assert printed.split().count("unknown") == printed.split().count("known") == 1
+    page = (out / "report.html").read_text()
+    assert page.count("unknown: nobody in the gallery is near enough") == 1
+    assert "1 of 2 probes" in page
+    assert "threshold" not in json.loads((tmp_path / "plain" / "matches.json").read_text())
+    with pytest.raises(SystemExit):
+        run("match", *arguments, "--threshold", "nan")
+
+
 def test_scales_and_beta_change_the_distances(
     run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
 ) -> None:
