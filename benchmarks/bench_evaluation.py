@@ -72,7 +72,8 @@ def test_floor_one_pass(benchmark: Any, group: str) -> None:
 
 def test_evaluate_ranking(benchmark: Any) -> None:
     found = measure(benchmark, GROUP, lambda: evaluate_ranking(*search()))
-    part = Search(*(side[:100] for side in search()[:2]), search()[2], search()[3][:100], search()[4])
+    every = search()
+    part = Search(every[0][:100], every[1][:100], every[2], every[3][:100], every[4])
     rank_1, mean_precision = sort_and_loop(part)
     ours = evaluate_ranking(*part)
     assert (ours.rank(1), ours.mAP) == pytest.approx((rank_1, mean_precision))

@@ -16,7 +16,8 @@ from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
 from reidops_models.gallery.store import Store, one_line
 from reidops_models.matching import Matcher
 from reidops_models.retrieval.images import Problem, Problems, SearchImage
-from reidops_models.retrieval.ranking import CHUNK, Match
+from reidops_models.retrieval.ranked_lists import Match
+from reidops_models.retrieval.ranking import CHUNK
 
 BLOCK_MEMORY = 32 << 20  # bytes of a block's features, about
 PROBE_MEMORY = 128 << 20  # bytes of the probes' features that are compared in one pass over the gallery, about
