@@ -11,7 +11,7 @@ from reidops_models.gallery.entries import GalleryEntry
 from reidops_models.gallery.errors import GalleryError
 from reidops_models.gallery.gallery import Gallery
 from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
-from reidops_models.gallery.search import EntryMatch, GallerySearch, RankedEntries
+from reidops_models.gallery.search import EntryMatch, GallerySearch
 
 __all__ = [
     "Added",
@@ -21,7 +21,6 @@ __all__ = [
     "GalleryError",
     "GallerySearch",
     "Nearest",
-    "RankedEntries",
     "merge_nearest",
     "nearest_of",
 ]

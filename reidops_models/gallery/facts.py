@@ -13,7 +13,6 @@ from reidops_models.checkpoint import Checkpoint
 from reidops_models.gallery.entries import CHECKSUM, FIELDS
 from reidops_models.gallery.errors import GalleryError
 from reidops_models.gallery.features import DTYPES, Layout, Leaf
-from reidops_models.gallery.identity import checkpoint_identity
 
 FORMAT = 1
 KEY = b"reidops"  # of the schema's metadata
@@ -26,7 +25,7 @@ class Facts:
     Attributes:
         model: the paper's name.
         method: the name of the method that compares its pictures.
-        identity: of the checkpoint, `reidops_models.gallery.identity.checkpoint_identity`.
+        identity: of the checkpoint (`Checkpoint.identity`).
         layout: the tensors that are kept of each picture.
         version: of reidops, which made it.
     """
@@ -68,7 +67,7 @@ def new_facts(checkpoint: Checkpoint, dtype: str) -> Facts:
         layout = Layout.of(feature, dtype)
     except GalleryError as error:
         raise GalleryError(f"{checkpoint.recipe.model}: {matcher.name}: {error}") from error
-    return Facts(checkpoint.recipe.model, matcher.name, checkpoint_identity(checkpoint), layout)
+    return Facts(checkpoint.recipe.model, matcher.name, checkpoint.identity, layout)
 
 
 def read_facts(schema: pa.Schema, path: str) -> Facts:

@@ -26,14 +26,12 @@ class Leaf(NamedTuple):
     Attributes:
         column: the column's name.
         shape: of the tensor.
-        dtype: of the column; the tensor itself has `original`.
-        original: the dtype in which pictures are compared.
+        dtype: of the column.
     """
 
     column: str
     shape: tuple[int, ...]
     dtype: str
-    original: str
 
     @property
     def field(self) -> pa.Field:
@@ -77,8 +75,8 @@ class Layout(NamedTuple):
         leaves = []
         for i, tensor in enumerate(tensors):
             name = MAP if averaged else DESCRIPTOR if i == descriptor else f"feature_{i}"
-            original = str(tensor.dtype).removeprefix("torch.")
-            leaves.append(Leaf(name, tuple(tensor.shape), dtype if tensor.is_floating_point() else original, original))
+            own = str(tensor.dtype).removeprefix("torch.")
+            leaves.append(Leaf(name, tuple(tensor.shape), dtype if tensor.is_floating_point() else own))
         return Layout(tuple(leaves), averaged)
 
     @property
@@ -104,11 +102,6 @@ class Layout(NamedTuple):
     def bytes_per_picture(self) -> int:
         """Of the columns."""
         return sum(np.dtype(leaf.dtype).itemsize * prod(leaf.shape) for leaf in self.leaves)
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """Of a picture's tensors, as they are compared."""
-        return sum(getattr(torch, leaf.original).itemsize * prod(leaf.shape) for leaf in self.leaves)
 
     def write(self, features: Sequence[Any]) -> dict[str, pa.Array]:
         """The columns of some pictures.
@@ -140,12 +133,9 @@ class Layout(NamedTuple):
         return pa.array(found, pa.uint32())
 
     def read(self, batch: pa.RecordBatch) -> list[Tensor]:
-        """The tensors (B, ...) of a batch of rows, as they are compared."""
-        found = []
-        for leaf in self.leaves:
-            values = from_dlpack(batch.column(leaf.column).flatten())  # no copy
-            found.append(values.to(getattr(torch, leaf.original)).reshape(len(batch), *leaf.shape))
-        return found
+        """The tensors (B, ...) of a batch of rows, as they are kept. They share its memory: nothing may write there."""
+        flat = [from_dlpack(batch.column(leaf.column).flatten()) for leaf in self.leaves]
+        return [values.reshape(len(batch), *leaf.shape) for values, leaf in zip(flat, self.leaves, strict=True)]
 
 
 def tensors_of(feature: Any) -> list[Tensor]:
@@ -163,19 +153,27 @@ def tensors_of(feature: Any) -> list[Tensor]:
     raise GalleryError(f"a gallery cannot keep what is not made of tensors: {type(feature).__name__}")
 
 
-def like(template: Any, tensors: Iterator[Tensor]) -> Any:
-    """Features that are made like `template`, of other tensors; each on the device of the one it stands for."""
-    if isinstance(template, Tensor):
-        return next(tensors).to(template.device)
-    if isinstance(template, tuple | list):
-        parts = [like(part, tensors) for part in template]
-        return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
-    return replace(template, **{field.name: like(getattr(template, field.name), tensors) for field in fields(template)})
-
-
 def rows_like(template: Any, tensors: Sequence[Tensor]) -> list[Any]:
-    """The features of each picture of a block, made like `template`, of what :meth:`Layout.read` gave."""
-    return [like(template, iter(row)) for row in zip(*(tensor.unbind() for tensor in tensors), strict=True)]
+    """The features of each picture of a block, as a matcher takes them.
+
+    Args:
+        template: features of one picture on the other side of the comparison, by the same matcher. It says how they are
+            put together, in which dtype and on which device.
+        tensors: (B, ...) each, of the block, as :meth:`Layout.read` gave them.
+    """
+    models = tensors_of(template)
+    converted = [tensor.to(model.device, model.dtype) for tensor, model in zip(tensors, models, strict=True)]
+    return [_put_together(template, iter(row)) for row in zip(*(one.unbind() for one in converted), strict=True)]
+
+
+def _put_together(template: Any, tensors: Iterator[Tensor]) -> Any:
+    if isinstance(template, Tensor):
+        return next(tensors)
+    if isinstance(template, tuple | list):
+        parts = [_put_together(part, tensors) for part in template]
+        return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
+    own = {field.name: _put_together(getattr(template, field.name), tensors) for field in fields(template)}
+    return replace(template, **own)
 
 
 def _column(values: Tensor, dtype: str) -> pa.Array:

@@ -11,9 +11,8 @@ from reidops_models.gallery.adding import Added, Adding, progress_bar
 from reidops_models.gallery.entries import GalleryEntry
 from reidops_models.gallery.errors import GalleryError
 from reidops_models.gallery.facts import Facts, new_facts
-from reidops_models.gallery.identity import checkpoint_identity
 from reidops_models.gallery.maintenance import Compacted, check_store, compact_store
-from reidops_models.gallery.search import GallerySearch, RankedEntries, rank_entries
+from reidops_models.gallery.search import GallerySearch, rank_entries
 from reidops_models.gallery.sizes import middle_sizes
 from reidops_models.gallery.store import PROBE_SIZES, Store
 from reidops_models.matching import Matcher
@@ -21,7 +20,8 @@ from reidops_models.paper import paper_names
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageSource, Problem, Problems, SearchImage, find_images, name_images
 from reidops_models.retrieval.model import Model, find_model, with_matching
-from reidops_models.retrieval.ranking import TOP
+from reidops_models.retrieval.ranked_lists import RankedList
+from reidops_models.retrieval.ranking import TOP, check_threshold
 
 
 class Gallery:
@@ -110,16 +110,13 @@ class Gallery:
         facts = store.facts
         if model is not None:
             checkpoint = find_model(model)
-            found = checkpoint_identity(checkpoint)
+            found = checkpoint.identity
             if found != facts.identity:
-                raise GalleryError(
-                    f"{store.path}: of another checkpoint, {facts.model} {facts.identity[:12]}; "
-                    f"the one given is {checkpoint.recipe.model} {found[:12]}"
-                )
+                raise GalleryError(f"{store.path}: of another checkpoint, {facts.identity}; the one given is {found}")
             return Gallery(store, checkpoint)
         if facts.model in paper_names() and shipped_checkpoint(facts.model).is_file():
             shipped = find_model(facts.model)
-            if checkpoint_identity(shipped) == facts.identity:
+            if shipped.identity == facts.identity:
                 return Gallery(store, shipped)
         return Gallery(store, None)
 
@@ -148,8 +145,7 @@ class Gallery:
         if self._checkpoint is None:
             facts = self.facts
             raise GalleryError(
-                f"{self.path}: needs its checkpoint, {facts.model} {facts.identity[:12]}, "
-                f"which is not the shipped one of {facts.model}"
+                f"{self.path}: needs its checkpoint, {facts.identity}, which is  not the shipped one of {facts.model}"
             )
         return self._checkpoint
 
@@ -160,7 +156,7 @@ class Gallery:
         return self._store.entries()
 
     def __repr__(self) -> str:
-        return f"Gallery({self.path!r}, {len(self)} pictures by {self.facts.method}, {self.facts.identity[:12]})"
+        return f"Gallery({self.path!r}, {len(self)} pictures by {self.facts.method}, {self.facts.identity})"
 
     def refresh(self) -> None:
         """Go on to the latest version. Until then a gallery is read as it was when it was opened or changed here."""
@@ -257,6 +253,7 @@ class Gallery:
         probes: ImageSource | Iterable[ImageSource],
         *,
         top: int = TOP,
+        threshold: float | None = None,
         options: Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> GallerySearch:
@@ -265,6 +262,7 @@ class Gallery:
         Args:
             probes: folders, image files, tensors (3, H, W) or (B, 3, H, W) in [0, 1], or any number of these.
             top: ranks to keep for each probe, 1 or more.
+            threshold: a probe whose nearest picture is farther than this is `RankedList.unknown`; None: none is.
             options: options of matching that replace the recipe's, such as {"beta": 0.2}.
             progress: show a progress bar.
 
@@ -278,7 +276,7 @@ class Gallery:
         problems = Problems()
         matcher = self.matcher(options)
         images = find_images(probes, problems)
-        ranked = tuple(self.rank(images, problems, matcher=matcher, top=top, progress=progress))
+        ranked = tuple(self.rank(images, problems, matcher=matcher, top=top, threshold=threshold, progress=progress))
         return GallerySearch(matcher.name, ranked, tuple(problems), tuple(problems.notes))
 
     def rank(
@@ -288,22 +286,24 @@ class Gallery:
         *,
         matcher: Matcher | None = None,
         top: int = TOP,
+        threshold: float | None = None,
         progress: bool = False,
-    ) -> Iterator[RankedEntries]:
+    ) -> Iterator[RankedList]:
         """The ranked list of each probe, as soon as it is known; :meth:`search` gives all at once.
 
         Args:
             probes: what `reidops_models.retrieval.images.find_images` found.
             problems: takes the probes that cannot be matched; they have no list.
             matcher: makes the distances, :meth:`matcher`.
-            top, progress: as in :meth:`search`.
+            top, threshold, progress: as in :meth:`search`.
         """
+        check_threshold(threshold)
         if type(top) is not int or top < 1:
             raise SearchError(f"expected a whole number, 1 or more, got {top!r}", argument="top")
         if not len(self):
             raise GalleryError(f"{self.path}: has no pictures")
         method = self.matcher() if matcher is None else matcher
-        return rank_entries(self._store, method, probes, problems, top=top, progress=progress)
+        return rank_entries(self._store, method, probes, problems, top=top, threshold=threshold, progress=progress)
 
     def matcher(self, options: Mapping[str, Any] | None = None) -> Matcher:
         """What compares its pictures, with the probe scale of the gallery.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, overload
 
 from torch import Tensor
@@ -16,7 +16,7 @@ from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
 from reidops_models.gallery.store import Store, one_line
 from reidops_models.matching import Matcher
 from reidops_models.retrieval.images import Problem, Problems, SearchImage
-from reidops_models.retrieval.ranked_lists import Match
+from reidops_models.retrieval.ranked_lists import Match, RankedList
 from reidops_models.retrieval.ranking import CHUNK
 
 BLOCK_MEMORY = 32 << 20  # bytes of a block's features, about
@@ -31,24 +31,11 @@ class EntryMatch(Match):
         entry: all that is known of it.
     """
 
-    entry: GalleryEntry
+    entry: GalleryEntry = field(kw_only=True)
 
 
 @dataclass(frozen=True)
-class RankedEntries:
-    """A probe and its nearest pictures in a gallery.
-
-    Attributes:
-        probe: the probe.
-        matches: the first ranks, nearest first.
-    """
-
-    probe: SearchImage
-    matches: tuple[EntryMatch, ...]
-
-
-@dataclass(frozen=True)
-class GallerySearch(Sequence[RankedEntries]):
+class GallerySearch(Sequence[RankedList]):
     """The ranked lists of a search in a gallery, in the order of the probes.
 
     Attributes:
@@ -59,15 +46,15 @@ class GallerySearch(Sequence[RankedEntries]):
     """
 
     method: str
-    ranked: tuple[RankedEntries, ...]
+    ranked: tuple[RankedList, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
     @overload
-    def __getitem__(self, index: int) -> RankedEntries: ...
+    def __getitem__(self, index: int) -> RankedList: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[RankedEntries, ...]: ...
-    def __getitem__(self, index: int | slice) -> RankedEntries | tuple[RankedEntries, ...]:
+    def __getitem__(self, index: slice) -> tuple[RankedList, ...]: ...
+    def __getitem__(self, index: int | slice) -> RankedList | tuple[RankedList, ...]:
         return self.ranked[index]
 
     def __len__(self) -> int:
@@ -94,7 +81,7 @@ def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterato
         fragments: the ids of the dataset's fragments to read; None reads all.
     """
     layout = store.facts.layout
-    rows = max(1, BLOCK_MEMORY // layout.bytes_in_memory)
+    rows = max(1, BLOCK_MEMORY // layout.bytes_per_picture)
     wanted = None if fragments is None else set(fragments)
     chosen = [one for one in store.dataset.get_fragments() if wanted is None or one.fragment_id in wanted]
     scanner = store.dataset.scanner(
@@ -140,8 +127,9 @@ def rank_entries(
     problems: Problems,
     *,
     top: int,
+    threshold: float | None = None,
     progress: bool = False,
-) -> Iterator[RankedEntries]:
+) -> Iterator[RankedList]:
     """The ranked list of each probe, as soon as it is known: after each pass over the gallery.
 
     Args:
@@ -150,20 +138,27 @@ def rank_entries(
         probes: what to look for.
         problems: takes the probes that cannot be matched; they have no list.
         top: ranks to keep.
+        threshold: is handed on to each list.
         progress: show a progress bar, over the gallery's pictures in each pass.
+
+    A list's `first_right` is known up to `top` only, because farther distances are not kept.
     """
     for images, features in _passes(store, matcher, probes, problems):
         with tqdm(total=len(store), unit="image", disable=not progress, leave=False) as bar:
             found = nearest_in(matcher, features, read_blocks(store), top, bar)
         assert found is not None
         entries = store.take(sorted(set(found.numbers.flatten().tolist())))
+        people = store.people({image.pid for image in images if image.pid is not None and image.pid >= 0})
         for image, distances, numbers, finite in zip(images, *found, strict=True):
             if not finite:
                 problems.add(image, f"{image}: cannot be matched: its distances are not finite")
                 continue
-            ranks = enumerate(zip(numbers.tolist(), distances.tolist(), strict=True), start=1)
-            matches = (EntryMatch(r, number, entries[number].name, d, entries[number]) for r, (number, d) in ranks)
-            yield RankedEntries(image, tuple(matches))
+            own = [entries[number] for number in numbers.tolist()]
+            right = [entry.pid == image.pid if image.pid in people else None for entry in own]
+            ranks = enumerate(zip(own, distances.tolist(), right, strict=True), start=1)
+            matches = [EntryMatch(r, e.number, e.name, d, correct, entry=e) for r, (e, d, correct) in ranks]
+            first = right.index(True) + 1 if True in right else None
+            yield RankedList(image, tuple(matches), first, threshold)
 
 
 def _passes(

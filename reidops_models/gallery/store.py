@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,14 @@ class Store:
                 table = self.dataset.to_table(columns=COLUMNS, filter=f"{NUMBER} IN ({wanted})")
                 found.update({entry.number: entry for entry in read_entries(table)})
         return found
+
+    def people(self, pids: Collection[int]) -> set[int]:
+        """Those of some identities that the gallery has pictures of."""
+        if not pids:
+            return set()
+        with one_line(self.path):
+            table = self.dataset.to_table(columns=["pid"], filter=f"pid IN ({', '.join(map(str, pids))})")
+        return set(table.column("pid").to_pylist())
 
     def sizes(self) -> Counter[tuple[int, int]]:
         """How many pictures have which (height, width)."""

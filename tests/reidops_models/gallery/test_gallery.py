@@ -163,13 +163,13 @@ def test_a_gallery_knows_its_checkpoint_by_what_is_in_it(pictures: Path, checkpo
     assert len(Gallery.open(path, copy)) == 12
     for other in ("dsr", "dpti"):
         with pytest.raises(
-            GalleryError, match=rf"people\.lance: of another checkpoint, dsr \w{{12}}; .* is {other} \w"
+            GalleryError, match=rf"people\.lance: of another checkpoint, dsr-\w{{16}}; .* is {other}-\w"
         ):
             Gallery.open(path, other)
     unknown = Gallery.open(path)  # its checkpoint is not the shipped one
     assert len(list(unknown)) == len(unknown) == 12
     with pytest.raises(
-        GalleryError, match=r"people\.lance: needs its checkpoint, dsr \w{12}, which is not the shipped"
+        GalleryError, match=r"people\.lance: needs its checkpoint, dsr-\w{16}, which is not the shipped"
     ):
         unknown.search(torch.rand(1, 3, 60, 64))
     assert unknown.remove([str(list_images(pictures)[0])]) == 1
