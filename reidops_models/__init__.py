@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reidops_models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
     from reidops_models.data import ReidDataset, load_dataset
-    from reidops_models.evaluation import Interval, RankingResult, VerificationResult
+    from reidops_models.evaluation import Calibration, Interval, RankingResult, VerificationResult
     from reidops_models.extractor import FeatureExtractor
+    from reidops_models.gallery import Gallery, GalleryEntry, GalleryError
     from reidops_models.recipe import Recipe, load_recipe
     from reidops_models.retrieval import (
         Evaluation,
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
     from reidops_models.training.run import train
 
 __all__ = [
+    "Calibration",
     "Checkpoint",
     "Evaluation",
     "FeatureExtractor",
+    "Gallery",
+    "GalleryEntry",
+    "GalleryError",
     "Interval",
     "Match",
     "MethodResult",
@@ -60,8 +65,9 @@ __all__ = [
 _MODULES = {
     "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
     "data": ("ReidDataset", "load_dataset"),
-    "evaluation": ("Interval", "RankingResult", "VerificationResult"),
+    "evaluation": ("Calibration", "Interval", "RankingResult", "VerificationResult"),
     "extractor": ("FeatureExtractor",),
+    "gallery": ("Gallery", "GalleryEntry", "GalleryError"),
     "recipe": ("Recipe", "load_recipe"),
     "retrieval": (
         *("Evaluation", "Match", "MethodResult", "Problem", "RankedList", "SearchError", "SearchResult"),

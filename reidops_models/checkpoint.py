@@ -5,9 +5,11 @@ Neither file can hold code. Weights may be stored in half the bits; a network is
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,18 @@ class Checkpoint:
         """
         self.network.to(find_device(device))
         return self
+
+    @cached_property
+    def identity(self) -> str:
+        """The model's name and a digest of weights and recipe. Two checkpoints have it in common only if they make the
+        same features. How they match, the recipe's section `matching`, is no part of it, nor is where their files are.
+        """
+        recipe = self.recipe.model_dump(mode="json", exclude={"matching"})
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
+        for name, value in sorted(self.network.state_dict().items()):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return f"{self.recipe.model}-{digest.hexdigest()[:16]}"
 
     def methods(self, gallery_sizes: Iterable[tuple[int, int]] | None = None) -> Methods:
         """The paper's method on this network, and the other rows of its table.

@@ -1,4 +1,4 @@
-"""How good a ranking is: CMC and mAP, how sure that is, and tables of it.
+"""How good a ranking is: CMC and mAP, how sure that is, and tables of it; what a distance means.
 
 >>> import torch
 >>> distances = torch.tensor([[0.1, 0.7, 0.4], [0.3, 0.2, 0.5]])
@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from reidops_models.evaluation.bootstrap import Interval, bootstrap_interval, paired_bootstrap, verification_interval
+from reidops_models.evaluation.calibration import Calibration, CalibrationError, calibrate
 from reidops_models.evaluation.pool import pool_rankings, pool_verifications
 from reidops_models.evaluation.ranking import RankingAccumulator, RankingResult, evaluate_ranking
 from reidops_models.evaluation.shots import evaluate_multi_shot, evaluate_single_shot
@@ -17,12 +18,15 @@ from reidops_models.evaluation.table import format_table, markdown_table
 from reidops_models.evaluation.verification import VerificationAccumulator, VerificationResult, evaluate_verification
 
 __all__ = [
+    "Calibration",
+    "CalibrationError",
     "Interval",
     "RankingAccumulator",
     "RankingResult",
     "VerificationAccumulator",
     "VerificationResult",
     "bootstrap_interval",
+    "calibrate",
     "evaluate_multi_shot",
     "evaluate_ranking",
     "evaluate_single_shot",

@@ -53,7 +53,7 @@ def pool_verifications(results: Sequence[VerificationResult]) -> VerificationRes
         raise ValueError("pool_verifications: expected at least one result, got none")
     return VerificationResult(
         probe_pids=_disjoint([result.probe_pids for result in results]),
-        positive_levels=np.concatenate([result.positive_levels for result in results]),
+        positives=np.concatenate([result.positives for result in results]),
         negatives=np.sum([result.negatives for result in results], axis=0),
     )
 

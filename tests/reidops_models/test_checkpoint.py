@@ -120,3 +120,13 @@ def test_the_shipped_checkpoint_is_small_and_loads() -> None:
     assert path.stat().st_size <= 2_000_000
     checkpoint = load_checkpoint(path, model="dsr")
     assert checkpoint.recipe == load_recipe("dsr/demo")
+
+
+def test_the_identity_follows_the_weights(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    save_checkpoint(tmp_path / "model", checkpoint)
+    assert load_checkpoint(tmp_path / "model").identity == checkpoint.identity
+    assert checkpoint.identity.startswith("dsr-")
+    other = load_checkpoint(tmp_path / "model")
+    with torch.no_grad():
+        next(other.network.parameters()).view(-1)[0] += 1e-3
+    assert other.identity != checkpoint.identity

@@ -11,7 +11,7 @@ from reidops_models.evaluation import (
     ranking,
     verification_interval,
 )
-from reidops_models.evaluation.verification import to_levels
+from reidops_models.evaluation.verification import LEVELS, largest_of, to_levels
 from tests.reidops_models.evaluation.slow import is_right, same
 
 
@@ -90,7 +90,7 @@ def test_blocks_of_probes_are_all_probes() -> None:
     for rows in (slice(0, 5), slice(5, 5), slice(5, 12)):
         accumulator.update(given["distances"][rows], given["probe_pids"][rows], given["probe_camids"][rows])
     blocks = accumulator.result()
-    assert np.array_equal(blocks.positive_levels, whole.positive_levels)
+    assert np.array_equal(blocks.positives, whole.positives)
     assert np.array_equal(blocks.negatives, whole.negatives)
 
 
@@ -100,7 +100,7 @@ def test_many_pairs_are_counted_in_blocks(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(ranking, "_BLOCK_PAIRS", 45)  # two probes
     blocks = evaluate_verification(**given)
     assert np.array_equal(blocks.probe_pids, whole.probe_pids)
-    assert np.array_equal(blocks.positive_levels, whole.positive_levels)
+    assert np.array_equal(blocks.positives, whole.positives)
     assert np.array_equal(blocks.negatives, whole.negatives)
 
 
@@ -121,6 +121,39 @@ def test_levels_rise_with_distances() -> None:
     assert to_levels(np.array([np.nan]))[0] > levels[-1]
     apart = to_levels(np.array([1.0, 1.0 + 1 / 1024]))
     assert apart[0] < apart[1]
+
+
+def test_the_largest_distance_of_a_level_is_the_last_that_has_it() -> None:
+    values = np.random.default_rng(0).normal(0, 10, 2000).astype(np.float32)
+    levels = to_levels(np.concatenate([values, np.float32([0, 1e-30, -1e30, np.inf, -np.inf])]))
+    largest = largest_of(levels)
+    assert np.array_equal(to_levels(largest), levels)
+    finite = np.isfinite(largest)
+    assert (to_levels(np.nextafter(largest[finite], np.float32(np.inf))) == levels[finite] + 1).all()
+    assert largest_of(np.array([-1, LEVELS - 1])).tolist() == [-np.inf, np.inf]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.01, 0.001])
+def test_a_threshold_is_a_distance_that_keeps_its_rate(rate: float) -> None:
+    rng = np.random.default_rng(3)
+    pids = np.arange(120)
+    distances = (rng.normal(1, 0.2, (120, 120)) - 0.5 * np.eye(120)).astype(np.float32)
+    result = evaluate_verification(distances, pids, pids)
+    wrong, right = np.sort(distances[~np.eye(120, dtype=bool)]), distances.diagonal()
+    threshold = result.threshold_at(rate)
+    assert (wrong <= threshold).mean() == result.fpr_at(threshold) <= rate
+    assert (right <= threshold).mean() == result.tpr_below(threshold) == result.tpr_at(rate)
+    first_too_many = wrong[int(rate * len(wrong))]  # with it, more than the share is accepted
+    assert first_too_many * (1 - 1 / 2048) <= threshold < first_too_many
+
+
+def test_thresholds_at_the_ends() -> None:
+    result = evaluate_verification(torch.tensor([[0.1, 0.2, 0.2]]), [1], [1, 2, 3])
+    assert result.threshold_at(0.5) < 0.2
+    assert result.threshold_at(1.0) == np.inf
+    assert result.fpr_at(-np.inf) == 0
+    assert np.isnan(evaluate_verification(torch.tensor([[0.1]]), [1], [1]).fpr_at(0.5))
+    assert np.isnan(evaluate_verification(torch.tensor([[0.1]]), [1], [2]).tpr_below(0.5))
 
 
 def test_pairs_without_a_distance_come_last() -> None:
