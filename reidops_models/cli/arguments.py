@@ -129,6 +129,11 @@ def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Ch
     return load_checkpoint(path, model=options.model, device=options.device)
 
 
+def load_named(options: argparse.Namespace) -> Checkpoint | None:
+    """The checkpoint that the user named, as :func:`load_chosen`; None where they named none, nor a model."""
+    return None if options.checkpoint is None and options.model is None else load_chosen(options)
+
+
 def matching_options(options: argparse.Namespace, paper: Paper[Any, Any]) -> dict[str, Any]:
     """The options of matching that the user typed, by their names in the recipe.
 
