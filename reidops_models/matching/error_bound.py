@@ -56,7 +56,7 @@ def least_distances(
     """Lower bounds (P, G) float64 of `reidops.dsr_distance(probes, gallery, beta, scales=scales)`, on the CPU.
 
     They hold for the distances as they are computed, with the rounding of float32 and the solver's tolerance. They
-    take the product of the maps, which a distance takes too, and no solver.
+    take the product of the maps, which a distance takes too, and no solver. A pair of a map with NaN has 0.
 
     Args:
         probes: P maps (C, h_i, w_i).
@@ -94,7 +94,7 @@ def least_distances(
                 table[number, some] = _least_of_probe(
                     probe.double(), atoms, gram, inverse, beta, scales, tolerance
                 ).cpu()
-    return table
+    return table.nan_to_num(nan=0.0)
 
 
 def _least_of_probe(
@@ -157,5 +157,5 @@ def inverse_factor(gram: Tensor, beta: float) -> Tensor:
     """(g, M, M) triangular F with F'F = (G + l I)^-1."""
     size = gram.shape[-1]
     identity = torch.eye(size, dtype=gram.dtype, device=gram.device)
-    factor = torch.linalg.cholesky(gram + ridge_weight(beta) * identity)
+    factor, _ = torch.linalg.cholesky_ex(gram + ridge_weight(beta) * identity)  # NaN in a map spoils no other
     return torch.linalg.solve_triangular(factor, identity.expand_as(gram), upper=False)
