@@ -55,9 +55,11 @@ class Checkpoint:
 
     @cached_property
     def identity(self) -> str:
-        """The model's name and a digest of its weights: what two checkpoints have in common only if they make the same
-        features. How it matches is not part of it."""
-        digest = hashlib.sha256()
+        """The model's name and a digest of weights and recipe. Two checkpoints have it in common only if they make the
+        same features. How they match, the recipe's section `matching`, is no part of it, nor is where their files are.
+        """
+        recipe = self.recipe.model_dump(mode="json", exclude={"matching"})
+        digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
         for name, value in sorted(self.network.state_dict().items()):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

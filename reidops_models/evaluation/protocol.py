@@ -7,12 +7,16 @@ ranking, and so is junk (a negative identity). A camera below 0 is unknown and t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Distances", "Labels", "Protocol", "to_distances", "to_labels"]
+__all__ = ["Distances", "Labels", "OwnImages", "Protocol", "to_distances", "to_labels"]
+
+_NONE = np.empty(0, np.int64)
 
 Labels = Sequence[int] | np.ndarray | Tensor
 Distances = np.ndarray | Tensor
@@ -42,7 +46,16 @@ def to_distances(op: str, distances: Distances, probes: int, gallery: int) -> np
             f"{op}: distances must have shape ({probes}, {gallery}), one row a probe and one column a gallery image, "
             f"got {array.shape}"
         )
+    if array.dtype == np.float16:  # in which NumPy is slow
+        return array.astype(np.float32)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+class OwnImages(NamedTuple):
+    """Places of a probe's own person in the gallery, rising: the right images, and those that are taken out."""
+
+    right: np.ndarray
+    removed: np.ndarray
 
 
 class Protocol:
@@ -70,6 +83,26 @@ class Protocol:
         if camids is None:
             return probe_pids, np.full(len(probe_pids), -1)
         return probe_pids, to_labels(self.op, "probe_camids", camids, len(probe_pids))
+
+    @property
+    def junk(self) -> np.ndarray:
+        """Columns of the gallery that are left out for every probe."""
+        return np.flatnonzero(self.pids < 0)
+
+    def own_images(self, pid: int, camid: int) -> OwnImages:
+        """The gallery images of a probe's own identity: the right ones, and those that its camera takes out."""
+        own = self._columns.get(pid, _NONE) if pid >= 0 else _NONE
+        if self.camids is None or camid < 0 or not len(own):
+            return OwnImages(own, _NONE)
+        same_camera = self.camids[own] == camid
+        return OwnImages(own[~same_camera], own[same_camera])
+
+    @cached_property
+    def _columns(self) -> dict[int, np.ndarray]:
+        """The gallery images of each identity, by their places, rising."""
+        order = np.argsort(self.pids, kind="stable")
+        identities, starts = np.unique(self.pids[order], return_index=True)
+        return dict(zip(identities.tolist(), np.split(order, starts[1:]), strict=bool(len(starts))))
 
     def masks(self, pids: np.ndarray, camids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For a block of probes, both (P, G): which gallery images stay in the ranking, which of them are right."""

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from reidops_models.evaluation.counting import ranks_of
 from reidops_models.evaluation.protocol import Distances, Labels, Protocol, to_distances
 
 __all__ = ["AveragePrecision", "RankingAccumulator", "RankingResult", "evaluate_ranking"]
@@ -15,7 +16,8 @@ __all__ = ["AveragePrecision", "RankingAccumulator", "RankingResult", "evaluate_
 AveragePrecision = Literal["step", "trapezoid"]
 
 DEFAULT_RANKS = (1, 3, 5, 10)
-_BLOCK_PAIRS = 1 << 22  # pairs ranked at once, some 100 bytes each
+_BLOCK_PAIRS = 1 << 20  # pairs looked at together, some 100 bytes each
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +135,15 @@ class RankingAccumulator:
         """Add a block of probes: distances (P, G), identities (P,), and cameras (P,) where the gallery has them."""
         pids, camids = self._protocol.read_probes(probe_pids, probe_camids)
         matrix = to_distances("evaluate_ranking", distances, len(pids), len(self._protocol.pids))
-        for rows in probe_blocks(*matrix.shape):
-            block = matrix[rows]
-            kept, right = self._protocol.masks(pids[rows], camids[rows])
-            self._pids.append(pids[rows])
-            self._ranked.append(rank_block(block, kept, right, self._definition))
-            self._nan_distances += int(np.isnan(block).sum())
+        junk = self._protocol.junk
+        found = []
+        for row, pid, camid in zip(matrix, pids.tolist(), camids.tolist(), strict=True):
+            own = self._protocol.own_images(pid, camid)
+            removed = np.concatenate([junk, own.removed]) if len(junk) else own.removed
+            found.append(ranks_of(row, own.right, removed))
+        self._pids.append(pids)
+        self._ranked.append(judge(found, self._definition))
+        self._nan_distances += sum(int(np.isnan(matrix[rows]).sum()) for rows in probe_blocks(*matrix.shape))
 
     def result(self) -> RankingResult:
         """The evaluation of all probes so far, in the order in which they came."""
@@ -223,22 +228,28 @@ def rank_block(distances: np.ndarray, kept: np.ndarray, right: np.ndarray, defin
         distances, kept, right: (P, G); `right` only where `kept`.
         definition: of the average precision.
     """
-    order = np.argsort(distances, axis=1, kind="stable")  # numpy sorts NaN last
-    right = np.take_along_axis(right, order, axis=1)
-    rank = np.cumsum(np.take_along_axis(kept, order, axis=1), axis=1)
-    found = np.cumsum(right, axis=1)
+    rows = zip(distances, kept, right, strict=True)
+    return judge(
+        [ranks_of(row[keep], np.flatnonzero(is_right[keep]), _NONE) for row, keep, is_right in rows], definition
+    )
 
-    rows, columns = np.nonzero(right)  # row by row, nearest first
-    i, r = found[rows, columns], rank[rows, columns]
+
+def judge(ranks: Sequence[np.ndarray], definition: AveragePrecision) -> Ranked:
+    """What rankings are worth, from the ranks of the right images of each probe, in any order."""
+    counts = np.array([len(one) for one in ranks], np.int64)
+    r = np.concatenate([_NONE, *(np.sort(one) for one in ranks)])
+    rows = np.repeat(np.arange(len(counts)), counts)
+    starts = np.cumsum(counts) - counts
+    i = np.arange(len(r)) - starts[rows] + 1
     precision = i / r
     if definition == "trapezoid":
         before = np.where(r > 1, (i - 1) / np.maximum(r - 1, 1), 1.0)
         precision = (precision + before) / 2
-    matches = right.sum(axis=1)
-    first, last = np.zeros(len(right), np.int64), np.ones(len(right), np.int64)
-    first[rows[i == 1]] = r[i == 1]
-    last[rows] = r  # of several right images, the last one's rank stays
-    total = np.bincount(rows, precision, minlength=len(right))
-    missing = np.full(len(right), np.nan)
-    average = np.divide(total, matches, out=missing.copy(), where=matches > 0)
-    return Ranked(first, average, np.divide(matches, last, out=missing, where=matches > 0))
+    total = np.bincount(rows, precision, minlength=len(counts))
+    valid = counts > 0
+    first, last = np.zeros(len(counts), np.int64), np.ones(len(counts), np.int64)
+    first[valid] = r[starts[valid]]
+    last[valid] = r[starts[valid] + counts[valid] - 1]
+    missing = np.full(len(counts), np.nan)
+    average = np.divide(total, counts, out=missing.copy(), where=valid)
+    return Ranked(first, average, np.divide(counts, last, out=missing, where=valid))

@@ -14,6 +14,7 @@ __all__ = ["VerificationAccumulator", "VerificationResult", "evaluate_verificati
 
 _DROPPED_BITS = 12  # of a float32 distance; what differs by more than one part in 2048 stays apart
 LEVELS = 1 << (32 - _DROPPED_BITS)
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,12 +154,21 @@ class VerificationAccumulator:
         """Add a block of probes: distances (P, G), identities (P,), and cameras (P,) where the gallery has them."""
         pids, camids = self._protocol.read_probes(probe_pids, probe_camids)
         matrix = to_distances("evaluate_verification", distances, len(pids), len(self._protocol.pids))
+        junk = self._protocol.junk
         for rows in probe_blocks(*matrix.shape):
-            levels = to_levels(matrix[rows])
-            kept, right = self._protocol.masks(pids[rows], camids[rows])
-            self._pids.append(np.broadcast_to(pids[rows, None], right.shape)[right])
-            self._positive.append(matrix[rows][right].astype(np.float32))
-            self._negatives += np.bincount(levels[kept & ~right], minlength=LEVELS)
+            block = matrix[rows]
+            own = [self._protocol.own_images(*probe) for probe in zip(pids[rows].tolist(), camids[rows].tolist())]
+            counts = [len(one.right) for one in own]
+            right = np.repeat(np.arange(len(own)), counts), np.concatenate([_NONE, *(one.right for one in own)])
+            removed = [np.concatenate([one.removed, junk]) for one in own]
+            others = np.repeat(np.arange(len(own)), [len(one) for one in removed]), np.concatenate([_NONE, *removed])
+            self._pids.append(np.repeat(pids[rows], counts))
+            self._positive.append(block[right].astype(np.float32))
+            levels = to_levels(block)
+            # Of all pairs, those that are none of two people are few: they are counted, too, and taken off again.
+            self._negatives += np.bincount(levels.ravel(), minlength=LEVELS)
+            for pairs in (right, others):
+                np.subtract.at(self._negatives, levels[pairs], 1)
 
     def result(self) -> VerificationResult:
         """The pairs so far."""
@@ -205,10 +215,16 @@ def to_levels(distances: np.ndarray) -> np.ndarray:
     The bits of floats of one sign are ordered as whole numbers are, upwards where it is positive and downwards where
     it is negative. NaN gets the last level.
     """
-    values = np.where(np.isnan(distances), np.inf, distances).astype(np.float32) + np.float32(0)  # -0 becomes 0
+    values = distances.astype(np.float32)
+    values += np.float32(0)  # -0 becomes 0
+    missing = np.isnan(values)
     bits = values.view(np.uint32)
-    ordered = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31)) >> _DROPPED_BITS
-    return np.where(np.isnan(distances), LEVELS - 1, ordered.astype(np.int64))
+    bits ^= (bits.view(np.int32) >> 31).view(np.uint32) | np.uint32(1 << 31)  # all bits of what is negative, else one
+    bits >>= np.uint32(_DROPPED_BITS)
+    levels = bits.astype(np.int64)
+    if missing.any():
+        levels[missing] = LEVELS - 1
+    return levels
 
 
 def largest_of(levels: np.ndarray) -> np.ndarray:

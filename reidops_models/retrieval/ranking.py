@@ -58,8 +58,7 @@ def search(
     """
     if top is not None and (type(top) is not int or top < 1):
         raise SearchError(f"expected a whole number, 1 or more, or None, got {top!r}", argument="top")
-    if threshold is not None and (isinstance(threshold, bool) or not _is_finite(threshold)):
-        raise SearchError(f"expected a finite number or None, got {threshold!r}", argument="threshold")
+    check_threshold(threshold)
     checkpoint = with_matching(find_model(model), options or {})
     problems = Problems()
     searched = find_gallery(gallery, problems)
@@ -133,5 +132,12 @@ def _match_block(
         yield kept, distances if len(kept) == len(probes) else distances[finite]
 
 
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def check_threshold(threshold: object) -> None:
+    """Refuse what is no distance.
+
+    Raises:
+        SearchError: neither None nor a finite number.
+    """
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool) and math.isfinite(threshold)
+    if threshold is not None and not is_number:
+        raise SearchError(f"expected a finite number or None, got {threshold!r}", argument="threshold")

@@ -55,9 +55,9 @@ def test_what_cannot_be_read_or_matched_is_left_out(people: Path, checkpoint: Pa
     found = search(
         [tmp_path / "empty.jpg", speck, torch.rand(3, 128, 64)], people / "query", checkpoint, options={"scales": [2]}
     )
-    assert [ranked.probe.name for ranked in found] == ["image 1"]
-    assert [problem.image for problem in found.problems] == [str(tmp_path / "empty.jpg"), "image 0"]
-    assert found.problems[1].message.startswith("image 0: cannot be matched: dsr_distance: ")
+    assert [ranked.probe.name for ranked in found] == ["image 2"]
+    assert [problem.image for problem in found.problems] == [str(tmp_path / "empty.jpg"), "image 1"]
+    assert found.problems[1].message.startswith("image 1: cannot be matched: dsr_distance: ")
 
 
 def test_problems_are_reported_at_once(tmp_path: Path) -> None:
