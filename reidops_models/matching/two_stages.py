@@ -46,6 +46,8 @@ class TwoStageMatcher:
         (0, 2)
     """
 
+    joint = True  # a shortlist is one of the whole gallery
+
     def __init__(self, first: Matcher, second: Matcher, shortlist: int) -> None:
         if shortlist < 1:
             raise ValueError(f"TwoStageMatcher: shortlist must be 1 or more, got {shortlist}")
@@ -82,6 +84,13 @@ class TwoStageMatcher:
             order = nearest(self.first.distances(left[0], right[0]), len(gallery))
             parts.append(self.rank(left[1], right[1], order, progress))
         return torch.cat(parts)
+
+    def pairs(
+        self, probes: Sequence[Staged], gallery: Sequence[Staged], candidates: Tensor, *, progress: bool = False
+    ) -> Tensor:
+        """(P, K) the second method's distances of chosen pairs."""
+        left, right = [one.second for one in probes], [one.second for one in gallery]
+        return compare_pairs(self.second, left, right, candidates, progress=progress)
 
     def rank(self, probes: Sequence[Any], gallery: Sequence[Any], order: Tensor, progress: bool) -> Tensor:
         """(P, G) distances of what the second method has embedded, from the first one's order (P, G)."""
