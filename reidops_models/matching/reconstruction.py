@@ -12,8 +12,9 @@ from torch.nn import functional as F
 import reidops
 from reidops_models.data import resize_image
 from reidops_models.matching.batches import device_of, embed_in_batches, rescale
-from reidops_models.matching.explanations import BlockGrid, Reconstruction
+from reidops_models.matching.explanations import BlockGrid, Explanation, Reconstruction
 from reidops_models.matching.interface import Embedding, Role
+from reidops_models.matching.vectors import vector_distances
 
 Size = tuple[int, int]
 Half = Literal["none", "float16", "bfloat16"]
@@ -85,6 +86,16 @@ class BlockMatcher:
         with torch.inference_mode(), float32:
             return reidops.dsr_distance(probes, gallery, self.beta, scales=self.scales, progress=progress).cpu()
 
+    def pairs(
+        self, probes: Sequence[Tensor], gallery: Sequence[Tensor], candidates: Tensor, *, progress: bool = False
+    ) -> Tensor:
+        """(P, K) mean reconstruction errors of chosen pairs; on a CPU the bits of `distances`."""
+        with torch.inference_mode():
+            distances = reidops.dsr_distance(
+                probes, gallery, self.beta, scales=self.scales, candidates=candidates, progress=progress
+            )
+            return distances.cpu()
+
     @torch.inference_mode()
     def explain(self, probe: Tensor, gallery: Tensor) -> Reconstruction:
         """Error of every probe block and the coefficients that rebuilt it."""
@@ -109,6 +120,53 @@ class BlockMatcher:
 
     def _scaled(self, image: Tensor, role: Role) -> Tensor:
         return resize_image(image, *self.image_size) if role == "gallery" else rescale(image, self.probe_scale)
+
+
+class MapAverageMatcher:
+    """Images are compared by the averages of their maps: one minus the cosine. It is the first stage for a method that
+    compares the maps, and needs no network of its own.
+
+    Args:
+        maps: the matcher whose maps are averaged.
+
+    Example:
+        >>> whole = BlockMatcher(nn.Conv2d(3, 4, 1), (8, 4))
+        >>> matcher = MapAverageMatcher(whole)
+        >>> features = matcher.embed([torch.rand(3, 8, 4)])
+        >>> features[0].shape, matcher.distances(features, features).shape
+        (torch.Size([4]), torch.Size([1, 1]))
+    """
+
+    name = "map average"
+
+    def __init__(self, maps: BlockMatcher) -> None:
+        self._maps = maps
+
+    @property
+    def source(self) -> Embedding:
+        """The map of each image."""
+        return self._maps.embedding
+
+    @property
+    def embedding(self) -> Embedding:
+        """The average of each map."""
+        return Embedding("map average", options=(self.source,))
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
+        """The average (C,) of each image's map, of unit length."""
+        return self.derive(self._maps.embed(images, role=role, progress=progress))
+
+    def derive(self, embedded: Sequence[Tensor]) -> list[Tensor]:
+        """The averages of maps that are there."""
+        return [F.normalize(one.float().mean(dim=(1, 2)), dim=0) for one in embedded]
+
+    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
+        """(P, G), one minus the cosine."""
+        return vector_distances(probes, gallery, "cosine")
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
+        """None: the images are compared as wholes."""
+        return None
 
 
 def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockGrid, ...]]:

@@ -41,7 +41,8 @@ class StnreidPaper(Paper[StnreidRecipe, StnreidNetwork]):
     ) -> Methods:
         """The rows of table 3: without the STN module, and with it, which is the method."""
         metric = recipe.matching.metric
-        return Methods(StnMatcher(network, metric=metric), others=(ReidMatcher(network, metric=metric),))
+        alone = ReidMatcher(network, metric=metric)
+        return Methods(StnMatcher(network, metric=metric), others=(alone,), quick=alone)
 
     def build_rivals(
         self, network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
-from reidops_models.matching import Matcher
+from reidops_models.matching import Matcher, TwoStageMatcher
 from reidops_models.paper import Paper
 from reidops_models.recipe import Recipe, RecipeError, load_recipe, parse_recipe
 
@@ -83,6 +83,18 @@ def test_another_default_type_changes_nothing(paper: Paper[Any, Any]) -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     assert_close(tables, expected, rtol=0, atol=0)  # dtypes, too
+
+
+def test_a_shortlist_of_all_images_changes_no_distance(paper: Paper[Any, Any]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    probes, gallery = ([torch.rand(3, *size, generator=generator) for _ in range(3)] for size in ((64, 32), (128, 64)))
+    methods = load_checkpoint(shipped_checkpoint(paper.name)).methods([(128, 64)] * 3)
+    quick, main = methods.quick or methods.main, methods.main
+    matcher = TwoStageMatcher(quick, main, shortlist=3)
+    left, right = matcher.embed(probes, role="probe"), matcher.embed(gallery)
+    expected = main.distances(main.embed(probes, role="probe"), main.embed(gallery))
+    assert_close(matcher.distances(left, right), expected, rtol=1e-5, atol=1e-6)
+    assert_close([one.first for one in left], list(quick.embed(probes, role="probe")), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
