@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reidops_models.data import ReidDataset, load_dataset
     from reidops_models.evaluation import Calibration, Interval, RankingResult, VerificationResult
     from reidops_models.extractor import FeatureExtractor
+    from reidops_models.gallery import Gallery, GalleryEntry, GalleryError
     from reidops_models.recipe import Recipe, load_recipe
     from reidops_models.retrieval import (
         Evaluation,
@@ -38,6 +39,9 @@ __all__ = [
     "Checkpoint",
     "Evaluation",
     "FeatureExtractor",
+    "Gallery",
+    "GalleryEntry",
+    "GalleryError",
     "Interval",
     "Match",
     "MethodResult",
@@ -63,6 +67,7 @@ _MODULES = {
     "data": ("ReidDataset", "load_dataset"),
     "evaluation": ("Calibration", "Interval", "RankingResult", "VerificationResult"),
     "extractor": ("FeatureExtractor",),
+    "gallery": ("Gallery", "GalleryEntry", "GalleryError"),
     "recipe": ("Recipe", "load_recipe"),
     "retrieval": (
         *("Evaluation", "Match", "MethodResult", "Problem", "RankedList", "SearchError", "SearchResult"),

@@ -36,8 +36,16 @@ __device__ __forceinline__ void sample(const Group& group, const Geometry& geome
   group.store(result, to);
 }
 
+// Blocks on a multiprocessor: three leave a thread 80 registers, which is too few for doubles, for border padding of
+// planes, and for eight bfloat16 channels at once.
+template <class Group, Padding kPadding, class S>
+constexpr int blocks_at_once() {
+  if (sizeof(typename Computing<S>::Type) == 8 || std::is_same_v<Group, ChannelVector<BFloat16>>) return 2;
+  return kPadding == Padding::kBorder ? 2 : Group::kBlocks;
+}
+
 template <class Group, Mode kMode, Padding kPadding, class S>
-__global__ void __launch_bounds__(ForwardTiling::kThreads, sizeof(typename Computing<S>::Type) == 4 ? Group::kBlocks : 2)
+__global__ void __launch_bounds__(ForwardTiling::kThreads, blocks_at_once<Group, kPadding, S>())
     affine_sample_kernel(const S* __restrict__ input, S* __restrict__ output, const Problem<S> p,
                          const ForwardTiling tiling) {
   using T = typename Problem<S>::T;

@@ -39,7 +39,8 @@ template <Padding kPadding, class S>
 __global__ void __launch_bounds__(GradientTiling::kThreads)
     affine_sample_theta_kernel(const Problem<S> p, const GradientTiling tiling) {
   using T = typename Problem<S>::T;
-  constexpr int kWarps = GradientTiling::kThreads / kWarp, kTogether = 2;
+  constexpr int kWarps = GradientTiling::kThreads / kWarp;
+  constexpr int kTogether = sizeof(T) == 4 ? 2 : 1;  // doubles take two registers each
   __shared__ T of_warps[kWarps][6];
   const Part part = part_of(p, tiling);
   const Place place = place_of(p, part.map);

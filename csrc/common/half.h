@@ -1,5 +1,5 @@
 // half.h - float16 and bfloat16 as they lie in memory, to and from float, rounded to nearest, ties to even.  Written on
-// the bits, which every instruction set has and a compiler makes vectors of; a GPU has instructions for float16.
+// the bits, which every instruction set has and a compiler makes vectors of; a GPU has instructions.
 #pragma once
 
 #include <cstdint>
@@ -64,9 +64,13 @@ REIDOPS_HOST_DEVICE void narrow(float value, Half& result) {
 #endif
 }
 REIDOPS_HOST_DEVICE void narrow(float value, BFloat16& result) {
+#ifdef __CUDA_ARCH__
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(result.bits) : "f"(value));
+#else
   const uint32_t bits = float_bits(value), odd = bits >> 16 & 1u;
   const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
   result.bits = static_cast<uint16_t>(nan ? 0x7fc0u : (bits + 0x7fffu + odd) >> 16);
+#endif
 }
 
 // What sums of a type are made in.

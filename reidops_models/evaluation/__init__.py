@@ -15,6 +15,7 @@ from reidops_models.evaluation.open_set import OpenSetAccumulator, OpenSetResult
 from reidops_models.evaluation.pool import pool_rankings, pool_verifications
 from reidops_models.evaluation.ranking import RankingAccumulator, RankingResult, evaluate_ranking
 from reidops_models.evaluation.reliability import Reliability, reliability
+from reidops_models.evaluation.shortlist import ShortlistAccumulator, ShortlistResult
 from reidops_models.evaluation.shots import MultiShotAccumulator, evaluate_multi_shot, evaluate_single_shot
 from reidops_models.evaluation.table import format_table, markdown_table
 from reidops_models.evaluation.verification import VerificationAccumulator, VerificationResult, evaluate_verification
@@ -29,6 +30,8 @@ __all__ = [
     "RankingAccumulator",
     "RankingResult",
     "Reliability",
+    "ShortlistAccumulator",
+    "ShortlistResult",
     "VerificationAccumulator",
     "VerificationResult",
     "bootstrap_interval",

@@ -19,11 +19,12 @@ THUMBNAIL = 192  # pixels of the longer side
 
 @dataclass(frozen=True)
 class RankedImage:
-    """One gallery image of a ranked list. `correct` is None where identities are not known."""
+    """One gallery image of a ranked list. `correct` is None where identities are not known, `image` where its file
+    cannot be read any more."""
 
     rank: int
     name: str
-    image: Tensor
+    image: Tensor | None
     distance: float
     correct: bool | None = None
 
@@ -34,6 +35,7 @@ class RankedProbe:
 
     `explanation` is of the first of `ranked`; an explanation without panels is not drawn.
     `first_match` is the rank of the first image of the same person, None where that is not known.
+    `unknown` says that even the best match is too far to be the probe's person.
     """
 
     name: str
@@ -41,6 +43,7 @@ class RankedProbe:
     ranked: Sequence[RankedImage] = field(default_factory=tuple)
     explanation: Explanation | None = None
     first_match: int | None = None
+    unknown: bool = False
 
 
 def write_report(
@@ -102,13 +105,14 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
         "size": f"{probe.image.shape[2]} x {probe.image.shape[1]}",
         "image": data_uri(probe.image, THUMBNAIL),
         "first_match": probe.first_match,
+        "unknown": probe.unknown,
         "drawing": lay_out(probe.explanation) if probe.ranked and probe.explanation is not None else None,
         "ranked": [
             {
                 "rank": match.rank,
                 "name": match.name,
                 "file": PurePosixPath(match.name).name,
-                "image": data_uri(match.image, THUMBNAIL),
+                "image": None if match.image is None else data_uri(match.image, THUMBNAIL),
                 "distance": f"{match.distance:.4f}",
                 "verdict": {True: "right", False: "wrong", None: "unknown"}[match.correct],
             }

@@ -1,6 +1,7 @@
 """Search a gallery for probes, and say how good a search is.
 
-`images` finds and names images, `ranking` makes ranked lists, `matches` writes them to files, and `scores` judges them.
+`images` finds and names images, `ranking` searches a gallery for them, and what is left of a search are `ranked_lists`.
+`matches` writes these to files, `drawing` draws them for the report, `scores` and `search_scores` judge them.
 `evaluation` does all of it for a model on a data set, and `results` is what it found. `model` finds the model that a
 caller names.
 
@@ -15,7 +16,8 @@ from __future__ import annotations
 from reidops_models.retrieval.errors import MatchingOptionError, SearchError
 from reidops_models.retrieval.evaluation import evaluate
 from reidops_models.retrieval.images import ImageFile, ImageTensor, Problem, Problems
-from reidops_models.retrieval.ranking import Match, RankedList, SearchResult, search
+from reidops_models.retrieval.ranked_lists import Match, RankedList, SearchResult
+from reidops_models.retrieval.ranking import search
 from reidops_models.retrieval.results import Evaluation, MethodResult
 
 __all__ = [

@@ -41,6 +41,29 @@ class ImageFile:
         return str(self.path)
 
 
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that should be an image, and that nobody has read yet.
+
+    Attributes:
+        path: where it is.
+        name: what results will call it.
+    """
+
+    path: Path
+    name: str
+
+    def read(self) -> tuple[ImageFile, Tensor]:
+        """The image, and its pixels (3, H, W), RGB in [0, 1].
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        pixels = read_image(self.path)
+        labels = parse_market1501_name(self.path.name) or (None, None)
+        return ImageFile(self.path, self.name, (pixels.shape[1], pixels.shape[2]), *labels), pixels
+
+
 @dataclass(frozen=True, eq=False)
 class ImageTensor:
     """An image in memory. Its identity and its camera are not known.
@@ -141,6 +164,8 @@ class Problems:
 def find_images(source: ImageSource | Iterable[ImageSource], problems: Problems) -> list[SearchImage]:
     """The images that a caller names.
 
+    Every file is read once, so an unreadable file is known before the long work starts.
+
     Args:
         source: a folder, an image file, an image (3, H, W) or images (B, 3, H, W), or any number of these. Tensors
             are RGB in [0, 1] and of any size.
@@ -154,11 +179,28 @@ def find_images(source: ImageSource | Iterable[ImageSource], problems: Problems)
         >>> [(image.name, image.size) for image in find_images(torch.rand(2, 3, 128, 64), Problems())]
         [('image 0', (128, 64)), ('image 1', (128, 64))]
     """
+    named = name_images(source, problems)
+    return [image for one in named if (image := _checked(one, problems) if isinstance(one, NamedFile) else one)]
+
+
+def find_files(source: str | os.PathLike[str], problems: Problems) -> list[ImageFile]:
+    """The readable images of a folder and the folders in it, or the one file that is named; sorted by path.
+
+    Arguments and errors are those of :func:`find_images`.
+    """
+    return [image for one in _name_files(source, problems) if (image := _checked(one, problems))]
+
+
+def name_images(source: ImageSource | Iterable[ImageSource], problems: Problems) -> list[NamedFile | ImageTensor]:
+    """The images that a caller names; no file is read.
+
+    Arguments and errors are those of :func:`find_images`.
+    """
     if isinstance(source, str | os.PathLike):
-        return [*find_files(source, problems)]
+        return [*_name_files(source, problems)]
     if not isinstance(source, Iterable):
         raise SearchError(f"expected paths and tensors of images, got an object of type {type(source).__name__}")
-    images: list[SearchImage] = []
+    images: list[NamedFile | ImageTensor] = []
     for item in [source] if isinstance(source, Tensor) and source.ndim == 3 else source:
         if isinstance(item, Tensor):
             name = f"image {len(images)}"
@@ -166,25 +208,14 @@ def find_images(source: ImageSource | Iterable[ImageSource], problems: Problems)
                 raise SearchError(f"expected float (3, H, W) in [0, 1], got {item.dtype} of {tuple(item.shape)}", name)
             images.append(ImageTensor(item.float(), name))
         elif isinstance(item, str | os.PathLike):
-            images += find_files(item, problems, whole_names=True)
+            images += _name_files(item, problems, whole_names=True)
         else:
             raise SearchError(f"expected paths and tensors of images, got an object of type {type(item).__name__}")
     return images
 
 
-def find_files(source: str | os.PathLike[str], problems: Problems, *, whole_names: bool = False) -> list[ImageFile]:
-    """The readable images of a folder and the folders in it, or the one file that is named; sorted by path.
-
-    Every file is read once, so an unreadable file is known before the long work starts.
-
-    Args:
-        source: a folder or an image file.
-        problems: takes the files that cannot be read.
-        whole_names: name an image by its whole path, because `source` is one of several.
-
-    Raises:
-        SearchError: `source` does not exist, or is a folder without image files.
-    """
+def _name_files(source: str | os.PathLike[str], problems: Problems, *, whole_names: bool = False) -> list[NamedFile]:
+    """With `whole_names` an image is named by its whole path, because `source` is one of several."""
     source = Path(source)
     if not source.exists():
         raise SearchError(f"{source}: no such file or folder")
@@ -194,17 +225,19 @@ def find_files(source: str | os.PathLike[str], problems: Problems, *, whole_name
         problems.pass_over(source, others)
     if not paths:
         raise SearchError(f"{source}: no image files in this folder")
-    images = []
+    named = []
     for path in paths:
-        try:
-            height, width = read_image(path).shape[-2:]
-        except ImageError as error:
-            problems.add(path, str(error))
-            continue
         below = path.relative_to(source).as_posix() if source.is_dir() else path.name
-        name = path.as_posix() if whole_names else below
-        images.append(ImageFile(path, name, (height, width), *(parse_market1501_name(path.name) or (None, None))))
-    return images
+        named.append(NamedFile(path, path.as_posix() if whole_names else below))
+    return named
+
+
+def _checked(file: NamedFile, problems: Problems) -> ImageFile | None:
+    try:
+        return file.read()[0]
+    except ImageError as error:
+        problems.add(file.path, str(error))
+        return None
 
 
 def sample_images(samples: Iterable[Sample], root: Path) -> list[ImageFile]:
@@ -216,7 +249,8 @@ def sample_images(samples: Iterable[Sample], root: Path) -> list[ImageFile]:
     images = []
     for sample in samples:
         height, width = read_image(sample.path).shape[-2:]
-        name = sample.path.relative_to(root).as_posix()
+        inside = sample.path.is_relative_to(root)  # a CSV file may list images anywhere
+        name = (sample.path.relative_to(root) if inside else sample.path).as_posix()
         images.append(ImageFile(sample.path, name, (height, width), sample.pid, sample.camid))
     return images
 

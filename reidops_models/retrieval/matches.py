@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Any
 
 from reidops_models.files import replacing
-from reidops_models.retrieval.ranking import RankedList
+from reidops_models.retrieval.ranked_lists import RankedList
 
 COLUMNS = ("probe", "rank", "gallery", "distance")
+ANSWER = "answer"  # a column more where there is a threshold: known or unknown, the same in each line of a probe
 
 
 class MatchesWriter:
@@ -21,6 +22,10 @@ class MatchesWriter:
     The CSV file is flushed after every probe, so whatever stops the work later, the matches found before are there.
     The JSON file has no matches, only facts. It appears at once and whole when the search is done.
 
+    Args:
+        folder: is made where it is missing.
+        answers: whether to write the column `answer`: whether the probe is known by the threshold of its list.
+
     Example:
         >>> with MatchesWriter("out") as matches:  # doctest: +SKIP
         ...     for ranked in search("crops", "people"):
@@ -28,7 +33,8 @@ class MatchesWriter:
         ...     matches.finish({"model": "dsr"})
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, answers: bool = False) -> None:
+        self._answers = answers
         self.csv_path = Path(folder) / "matches.csv"
         self.json_path = Path(folder) / "matches.json"
 
@@ -37,13 +43,14 @@ class MatchesWriter:
         self.json_path.unlink(missing_ok=True)  # of an earlier search
         self._file = self.csv_path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
         self._rows = csv.writer(self._file)
-        self._rows.writerow(COLUMNS)
+        self._rows.writerow((*COLUMNS, ANSWER) if self._answers else COLUMNS)
         return self
 
     def write(self, ranked: RankedList) -> None:
         """The matches of one probe."""
+        answer = (answer_of(ranked),) if self._answers else ()
         for match in ranked.matches:
-            self._rows.writerow((ranked.probe.name, match.rank, match.name, f"{match.distance:.8g}"))
+            self._rows.writerow((ranked.probe.name, match.rank, match.name, f"{match.distance:.8g}", *answer))
         self._file.flush()
 
     def finish(self, facts: Mapping[str, Any]) -> None:
@@ -56,3 +63,8 @@ class MatchesWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def answer_of(ranked: RankedList) -> str:
+    """By the threshold of the list: `known` or `unknown`."""
+    return "unknown" if ranked.unknown else "known"

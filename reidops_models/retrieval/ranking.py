@@ -1,83 +1,24 @@
-"""Probes in a gallery: distances, and ranked lists of names."""
+"""Probes in a gallery: distances, block by block, and the ranked lists that are left of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
+from reidops_models.devices import Device
 from reidops_models.matching import Matcher
-from reidops_models.report import RankedImage, RankedProbe
 from reidops_models.retrieval.errors import SearchError
-from reidops_models.retrieval.images import ImageSource, Problem, Problems, SearchImage, find_images
+from reidops_models.retrieval.images import ImageSource, Problems, SearchImage, find_images
 from reidops_models.retrieval.model import Model, find_model, with_matching
+from reidops_models.retrieval.ranked_lists import RankedList, Ranker, SearchResult
 
 TOP = 100  # ranks that are kept
 CHUNK = 32  # probes ranked at a time: an interruption costs as many at most
-DRAWN_RANKS = 5  # in a report
 
-
-@dataclass(frozen=True)
-class Match:
-    """A gallery image in a ranked list.
-
-    Attributes:
-        rank: 1 is the nearest.
-        index: its place in the gallery.
-        name: its name.
-        distance: the method's distance to the probe; smaller is more alike.
-    """
-
-    rank: int
-    index: int
-    name: str
-    distance: float
-
-
-@dataclass(frozen=True)
-class RankedList:
-    """A probe and its nearest gallery images.
-
-    Attributes:
-        probe: the probe.
-        matches: the first ranks, nearest first.
-        distances: (G,) float32 to all gallery images, in the gallery's order.
-    """
-
-    probe: SearchImage
-    matches: tuple[Match, ...]
-    distances: Tensor
-
-
-@dataclass(frozen=True)
-class SearchResult(Sequence[RankedList]):
-    """The ranked lists of a search, in the order of the probes.
-
-    Attributes:
-        method: the name of the method that made the distances.
-        gallery: the images that were searched.
-        ranked: the lists.
-        problems: the images that were left out, and why.
-        notes: what else was passed over, files that are no images by their names.
-    """
-
-    method: str
-    gallery: tuple[SearchImage, ...]
-    ranked: tuple[RankedList, ...]
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @overload
-    def __getitem__(self, index: int) -> RankedList: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[RankedList, ...]: ...
-    def __getitem__(self, index: int | slice) -> RankedList | tuple[RankedList, ...]:
-        return self.ranked[index]
-
-    def __len__(self) -> int:
-        return len(self.ranked)
+Judge = Callable[[Sequence[SearchImage], Tensor], None]
 
 
 def search(
@@ -86,7 +27,9 @@ def search(
     model: Model = "dsr",
     *,
     top: int | None = TOP,
+    threshold: float | None = None,
     options: Mapping[str, Any] | None = None,
+    device: Device | None = None,
     progress: bool = False,
 ) -> SearchResult:
     """Rank the images of a gallery by their distance to each probe, by a model's method.
@@ -98,15 +41,19 @@ def search(
         gallery: the images to search in, as `probes`.
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
         top: ranks to keep for each probe, 1 or more; None keeps all.
-        options: options of matching that replace the recipe's, such as {"beta": 0.2}.
+        threshold: a probe whose nearest image is farther than this is `RankedList.unknown`; None: none is.
+        options: options of matching that replace the recipe's, such as {"beta": 0.2} or {"half": "float16"}.
+        device: where the network computes and images are compared: `auto`, `cpu`, `cuda` or `cuda:N`. None is where a
+            loaded checkpoint is, and the CPU for others.
         progress: show a progress bar.
 
     Returns:
         A ranked list for each probe that could be matched. `problems` says which images were left out.
 
     Raises:
-        SearchError: a path does not exist, no gallery image can be read, or a wrong `top` or option.
+        SearchError: a path does not exist, no gallery image can be read, or a wrong `top`, `threshold` or option.
         CheckpointError: the checkpoint is missing or damaged.
+        DeviceError: there is no such device.
 
     Example:
         >>> import torch
@@ -116,11 +63,14 @@ def search(
     """
     if top is not None and (type(top) is not int or top < 1):
         raise SearchError(f"expected a whole number, 1 or more, or None, got {top!r}", argument="top")
-    checkpoint = with_matching(find_model(model), options or {})
+    check_threshold(threshold)
+    checkpoint = with_matching(find_model(model, device), options or {})
     problems = Problems()
     searched = find_gallery(gallery, problems)
     method = checkpoint.methods([image.size for image in searched]).main
-    ranked = rank_probes(method, find_images(probes, problems), searched, problems, top=top, progress=progress)
+    features = method.embed((image.read() for image in searched), role="gallery", progress=progress)
+    ranker = Ranker(searched, top=top, threshold=threshold)
+    ranked = rank_probes(method, find_images(probes, problems), features, ranker, problems)
     lists = tuple(ranked)  # first: it finds problems, too
     return SearchResult(method.name, tuple(searched), lists, tuple(problems), tuple(problems.notes))
 
@@ -141,31 +91,33 @@ def find_gallery(source: ImageSource | Iterable[ImageSource], problems: Problems
 def rank_probes(
     matcher: Matcher,
     probes: Sequence[SearchImage],
-    gallery: Sequence[SearchImage],
+    features: Sequence[Any],
+    ranker: Ranker,
     problems: Problems,
     *,
-    top: int | None = TOP,
-    progress: bool = False,
+    judge: Judge | None = None,
 ) -> Iterator[RankedList]:
-    """The ranked list of each probe, as soon as it is known.
+    """The ranked list of each probe, as soon as it is known. No more than `CHUNK` rows of distances are held.
 
     Args:
         matcher: makes the distances.
         probes: what to look for.
-        gallery: G images to search in.
+        features: what the matcher's `embed` made of the gallery.
+        ranker: makes the lists of this gallery.
         problems: takes the probes that cannot be matched; they have no list.
-        top: ranks to keep; None keeps all.
-        progress: show a progress bar while the gallery is embedded.
+        judge: is called with some probes and their distances (P, G) before the lists of these probes are given.
     """
-    features = matcher.embed((image.read() for image in gallery), role="gallery", progress=progress)
     for start in range(0, len(probes), CHUNK):
-        for probe, distances in _match_chunk(matcher, probes[start : start + CHUNK], features, problems):
-            yield RankedList(probe, _matches(distances, gallery, top), distances)
+        for block, distances in _match_block(matcher, probes[start : start + CHUNK], features, problems):
+            if judge is not None:
+                judge(block, distances)
+            yield from map(ranker, block, distances)
 
 
-def _match_chunk(
+def _match_block(
     matcher: Matcher, probes: Sequence[SearchImage], features: Sequence[Any], problems: Problems
-) -> Iterator[tuple[SearchImage, Tensor]]:
+) -> Iterator[tuple[Sequence[SearchImage], Tensor]]:
+    """The probes that can be matched, and their distances; in one piece, where none of them spoils the others."""
     try:
         embedded = matcher.embed((image.read() for image in probes), role="probe")
         distances = matcher.distances(embedded, features)
@@ -174,69 +126,23 @@ def _match_chunk(
             problems.add(probes[0], f"{probes[0]}: cannot be matched: {error}")
             return
         for probe in probes:  # one of them spoils the others, which are still matched
-            yield from _match_chunk(matcher, [probe], features, problems)
+            yield from _match_block(matcher, [probe], features, problems)
         return
-    for probe, row in zip(probes, distances, strict=True):
-        if row.isfinite().all():
-            yield probe, row
-        else:
+    finite = distances.isfinite().all(dim=1)
+    for probe, is_finite in zip(probes, finite.tolist(), strict=True):
+        if not is_finite:
             problems.add(probe, f"{probe}: cannot be matched: its distances are not finite")
+    kept = [probe for probe, is_finite in zip(probes, finite.tolist(), strict=True) if is_finite]
+    if kept:
+        yield kept, distances if len(kept) == len(probes) else distances[finite]
 
 
-def gallery_order(distances: Tensor) -> list[int]:
-    """Gallery indices, nearest first. Equal distances keep the gallery's order."""
-    order: list[int] = distances.argsort(stable=True).tolist()
-    return order
+def check_threshold(threshold: object) -> None:
+    """Refuse what is no distance.
 
-
-def _matches(distances: Tensor, gallery: Sequence[SearchImage], top: int | None) -> tuple[Match, ...]:
-    return tuple(
-        Match(rank, index, gallery[index].name, float(distances[index]))
-        for rank, index in enumerate(gallery_order(distances)[:top], start=1)
-    )
-
-
-def drawn_probe(
-    matcher: Matcher,
-    probe: SearchImage,
-    distances: Tensor,
-    gallery: Sequence[SearchImage],
-    top: int | None = None,
-    *,
-    market_rule: bool = False,
-) -> RankedProbe:
-    """A probe's part of the report: its first ranks, and how the best of them was matched.
-
-    Args:
-        matcher: what made the distances.
-        probe: the probe.
-        distances: (G,) to each gallery image.
-        gallery: G images.
-        top: ranks to draw, at most `DRAWN_RANKS`.
-        market_rule: leave out the images of the probe's person from the probe's camera, as Market-1501 does.
+    Raises:
+        SearchError: neither None nor a finite number.
     """
-    known = probe.pid is not None and probe.pid >= 0 and any(image.pid == probe.pid for image in gallery)
-    counted = [index for index in gallery_order(distances) if not (market_rule and _same_shot(probe, gallery[index]))]
-    right = [index for index in counted if known and gallery[index].pid == probe.pid]
-    pixels = probe.read()
-    ranked = [
-        RankedImage(
-            rank=rank,
-            name=gallery[index].name,
-            image=gallery[index].read(),
-            distance=float(distances[index]),
-            correct=gallery[index].pid == probe.pid if known else None,
-        )
-        for rank, index in enumerate(counted[: min(top or DRAWN_RANKS, DRAWN_RANKS)], start=1)
-    ]
-    return RankedProbe(
-        name=probe.name,
-        image=pixels,
-        ranked=ranked,
-        explanation=matcher.explain(pixels, ranked[0].image) if ranked else None,
-        first_match=counted.index(right[0]) + 1 if right else None,
-    )
-
-
-def _same_shot(probe: SearchImage, image: SearchImage) -> bool:
-    return probe.pid is not None and (probe.pid, probe.camid) == (image.pid, image.camid)
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool) and math.isfinite(threshold)
+    if threshold is not None and not is_number:
+        raise SearchError(f"expected a finite number or None, got {threshold!r}", argument="threshold")

@@ -24,8 +24,9 @@ from reidops_models.evaluation import (
 from reidops_models.files import replacing
 from reidops_models.matching import DistanceTable, Matcher
 from reidops_models.report import draw_cmc, draw_reliability, draw_roc, write_report
+from reidops_models.retrieval.drawing import DRAWN_RANKS, drawn_probe
 from reidops_models.retrieval.images import ImageFile
-from reidops_models.retrieval.ranking import drawn_probe
+from reidops_models.retrieval.ranked_lists import Ranker
 from reidops_models.retrieval.scores import (
     ALARMS,
     RANKS,
@@ -193,9 +194,10 @@ class Evaluation:
             return
         step = max(1, len(self.probes) // images) if images else 1
         shown = range(0, len(self.probes), step)[:images]
+        rank = Ranker(self.gallery, top=DRAWN_RANKS, market_rule=True)
         write_report(
             out / "report.html",
-            [drawn_probe(matcher, self.probes[i], method.distances[i], self.gallery, market_rule=True) for i in shown],
+            [drawn_probe(matcher, rank(self.probes[i], method.distances[i]), self.gallery) for i in shown],
             title=self.title,
             facts={
                 "lists and drawings by": method.name,

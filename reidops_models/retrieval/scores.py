@@ -182,22 +182,3 @@ def score_note(result: RankingResult, draws: int = 1) -> str:
         f"{int(result.valid.sum()) // draws} probes of {people} {who}; under each value its 95 % bootstrap interval "
         f"over identities.{left_out}"
     )
-
-
-def score(distances: Tensor, probes: Sequence[SearchImage], gallery: Sequence[SearchImage]) -> RankingResult | None:
-    """The ranking by Market-1501's rule, or None where the right images are not known.
-
-    They are not known where an image has no identity or no camera, or where no probe has a right image in the gallery.
-
-    Args:
-        distances: (P, G).
-        probes: P images.
-        gallery: G images.
-    """
-    labels = Labels.of(probes, gallery)
-    if labels is None:
-        return None
-    scorer = Scorer(labels)
-    scorer.add(slice(None), distances)
-    ranking = scorer.result().ranking
-    return ranking if ranking.valid.any() else None

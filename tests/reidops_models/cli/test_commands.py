@@ -117,7 +117,7 @@ def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpo
     assert (out / "table.md").read_text().count("| DSR single-scale |") == 3
     report = (out / "report.html").read_text()
     assert report.count("<section") == 2
-    assert report.count("<table>") == 2
+    assert report.count("<table>") == 3
     assert all(f'alt="{name} curves"' in report for name in ("CMC", "ROC"))
 
 

@@ -59,7 +59,7 @@ def test_ranks_a_folder(run: Run, people: Path, checkpoint: Path, nested: Path, 
     facts = json.loads((out / "matches.json").read_text())
     assert (facts["model"], facts["method"], facts["checkpoint"]) == ("dsr", "DSR multi-scale", str(checkpoint))
     assert (facts["probes"], facts["probes matched"], facts["gallery"], facts["top"]) == (2, 2, size, 100)
-    assert facts["options"] == {"beta": 0.4, "scales": [1, 2, 3]}
+    assert facts["options"] == {"beta": 0.4, "scales": [1, 2, 3], "half": "none"}
     assert facts["problems"] == []
     assert "rank-1" in printed
     assert "DSR multi-scale" in " ".join(printed.split())
@@ -102,6 +102,32 @@ def test_top_rules_what_is_printed_and_written(
     assert build_parser().parse_args(["match", "--probe", "x", "--gallery", "y"]).top == 100
 
 
+def test_a_threshold_says_who_is_unknown(
+    run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
+) -> None:
+    arguments = ["--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint, "--top", 4]
+    assert run("match", *arguments, "--out", tmp_path / "plain")[0] == 0
+    near, far = sorted(float(line["distance"]) for line in rows(tmp_path / "plain") if line["rank"] == "1")
+    out = tmp_path / "judged"
+    code, printed, complaints = run("match", *arguments, "--threshold", (near + far) / 2, "--out", out)
+    assert (code, complaints) == (0, [])
+    found = rows(out)
+    assert [{name: line[name] for name in line if name != "answer"} for line in found] == rows(tmp_path / "plain")
+    first = {line["probe"]: float(line["distance"]) for line in found if line["rank"] == "1"}
+    assert [line["answer"] for line in found] == [
+        "unknown" if first[line["probe"]] == far else "known" for line in found
+    ]
+    facts = json.loads((out / "matches.json").read_text())
+    assert (facts["threshold"], facts["probes unknown"]) == ((near + far) / 2, 1)
+    assert printed.split().count("unknown") == printed.split().count("known") == 1
+    page = (out / "report.html").read_text()
+    assert page.count("unknown: nobody in the gallery is near enough") == 1
+    assert "1 of 2 probes" in page
+    assert "threshold" not in json.loads((tmp_path / "plain" / "matches.json").read_text())
+    with pytest.raises(SystemExit):
+        run("match", *arguments, "--threshold", "nan")
+
+
 def test_scales_and_beta_change_the_distances(
     run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path
 ) -> None:
@@ -112,6 +138,25 @@ def test_scales_and_beta_change_the_distances(
         assert run("match", *arguments, *options)[0] == 0
         distances.add(rows(out)[0]["distance"])
     assert len(distances) == 3
+
+
+def test_half_maps_are_near_and_named(run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path) -> None:
+    distances = {}
+    for half, words in (("none", []), ("float16", ["--half"]), ("bfloat16", ["--half", "bfloat16"])):
+        out = tmp_path / half
+        arguments = ["--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint, "--out", out]
+        assert run("match", *arguments, *words)[0] == 0
+        found = {(line["probe"], line["gallery"]): float(line["distance"]) for line in rows(out)}
+        distances[half] = torch.tensor([found[pair] for pair in sorted(found)])
+        assert json.loads((out / "matches.json").read_text())["options"]["half"] == half
+    for half, error in (("float16", 2e-3), ("bfloat16", 2e-2)):
+        torch.testing.assert_close(distances[half], distances["none"], rtol=error, atol=0)
+        assert not distances[half].equal(distances["none"])
+    code, _, complaints = run("match", "--probe", nested, "--gallery", people / "query", "--model", "dpti", "--half")
+    assert code == 2
+    assert complaints == [
+        "reidops: --half: the model dpti has no such option of matching; the models that have it: dsr"
+    ]
 
 
 def test_without_out_nothing_is_written(

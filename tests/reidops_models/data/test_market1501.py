@@ -55,7 +55,7 @@ def test_identity_0_are_distractors_unless_somebody_is_searched_for_by_it(tmp_pa
     for name, folders in own.items():
         dataset = load_market1501(write_market(tmp_path / name, **folders))
         assert dataset.distractor is None
-        assert "distractor" not in describe(dataset)
+        assert "(identity 0)" not in describe(dataset)
 
 
 def test_folders_inside_the_folders_are_read(tmp_path):

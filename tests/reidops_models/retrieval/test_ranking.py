@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from reidops_models.checkpoint import load_checkpoint
 from reidops_models.data import list_images, read_image
 from reidops_models.matching.histogram import HistogramMatcher
 from reidops_models.retrieval import MatchingOptionError, Problem, Problems, SearchError, search
-from reidops_models.retrieval.images import find_files, find_images
-from reidops_models.retrieval.ranking import drawn_probe
+from reidops_models.retrieval.images import SearchImage, find_files, find_images
+from reidops_models.retrieval.ranked_lists import Ranker
+from reidops_models.retrieval.ranking import rank_probes
 
 
 def test_a_search_ranks_by_the_matchers_distances(people: Path, checkpoint: Path) -> None:
@@ -27,11 +29,10 @@ def test_a_search_ranks_by_the_matchers_distances(people: Path, checkpoint: Path
     )
     assert found.method == method.name
     for ranked, distances in zip(found, expected, strict=True):
-        torch.testing.assert_close(ranked.distances, distances)
-        order = ranked.distances.argsort(stable=True).tolist()[:5]
+        order = distances.argsort(stable=True).tolist()[:5]
         assert [(match.rank, match.index) for match in ranked.matches] == list(enumerate(order, start=1))
         assert [match.name for match in ranked.matches] == [gallery[index].name for index in order]
-        assert [match.distance for match in ranked.matches] == ranked.distances[order].tolist()
+        torch.testing.assert_close(torch.tensor([match.distance for match in ranked.matches]), distances[order])
 
 
 def test_files_and_tensors_give_the_same_lists(people: Path, checkpoint: Path) -> None:
@@ -54,9 +55,9 @@ def test_what_cannot_be_read_or_matched_is_left_out(people: Path, checkpoint: Pa
     found = search(
         [tmp_path / "empty.jpg", speck, torch.rand(3, 128, 64)], people / "query", checkpoint, options={"scales": [2]}
     )
-    assert [ranked.probe.name for ranked in found] == ["image 1"]
-    assert [problem.image for problem in found.problems] == [str(tmp_path / "empty.jpg"), "image 0"]
-    assert found.problems[1].message.startswith("image 0: cannot be matched: dsr_distance: ")
+    assert [ranked.probe.name for ranked in found] == ["image 2"]
+    assert [problem.image for problem in found.problems] == [str(tmp_path / "empty.jpg"), "image 1"]
+    assert found.problems[1].message.startswith("image 1: cannot be matched: dsr_distance: ")
 
 
 def test_problems_are_reported_at_once(tmp_path: Path) -> None:
@@ -102,13 +103,52 @@ def test_options_that_the_method_does_not_read_are_refused(people: Path) -> None
         search(query, query, "dsr", options={"bta": 0.2})
 
 
-def test_market_rule_leaves_out_the_probes_own_camera(people: Path) -> None:
+def test_a_probe_beyond_the_threshold_is_unknown(people: Path, checkpoint: Path) -> None:
+    query = people / "query"
+    nearest = [ranked.matches[0].distance for ranked in search(people / "partial_query", query, checkpoint, top=1)]
+    threshold = sorted(nearest)[len(nearest) // 2]
+    found = search(people / "partial_query", query, checkpoint, top=1, threshold=threshold)
+    assert [ranked.unknown for ranked in found] == [distance > threshold for distance in nearest]
+    assert 0 < sum(ranked.unknown for ranked in found) < len(found)
+    for wrong in (float("nan"), float("inf"), "0.5", True):
+        with pytest.raises(SearchError, match=r"^threshold: expected a finite number or None, got "):
+            search(query, query, checkpoint, threshold=wrong)  # type: ignore[arg-type]
+
+
+def test_no_more_rows_are_held_than_a_block(people: Path) -> None:
     images = find_files(people / "query", Problems())
-    probe, distances = images[0], torch.arange(float(len(images)))
-    everything = drawn_probe(HistogramMatcher(), probe, distances, images)
-    by_rule = drawn_probe(HistogramMatcher(), probe, distances, images, market_rule=True)
-    assert everything.ranked[0].name == probe.name
-    assert everything.first_match == 1
-    assert probe.name not in {match.name for match in by_rule.ranked}
-    assert by_rule.ranked[0].rank == 1
-    torch.testing.assert_close(by_rule.image, read_image(probe.path))
+    probes, gallery = images * 5, images[:7]
+    matcher = HistogramMatcher()
+    features = matcher.embed(image.read() for image in gallery)
+    seen: list[tuple[int, ...]] = []
+    judged: list[str] = []
+
+    def judge(block: Sequence[SearchImage], distances: torch.Tensor) -> None:
+        seen.append(tuple(distances.shape))
+        judged.extend(probe.name for probe in block)
+
+    found = list(rank_probes(matcher, probes, features, Ranker(gallery, top=3), Problems(), judge=judge))
+    assert max(seen) == (32, 7)
+    assert judged == [ranked.probe.name for ranked in found] == [probe.name for probe in probes]
+    assert not any(isinstance(value, torch.Tensor) for ranked in found for value in vars(ranked).values())
+
+
+def test_a_distance_that_is_not_finite_spoils_its_own_probe_alone(people: Path) -> None:
+    class Spoilt(HistogramMatcher):
+        def distances(self, *sides: Sequence[torch.Tensor], progress: bool = False) -> torch.Tensor:
+            found = super().distances(*sides)
+            found[1, 2] = torch.nan
+            return found
+
+    images = find_files(people / "query", Problems())[:4]
+    matcher, problems = Spoilt(), Problems()
+    features = matcher.embed(image.read() for image in images)
+    judged: list[int] = []
+    found = rank_probes(
+        matcher, images, features, Ranker(images), problems, judge=lambda block, rows: judged.append(len(rows))
+    )
+    assert [ranked.probe for ranked in found] == [images[0], *images[2:]]
+    assert judged == [3]
+    assert [problem.message for problem in problems] == [
+        f"{images[1]}: cannot be matched: its distances are not finite"
+    ]

@@ -7,7 +7,7 @@ import torch
 
 from reidops_models.evaluation import evaluate_multi_shot, evaluate_ranking
 from reidops_models.retrieval.images import ImageTensor
-from reidops_models.retrieval.scores import Labels, Scorer, score, score_note
+from reidops_models.retrieval.scores import Labels, Scorer, score_note
 
 
 def test_distances_that_are_missing_are_said() -> None:
@@ -23,7 +23,6 @@ def test_probes_are_counted_once_whatever_the_draws() -> None:
 
 def test_images_without_identities_have_no_scores() -> None:
     images = [ImageTensor(torch.rand(3, 8, 4), "image 0")]
-    assert score(torch.zeros(1, 1), images, images) is None
     assert Labels.of(images, images) is None
 
 
