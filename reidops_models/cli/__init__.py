@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from reidops_models.cli import (
+    calibrate,
     data,
     demo,
     embed,
@@ -22,6 +23,7 @@ from reidops_models.cli import (
     pose,
     recipes,
     reproduce,
+    score,
     search,
     synth,
     train,
@@ -38,6 +40,8 @@ COMMANDS = (
     train,
     merge,
     evaluate,
+    score,
+    calibrate,
     match,
     index,
     search,
