@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reidops_models.cli.answers import add_answer_arguments, answer
-from reidops_models.cli.arguments import add_model_arguments, load_chosen, matching_options
+from reidops_models.cli.arguments import add_model_arguments, add_workers_argument, load_chosen, matching_options
 from reidops_models.cli.console import complain, show_progress
 from reidops_models.cli.parser import CommandParser
 
@@ -48,6 +48,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--gallery", type=Path, required=True, metavar="DIR", help="images to search in")
     add_model_arguments(parser)
     add_answer_arguments(parser)
+    add_workers_argument(parser)
     parser.add_argument("--compare", choices=["histogram"], help="score a baseline too, where identities are known")
 
 
@@ -56,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval.model import matching_facts, with_matching
     from reidops_models.retrieval.ranked_lists import Ranker
     from reidops_models.retrieval.ranking import find_gallery, rank_probes
+    from reidops_models.retrieval.reading import embed_gallery
     from reidops_models.retrieval.search_scores import SearchScores
 
     problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
@@ -63,11 +65,13 @@ def run(options: argparse.Namespace) -> int:
     checkpoint = with_matching(loaded, matching_options(options, loaded.paper))
     gallery = find_gallery(options.gallery, problems)
     probes = find_images(options.probe, problems)
-    matcher = checkpoint.methods([image.size for image in gallery]).main
+    reading = {"workers": options.workers, "progress": show_progress()}
+    matcher, gallery, features = embed_gallery(
+        lambda sizes: checkpoint.methods(sizes).main, gallery, problems, **reading
+    )
     scores = SearchScores(matcher.name, gallery, _baseline() if options.compare else None)
-    features = matcher.embed((image.read() for image in gallery), role="gallery", progress=show_progress())
     ranker = Ranker(gallery, top=options.top, threshold=options.threshold)
-    ranking = rank_probes(matcher, probes, features, ranker, problems, judge=scores.add)
+    ranking = rank_probes(matcher, probes, features, ranker, problems, judge=scores.add, **reading)
     facts = {
         "model": checkpoint.recipe.model,
         "method": matcher.name,
