@@ -108,6 +108,17 @@ def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Ch
     return load_checkpoint(path, model=options.model)
 
 
+def load_model(name: str, options: argparse.Namespace) -> Checkpoint:
+    """The shipped checkpoint of a model, or the checkpoint of a file, where the others are.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    from reidops_models.retrieval.model import find_model
+
+    return find_model(name)
+
+
 def matching_options(options: argparse.Namespace, paper: Paper[Any, Any]) -> dict[str, Any]:
     """The options of matching that the user typed, by their names in the recipe.
 

@@ -13,6 +13,7 @@ from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageSource, Problems, SearchImage, find_images
 from reidops_models.retrieval.model import Model, find_model, with_matching
 from reidops_models.retrieval.ranked_lists import RankedList, Ranker, SearchResult
+from reidops_models.retrieval.stages import Stages
 
 TOP = 100  # ranks that are kept
 CHUNK = 32  # probes ranked at a time: an interruption costs as many at most
@@ -28,6 +29,8 @@ def search(
     top: int | None = TOP,
     threshold: float | None = None,
     options: Mapping[str, Any] | None = None,
+    stages: Stages | None = None,
+    rerank: Model | None = None,
     progress: bool = False,
 ) -> SearchResult:
     """Rank the images of a gallery by their distance to each probe, by a model's method.
@@ -41,13 +44,17 @@ def search(
         top: ranks to keep for each probe, 1 or more; None keeps all.
         threshold: a probe whose nearest image is farther than this is `RankedList.unknown`; None: none is.
         options: options of matching that replace the recipe's, such as {"beta": 0.2}.
+        stages: what follows on the model's distances: a shortlist, re-ranking. Lists then have no more ranks than the
+            shortlist.
+        rerank: the model that ranks the shortlist, and that the options are of; None is `model` itself.
         progress: show a progress bar.
 
     Returns:
         A ranked list for each probe that could be matched. `problems` says which images were left out.
 
     Raises:
-        SearchError: a path does not exist, no gallery image can be read, or a wrong `top`, `threshold` or option.
+        SearchError: a path does not exist, no gallery image can be read, or a wrong `top`, `threshold`, option
+            or stage.
         CheckpointError: the checkpoint is missing or damaged.
 
     Example:
@@ -59,12 +66,14 @@ def search(
     if top is not None and (type(top) is not int or top < 1):
         raise SearchError(f"expected a whole number, 1 or more, or None, got {top!r}", argument="top")
     check_threshold(threshold)
-    checkpoint = with_matching(find_model(model), options or {})
+    stages = stages or Stages()
+    first = find_model(model)
+    second = with_matching(first if rerank is None else find_model(rerank), options or {})
     problems = Problems()
     searched = find_gallery(gallery, problems)
-    method = checkpoint.methods([image.size for image in searched]).main
+    method = stages.matcher(second if rerank is None else first, second, [image.size for image in searched])
     features = method.embed((image.read() for image in searched), role="gallery", progress=progress)
-    ranker = Ranker(searched, top=top, threshold=threshold)
+    ranker = Ranker(searched, top=stages.ranks(top), threshold=threshold)
     ranked = rank_probes(method, find_images(probes, problems), features, ranker, problems)
     lists = tuple(ranked)  # first: it finds problems, too
     return SearchResult(method.name, tuple(searched), lists, tuple(problems), tuple(problems.notes))
