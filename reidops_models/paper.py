@@ -172,9 +172,9 @@ class Paper(ABC, Generic[RecipeT, NetworkT]):
             rivals: also the options that only the rivals read (`evaluate --rivals`).
 
         Example:
-            >>> stnreid = find_paper("stnreid")  # the rival there is DSR, and beta is an option of DSR
+            >>> stnreid = find_paper("stnreid")  # the rival there is DSR, with options of its own
             >>> list(stnreid.matching_options()), list(stnreid.matching_options(rivals=True))
-            (['metric'], ['metric', 'beta'])
+            (['metric'], ['metric', 'beta', 'half'])
         """
         section = self.recipe.model_fields.get("matching")
         if section is None or section.annotation is None:

@@ -42,13 +42,14 @@ class DsrPaper(Paper[DsrRecipe, DsrNetwork]):
         """The rows of table 1 that need no more than the network: Resizing model, DSR single-scale and multi-scale."""
         size, options = recipe.images.size, recipe.matching
         scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, size)
-        method = DsrMatcher(network, size, scales=options.scales, beta=options.beta, probe_scale=scale)
+        beta, half = options.beta, options.half
+        method = DsrMatcher(network, size, scales=options.scales, beta=beta, probe_scale=scale, half=half)
         return Methods(
             method,
             quick=MapAverageMatcher(method),
             others=(
                 ResizingMatcher(network, size, pool=options.resizing_pool, metric=options.resizing_metric),
-                DsrMatcher(network, size, scales=(1,), beta=options.beta, probe_scale=scale),
+                DsrMatcher(network, size, scales=(1,), beta=beta, probe_scale=scale, half=half),
             ),
         )
 

@@ -31,7 +31,7 @@ from reidops_models.matching.interface import (
     probe_scale,
 )
 from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
-from reidops_models.matching.reconstruction import BlockMatcher, MapAverageMatcher, block_set
+from reidops_models.matching.reconstruction import BlockMatcher, Half, MapAverageMatcher, block_set
 from reidops_models.matching.shortlist import OUTSIDE, compare_pairs, in_shortlist
 from reidops_models.matching.table import MatchingError, distance_tables
 from reidops_models.matching.two_stages import TwoStageMatcher
@@ -48,6 +48,7 @@ __all__ = [
     "DerivedMatcher",
     "Embedding",
     "Explanation",
+    "Half",
     "LocatedRegions",
     "MapAverageMatcher",
     "Mark",

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from reidops_models.devices import Device
 from reidops_models.matching import Matcher
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageSource, Problems, SearchImage, find_images
@@ -31,6 +32,7 @@ def search(
     options: Mapping[str, Any] | None = None,
     stages: Stages | None = None,
     rerank: Model | None = None,
+    device: Device | None = None,
     progress: bool = False,
 ) -> SearchResult:
     """Rank the images of a gallery by their distance to each probe, by a model's method.
@@ -43,10 +45,12 @@ def search(
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
         top: ranks to keep for each probe, 1 or more; None keeps all.
         threshold: a probe whose nearest image is farther than this is `RankedList.unknown`; None: none is.
-        options: options of matching that replace the recipe's, such as {"beta": 0.2}.
+        options: options of matching that replace the recipe's, such as {"beta": 0.2} or {"half": "float16"}.
         stages: what follows on the model's distances: a shortlist, re-ranking. Lists then have no more ranks than the
             shortlist.
         rerank: the model that ranks the shortlist, and that the options are of; None is `model` itself.
+        device: where the network computes and images are compared: `auto`, `cpu`, `cuda` or `cuda:N`. None is where a
+            loaded checkpoint is, and the CPU for others.
         progress: show a progress bar.
 
     Returns:
@@ -56,6 +60,7 @@ def search(
         SearchError: a path does not exist, no gallery image can be read, or a wrong `top`, `threshold`, option
             or stage.
         CheckpointError: the checkpoint is missing or damaged.
+        DeviceError: there is no such device.
 
     Example:
         >>> import torch
@@ -67,8 +72,8 @@ def search(
         raise SearchError(f"expected a whole number, 1 or more, or None, got {top!r}", argument="top")
     check_threshold(threshold)
     stages = stages or Stages()
-    first = find_model(model)
-    second = with_matching(first if rerank is None else find_model(rerank), options or {})
+    first = find_model(model, device)
+    second = with_matching(first if rerank is None else find_model(rerank, device), options or {})
     problems = Problems()
     searched = find_gallery(gallery, problems)
     method = stages.matcher(second if rerank is None else first, second, [image.size for image in searched])

@@ -17,6 +17,8 @@ from reidops_models.matching import Matcher, TwoStageMatcher
 from reidops_models.paper import Paper
 from reidops_models.recipe import Recipe, RecipeError, load_recipe, parse_recipe
 
+from ..fake_gpu import fake_gpu, is_there
+
 OTHER_VALUES = (0.3, 4, [1])  # for an option that is a number or a list
 
 
@@ -107,6 +109,31 @@ def test_images_of_any_floating_type_are_the_same_images(paper: Paper[Any, Any],
             for kind in (torch.float32, dtype)
         )
         assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_a_network_on_a_gpu_compares_there(paper: Paper[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    probes, gallery = ([torch.rand(3, *size, generator=generator) for _ in range(2)] for size in ((64, 32), (128, 64)))
+    checkpoint = load_checkpoint(shipped_checkpoint(paper.name))
+
+    def found(matcher: Matcher) -> Tensor:
+        left, right = matcher.embed(probes, role="probe"), matcher.embed(gallery, role="gallery")
+        return matcher.distances(left, right)
+
+    expected = [found(matcher) for matcher in checkpoint.matchers([(128, 64)] * 2, rivals=True)]
+    with fake_gpu(monkeypatch) as gpu:
+        checkpoint.to("cuda")
+        for matcher, distances in zip(checkpoint.matchers([(128, 64)] * 2, rivals=True), expected, strict=True):
+            before = gpu.calls
+            there = found(matcher)
+            explanation = matcher.explain(probes[0], gallery[0])
+            assert gpu.calls > before + 50, matcher.name
+            assert there.device == torch.device("cpu"), matcher.name
+            assert_close(there, distances, rtol=0, atol=0)
+            for name, value in vars(explanation).items() if explanation is not None else ():
+                assert not isinstance(value, Tensor) or not is_there(value), (matcher.name, name)
+        checkpoint.to("cpu")
+    assert_close(found(checkpoint.methods([(128, 64)] * 2).main), expected[-1], rtol=0, atol=0)
 
 
 def settings(matchers: typing.Iterable[Matcher]) -> list[dict[str, Any]]:
