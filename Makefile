@@ -2,7 +2,7 @@
 # make cpp     those alone; where there is nvcc the CUDA example is compiled and linked, for one architecture
 # make demo    sets up .venv, trains the small model on synthetic people, and writes tables and a report into demo/
 # make bench   the benchmarks
-# make spills  compiles every CUDA source and prints registers and spills; needs nvcc, not a GPU
+# make spills  prints registers and spills of the CUDA library that was built; needs nvcc, not a GPU
 # make machine-code  reads the compiled kernels and fails where a hot loop has become slower, then runs them on a CPU and
 #              compares with torch; needs nvcc, not a GPU
 # make emulated  the CUDA kernels' tests once more, with the rounding of nvcc and the shared memory of a small GPU

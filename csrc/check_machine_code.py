@@ -13,10 +13,8 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
-import importlib.metadata
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,21 +33,6 @@ _SHARED = re.compile(r"\.nv\.shared\.(\w+)\s+NOBITS\s+\w+\s+\w+\s+(\w+)")
 ALLOWED = 1.05
 
 Counts = dict[str, int]
-
-
-def find_nvdisasm(toolchain: cuda_toolchain.Toolchain) -> Path | None:
-    """Beside nvcc, in PATH, or of the package nvidia-cuda-nvdisasm."""
-    beside = toolchain.home / "bin" / "nvdisasm"
-    if beside.is_file():
-        return beside
-    in_path = shutil.which("nvdisasm")
-    if in_path:
-        return Path(in_path)
-    try:
-        files = importlib.metadata.files("nvidia-cuda-nvdisasm") or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return next((Path(str(file.locate())) for file in files if file.name == "nvdisasm"), None)
 
 
 def compiled(toolchain: cuda_toolchain.Toolchain, nvdisasm: Path, source: Path) -> list[Kernel]:
@@ -142,7 +125,7 @@ def main() -> int:
     if toolchain is None:
         print(f"check_machine_code: nothing read: {reason}")
         return 0
-    nvdisasm = find_nvdisasm(toolchain)
+    nvdisasm = toolchain.find("nvdisasm")
     if nvdisasm is None:
         print("check_machine_code: there is nvcc but no nvdisasm: pip install nvidia-cuda-nvdisasm", file=sys.stderr)
         return 1

@@ -56,7 +56,7 @@ def compiled(source: str) -> Library:
     toolchain, reason = cuda_toolchain.decide()
     if toolchain is None:
         raise NoCompilerError(reason)
-    nvdisasm = check_machine_code.find_nvdisasm(toolchain)
+    nvdisasm = toolchain.find("nvdisasm")
     if nvdisasm is None:
         raise NoCompilerError("there is no nvdisasm")
     found = check_machine_code.compiled(toolchain, nvdisasm, CSRC / source)
