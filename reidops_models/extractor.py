@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from reidops_models.data import read_image, resize_image
+from reidops_models.devices import Device
 from reidops_models.matching import embed_in_batches
 from reidops_models.paper import usable_papers
 from reidops_models.retrieval.images import ImageSource, is_image
@@ -25,7 +26,8 @@ class FeatureExtractor:
 
     Args:
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
-        device: where the network computes.
+        device: where the network computes: `auto`, `cpu`, `cuda` or `cuda:N`. None is where a loaded checkpoint is, and
+            the CPU for others.
         batch_size: images that pass the network together, at most.
 
     Attributes:
@@ -33,6 +35,7 @@ class FeatureExtractor:
 
     Raises:
         CheckpointError: a file that cannot be loaded.
+        DeviceError: there is no such device.
         ExtractorError: a model that compares maps or pairs, and has no vector of an image (csn, dsr).
 
     Example:
@@ -42,8 +45,8 @@ class FeatureExtractor:
         (torch.Size([2, 576]), torch.Size([2, 2]))
     """
 
-    def __init__(self, model: Model = "dpti", *, device: str | torch.device = "cpu", batch_size: int = 64) -> None:
-        self.checkpoint = find_model(model)
+    def __init__(self, model: Model = "dpti", *, device: Device | None = None, batch_size: int = 64) -> None:
+        self.checkpoint = find_model(model, device)
         paper = self.checkpoint.paper
         if not paper.has_descriptors:
             having = ", ".join(other.name for other in usable_papers() if other.has_descriptors)
@@ -51,9 +54,7 @@ class FeatureExtractor:
                 f"FeatureExtractor: {paper.name} has no vector of an image; these models have: {having}"
             )
         self._extract = paper.extract
-        self.device = torch.device(device)
         self.batch_size = batch_size
-        self.checkpoint.network.to(self.device)
 
     def __call__(self, images: Tensor | Iterable[ImageSource], *, progress: bool = False) -> Tensor:
         """Descriptors (B, C) float32 on the CPU, in order.
@@ -73,14 +74,14 @@ class FeatureExtractor:
             (resize_image(_image(image), *recipe.images.size) for image in images),
             batch_size=self.batch_size,
             progress=progress,
-            device=self.device,
+            device=self.checkpoint.device,
         )
         return torch.stack(found) if found else torch.zeros(0, self._width(), dtype=torch.float32)
 
     @torch.inference_mode()
     def _width(self) -> int:
         recipe = self.checkpoint.recipe
-        blank = torch.zeros(1, 3, *recipe.images.size, dtype=torch.float32, device=self.device)
+        blank = torch.zeros(1, 3, *recipe.images.size, dtype=torch.float32, device=self.checkpoint.device)
         return self._extract(self.checkpoint.network, recipe, blank).shape[1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from reidops_models.cli.arguments import add_device_argument
 from reidops_models.cli.console import PARTIAL, CommandError, complain, show_progress
 from reidops_models.files import replacing
 
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="images, one person each")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: keypoints.json beside the folder of images")
     parser.add_argument("--weights", metavar="FILE_OR_URL", help="of RTMPose, ONNX (default: RTMPose-m, downloaded)")
+    add_device_argument(parser, what="auto, cpu or cuda (default: auto, a GPU where ONNX Runtime sees one)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.data.pose_estimation import WEIGHTS, PoseEstimator
     from reidops_models.retrieval.images import Problems, find_files
 
-    estimate = PoseEstimator(options.weights or WEIGHTS)
+    estimate = PoseEstimator(options.weights or WEIGHTS, options.device)
     problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
     images = find_files(options.images, problems)
     if not images:

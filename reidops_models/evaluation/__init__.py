@@ -13,6 +13,7 @@ from reidops_models.evaluation.bootstrap import Interval, bootstrap_interval, pa
 from reidops_models.evaluation.calibration import Calibration, CalibrationError, calibrate
 from reidops_models.evaluation.pool import pool_rankings, pool_verifications
 from reidops_models.evaluation.ranking import RankingAccumulator, RankingResult, evaluate_ranking
+from reidops_models.evaluation.shortlist import ShortlistAccumulator, ShortlistResult
 from reidops_models.evaluation.shots import evaluate_multi_shot, evaluate_single_shot
 from reidops_models.evaluation.table import format_table, markdown_table
 from reidops_models.evaluation.verification import VerificationAccumulator, VerificationResult, evaluate_verification
@@ -23,6 +24,8 @@ __all__ = [
     "Interval",
     "RankingAccumulator",
     "RankingResult",
+    "ShortlistAccumulator",
+    "ShortlistResult",
     "VerificationAccumulator",
     "VerificationResult",
     "bootstrap_interval",

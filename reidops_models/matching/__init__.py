@@ -21,13 +21,24 @@ from reidops_models.matching.explanations import (
     Scale,
     ScoreMaps,
 )
-from reidops_models.matching.interface import DerivedMatcher, Embedding, Matcher, Role, probe_scale
+from reidops_models.matching.interface import (
+    DerivedMatcher,
+    Embedding,
+    Matcher,
+    PairMatcher,
+    QuickMatcher,
+    Role,
+    probe_scale,
+)
 from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
-from reidops_models.matching.reconstruction import BlockMatcher, block_set
+from reidops_models.matching.reconstruction import BlockMatcher, Half, MapAverageMatcher, block_set
+from reidops_models.matching.shortlist import OUTSIDE, compare_pairs, in_shortlist
 from reidops_models.matching.table import MatchingError, distance_tables
+from reidops_models.matching.two_stages import TwoStageMatcher
 from reidops_models.matching.vectors import Metric, VectorMatcher, vector_distances
 
 __all__ = [
+    "OUTSIDE",
     "PAIR_MEMORY",
     "Alignment",
     "Block",
@@ -37,25 +48,32 @@ __all__ = [
     "DerivedMatcher",
     "Embedding",
     "Explanation",
+    "Half",
     "LocatedRegions",
+    "MapAverageMatcher",
     "Mark",
     "Matcher",
     "MatchingError",
     "Metric",
     "Outline",
+    "PairMatcher",
     "Panel",
     "PartAttention",
+    "QuickMatcher",
     "Reconstruction",
     "Role",
     "Scale",
     "ScoreMaps",
     "Tile",
+    "TwoStageMatcher",
     "VectorMatcher",
     "block_set",
+    "compare_pairs",
     "cut_pairs",
     "device_of",
     "distance_tables",
     "embed_in_batches",
+    "in_shortlist",
     "pair_bar",
     "probe_scale",
     "rescale",

@@ -83,6 +83,36 @@ class DerivedMatcher(Matcher, Protocol):
         ...
 
 
+@runtime_checkable
+class PairMatcher(Matcher, Protocol):
+    """A matcher that has a way of its own to compare chosen pairs. `compare_pairs` serves every matcher."""
+
+    def pairs(
+        self, probes: Sequence[Any], gallery: Sequence[Any], candidates: Tensor, *, progress: bool = False
+    ) -> Tensor:
+        """(P, K) float32 distances of probe p and gallery image `candidates[p, k]`; infinite where that is -1.
+
+        They are those of `distances`, up to rounding.
+        """
+        ...
+
+
+@runtime_checkable
+class QuickMatcher(Matcher, Protocol):
+    """A matcher whose features follow from those of another matcher, so that no image is read for them.
+
+    Attributes:
+        source: what the other matcher embeds.
+    """
+
+    @property
+    def source(self) -> Embedding: ...
+
+    def derive(self, embedded: Sequence[Any]) -> Sequence[Any]:
+        """What `embed` would make of the images, from what the other matcher has made of them."""
+        ...
+
+
 def probe_scale(gallery_sizes: Iterable[tuple[int, int]], image_size: tuple[int, int]) -> float:
     """The factor by which to resize a probe so that it keeps its scale relative to the gallery.
 

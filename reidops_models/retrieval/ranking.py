@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from reidops_models.devices import Device
 from reidops_models.matching import Matcher
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageSource, Problems, SearchImage, find_images
@@ -28,6 +29,7 @@ def search(
     top: int | None = TOP,
     threshold: float | None = None,
     options: Mapping[str, Any] | None = None,
+    device: Device | None = None,
     progress: bool = False,
 ) -> SearchResult:
     """Rank the images of a gallery by their distance to each probe, by a model's method.
@@ -40,7 +42,9 @@ def search(
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
         top: ranks to keep for each probe, 1 or more; None keeps all.
         threshold: a probe whose nearest image is farther than this is `RankedList.unknown`; None: none is.
-        options: options of matching that replace the recipe's, such as {"beta": 0.2}.
+        options: options of matching that replace the recipe's, such as {"beta": 0.2} or {"half": "float16"}.
+        device: where the network computes and images are compared: `auto`, `cpu`, `cuda` or `cuda:N`. None is where a
+            loaded checkpoint is, and the CPU for others.
         progress: show a progress bar.
 
     Returns:
@@ -49,6 +53,7 @@ def search(
     Raises:
         SearchError: a path does not exist, no gallery image can be read, or a wrong `top`, `threshold` or option.
         CheckpointError: the checkpoint is missing or damaged.
+        DeviceError: there is no such device.
 
     Example:
         >>> import torch
@@ -59,7 +64,7 @@ def search(
     if top is not None and (type(top) is not int or top < 1):
         raise SearchError(f"expected a whole number, 1 or more, or None, got {top!r}", argument="top")
     check_threshold(threshold)
-    checkpoint = with_matching(find_model(model), options or {})
+    checkpoint = with_matching(find_model(model, device), options or {})
     problems = Problems()
     searched = find_gallery(gallery, problems)
     method = checkpoint.methods([image.size for image in searched]).main

@@ -59,7 +59,7 @@ def test_ranks_a_folder(run: Run, people: Path, checkpoint: Path, nested: Path, 
     facts = json.loads((out / "matches.json").read_text())
     assert (facts["model"], facts["method"], facts["checkpoint"]) == ("dsr", "DSR multi-scale", str(checkpoint))
     assert (facts["probes"], facts["probes matched"], facts["gallery"], facts["top"]) == (2, 2, size, 100)
-    assert facts["options"] == {"beta": 0.4, "scales": [1, 2, 3]}
+    assert facts["options"] == {"beta": 0.4, "scales": [1, 2, 3], "half": "none"}
     assert facts["problems"] == []
     assert "rank-1" in printed
     assert "DSR multi-scale" in " ".join(printed.split())
@@ -138,6 +138,25 @@ def test_scales_and_beta_change_the_distances(
         assert run("match", *arguments, *options)[0] == 0
         distances.add(rows(out)[0]["distance"])
     assert len(distances) == 3
+
+
+def test_half_maps_are_near_and_named(run: Run, people: Path, checkpoint: Path, nested: Path, tmp_path: Path) -> None:
+    distances = {}
+    for half, words in (("none", []), ("float16", ["--half"]), ("bfloat16", ["--half", "bfloat16"])):
+        out = tmp_path / half
+        arguments = ["--probe", nested, "--gallery", people / "query", "--checkpoint", checkpoint, "--out", out]
+        assert run("match", *arguments, *words)[0] == 0
+        found = {(line["probe"], line["gallery"]): float(line["distance"]) for line in rows(out)}
+        distances[half] = torch.tensor([found[pair] for pair in sorted(found)])
+        assert json.loads((out / "matches.json").read_text())["options"]["half"] == half
+    for half, error in (("float16", 2e-3), ("bfloat16", 2e-2)):
+        torch.testing.assert_close(distances[half], distances["none"], rtol=error, atol=0)
+        assert not distances[half].equal(distances["none"])
+    code, _, complaints = run("match", "--probe", nested, "--gallery", people / "query", "--model", "dpti", "--half")
+    assert code == 2
+    assert complaints == [
+        "reidops: --half: the model dpti has no such option of matching; the models that have it: dsr"
+    ]
 
 
 def test_without_out_nothing_is_written(
