@@ -144,6 +144,17 @@ def load_named(options: argparse.Namespace) -> Checkpoint | None:
     return None if options.checkpoint is None and options.model is None else load_chosen(options)
 
 
+def load_model(name: str, options: argparse.Namespace) -> Checkpoint:
+    """The shipped checkpoint of a model, or the checkpoint of a file, on the device of the others.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    from reidops_models.retrieval.model import find_model
+
+    return find_model(name, options.device)
+
+
 def matching_options(options: argparse.Namespace, paper: Paper[Any, Any]) -> dict[str, Any]:
     """The options of matching that the user typed, by their names in the recipe.
 

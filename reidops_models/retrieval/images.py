@@ -259,7 +259,8 @@ def sample_images(samples: Iterable[Sample], root: Path) -> list[ImageFile]:
     """
     images = []
     for sample in samples:
-        name = sample.path.relative_to(root).as_posix()
+        inside = sample.path.is_relative_to(root)  # a CSV file may list images anywhere
+        name = (sample.path.relative_to(root) if inside else sample.path).as_posix()
         images.append(ImageFile(sample.path, name, image_size(sample.path), sample.pid, sample.camid))
     return images
 

@@ -16,6 +16,7 @@ from reidops_models.retrieval.images import ImageSource, Problems, SearchImage, 
 from reidops_models.retrieval.model import Model, find_model, with_matching
 from reidops_models.retrieval.ranked_lists import RankedList, Ranker, SearchResult
 from reidops_models.retrieval.reading import embed_gallery, read_each
+from reidops_models.retrieval.stages import Stages
 
 TOP = 100  # ranks that are kept
 CHUNK = 32  # probes ranked at a time: an interruption costs as many at most
@@ -31,6 +32,8 @@ def search(
     top: int | None = TOP,
     threshold: float | None = None,
     options: Mapping[str, Any] | None = None,
+    stages: Stages | None = None,
+    rerank: Model | None = None,
     device: Device | None = None,
     workers: int | None = None,
     progress: bool = False,
@@ -46,6 +49,9 @@ def search(
         top: ranks to keep for each probe, 1 or more; None keeps all.
         threshold: a probe whose nearest image is farther than this is `RankedList.unknown`; None: none is.
         options: options of matching that replace the recipe's, such as {"beta": 0.2} or {"half": "float16"}.
+        stages: what follows on the model's distances: a shortlist, re-ranking. Lists then have no more ranks than the
+            shortlist.
+        rerank: the model that ranks the shortlist, and that the options are of; None is `model` itself.
         device: where the network computes and images are compared: `auto`, `cpu`, `cuda` or `cuda:N`. None is where a
             loaded checkpoint is, and the CPU for others.
         workers: threads that read files ahead, 0 or more; None: one for each processor, 8 at most.
@@ -55,7 +61,8 @@ def search(
         A ranked list for each probe that could be matched. `problems` says which images were left out.
 
     Raises:
-        SearchError: a path does not exist, no gallery image can be read, or a wrong `top`, `threshold` or option.
+        SearchError: a path does not exist, no gallery image can be read, or a wrong `top`, `threshold`, option
+            or stage.
         CheckpointError: the checkpoint is missing or damaged.
         DeviceError: there is no such device.
 
@@ -68,14 +75,20 @@ def search(
     if top is not None and (type(top) is not int or top < 1):
         raise SearchError(f"expected a whole number, 1 or more, or None, got {top!r}", argument="top")
     check_threshold(threshold)
-    checkpoint = with_matching(find_model(model, device), options or {})
+    stages = stages or Stages()
+    first = find_model(model, device)
+    second = with_matching(first if rerank is None else find_model(rerank, device), options or {})
     problems = Problems()
     searched = find_gallery(gallery, problems)
     wanted = find_images(probes, problems)
     method, images, features = embed_gallery(
-        lambda sizes: checkpoint.methods(sizes).main, searched, problems, workers=workers, progress=progress
+        lambda sizes: stages.matcher(second if rerank is None else first, second, sizes),
+        searched,
+        problems,
+        workers=workers,
+        progress=progress,
     )
-    ranker = Ranker(images, top=top, threshold=threshold)
+    ranker = Ranker(images, top=stages.ranks(top), threshold=threshold)
     ranked = rank_probes(method, wanted, features, ranker, problems, workers=workers, progress=progress)
     lists = tuple(ranked)  # first: it finds problems, too
     return SearchResult(method.name, tuple(images), lists, tuple(problems), tuple(problems.notes))
