@@ -249,7 +249,8 @@ def sample_images(samples: Iterable[Sample], root: Path) -> list[ImageFile]:
     images = []
     for sample in samples:
         height, width = read_image(sample.path).shape[-2:]
-        name = sample.path.relative_to(root).as_posix()
+        inside = sample.path.is_relative_to(root)  # a CSV file may list images anywhere
+        name = (sample.path.relative_to(root) if inside else sample.path).as_posix()
         images.append(ImageFile(sample.path, name, (height, width), sample.pid, sample.camid))
     return images
 
