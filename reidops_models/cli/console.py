@@ -69,8 +69,6 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """The tables of an evaluation on stdout, and what they rest on."""
-    header, *rows = evaluation.ranking_table()
-    print_table(header, rows, title=evaluation.title)
-    header, *rows = evaluation.verification_table()
-    print_table(header, rows, title="pairs verified")
+    for title, (header, *rows) in evaluation.tables().items():
+        print_table(header, rows, title=title)
     print(evaluation.note)

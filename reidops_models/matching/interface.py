@@ -46,6 +46,11 @@ class Matcher(Protocol):
         name: of the row.
         embedding: what `embed` makes. Matchers with equal embeddings make the same, so what one has embedded serves
             the other.
+
+    Where the distance of a pair depends on the whole gallery, and not on the two images alone, a matcher has an
+    attribute `joint = True`: its `distances` then gets all gallery images at once, and some of the probes. Any other
+    may get the gallery in parts. One that works in tiles of pairs may have `memory_budget`, bytes, which others may
+    lower.
     """
 
     name: str
@@ -66,6 +71,11 @@ class Matcher(Protocol):
         ...
 
 
+def is_joint(matcher: Matcher) -> bool:
+    """Whether a matcher compares a probe with the whole gallery at once."""
+    return bool(getattr(matcher, "joint", False))
+
+
 @runtime_checkable
 class DerivedMatcher(Matcher, Protocol):
     """A matcher whose distances follow from other rows of its table.
@@ -79,7 +89,7 @@ class DerivedMatcher(Matcher, Protocol):
     sources: tuple[str, ...]
 
     def combine(self, distances: Mapping[str, Tensor]) -> Tensor:
-        """(P, G) distances from those of the sources, by name."""
+        """(P, G) distances of some probes and the whole gallery from those of the sources, by name."""
         ...
 
 
