@@ -82,6 +82,16 @@ def add_device_argument(parser: argparse.ArgumentParser, default: str | None = "
     )
 
 
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """How images are read."""
+    parser.add_argument(
+        "--workers",
+        type=natural_number,
+        metavar="N",
+        help="threads that read images ahead; 0: none (default: one for each processor, 8 at most)",
+    )
+
+
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEFAULT_MODEL) -> None:
     """Which network."""
     parser.add_argument(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reidops_models.cli.answers import add_answer_arguments, answer
-from reidops_models.cli.arguments import add_model_arguments, load_chosen
+from reidops_models.cli.arguments import add_model_arguments, add_workers_argument, load_chosen
 from reidops_models.cli.console import complain, show_progress
 from reidops_models.cli.parser import CommandParser
 from reidops_models.cli.stages import add_stage_arguments, load_stages, stage_facts, stages_of
@@ -53,6 +53,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--gallery", type=Path, required=True, metavar="DIR", help="images to search in")
     add_model_arguments(parser)
     add_answer_arguments(parser)
+    add_workers_argument(parser)
     add_stage_arguments(parser)
     parser.add_argument("--compare", choices=["histogram"], help="score a baseline too, where identities are known")
 
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval.model import matching_facts
     from reidops_models.retrieval.ranked_lists import Ranker
     from reidops_models.retrieval.ranking import find_gallery, rank_probes
+    from reidops_models.retrieval.reading import embed_gallery
     from reidops_models.retrieval.search_scores import SearchScores
     from reidops_models.retrieval.stages import exact_cost
 
@@ -71,11 +73,13 @@ def run(options: argparse.Namespace) -> int:
     options.top = stages.ranks(options.top)
     gallery = find_gallery(options.gallery, problems)
     probes = find_images(options.probe, problems)
-    matcher = stages.matcher(first, checkpoint, [image.size for image in gallery])
+    reading = {"workers": options.workers, "progress": show_progress()}
+    matcher, gallery, features = embed_gallery(
+        lambda sizes: stages.matcher(first, checkpoint, sizes), gallery, problems, **reading
+    )
     scores = SearchScores(matcher.name, gallery, _baseline() if options.compare else None)
-    features = matcher.embed((image.read() for image in gallery), role="gallery", progress=show_progress())
     ranker = Ranker(gallery, top=options.top, threshold=options.threshold)
-    ranking = rank_probes(matcher, probes, features, ranker, problems, judge=scores.add)
+    ranking = rank_probes(matcher, probes, features, ranker, problems, judge=scores.add, **reading)
     facts = {
         "model": checkpoint.recipe.model,
         "method": matcher.name,

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 from tqdm.auto import tqdm
 
+from reidops_models.data import ImageError
 from reidops_models.gallery.entries import NUMBER, GalleryEntry
 from reidops_models.gallery.features import Likeness, tensors_of
 from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
@@ -192,7 +193,8 @@ def _embed_chunk(
         matcher.distances(embedded, Likeness(embedded[0])(one.tensors))
     except ValueError as error:
         if len(probes) == 1:
-            problems.add(probes[0], f"{probes[0]}: cannot be matched: {error}")
+            unread = isinstance(error, ImageError)  # its message names the file
+            problems.add(probes[0], str(error) if unread else f"{probes[0]}: cannot be matched: {error}")
             return
         for probe in probes:  # one of them spoils the others, which are still matched
             yield from _embed_chunk(matcher, [probe], one, problems)

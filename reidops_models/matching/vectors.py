@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from reidops_models.data import resize_image
-from reidops_models.matching.batches import device_of, embed_in_batches
+from reidops_models.matching.batches import Prepared, device_of, embed_in_batches
 from reidops_models.matching.explanations import Explanation
 from reidops_models.matching.interface import Embedding, Role
 
@@ -57,7 +57,7 @@ class VectorMatcher:
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The vector (C,) of each image."""
-        resized = (resize_image(image, *self.image_size) for image in images)
+        resized = Prepared(lambda image: resize_image(image, *self.image_size), images)
         return embed_in_batches(
             self.vectors, resized, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )
