@@ -123,4 +123,5 @@ def test_an_evaluation_in_small_memory_ranks_the_same(dataset: ReidDataset, chec
     for stages in (Stages(shortlist=4), Stages(k_reciprocal=KReciprocal(3, 2)), Stages(expand=2)):
         whole, small = (evaluate(checkpoint, dataset, stages=stages, memory=size) for size in (1 << 30, 1 << 20))
         (one,), (other,) = whole, small
-        np.testing.assert_array_equal(np.asarray(one.distances), np.asarray(other.distances))
+        sides = [np.asarray(method.distances) for method in (one, other)]
+        np.testing.assert_allclose(*sides, rtol=1e-5)  # the network had batches of other sizes
