@@ -20,6 +20,7 @@ from reidops_models.cli import (
     pose,
     recipes,
     reproduce,
+    serve,
     synth,
     train,
 )
@@ -27,7 +28,7 @@ from reidops_models.cli.completion import attach_completers, complete
 from reidops_models.cli.console import FAILED, complain, users_error
 from reidops_models.cli.parser import CommandParser
 
-COMMANDS = (demo, synth, data, recipes, train, merge, evaluate, match, embed, pose, reproduce, info)
+COMMANDS = (demo, synth, data, recipes, train, merge, evaluate, match, serve, embed, pose, reproduce, info)
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\

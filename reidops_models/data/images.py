@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -12,7 +13,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["IMAGE_SUFFIXES", "ImageError", "list_files", "list_images", "read_image", "resize_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "UPLOAD_FORMATS",
+    "ImageError",
+    "ImageSizeError",
+    "decode_image",
+    "list_files",
+    "list_images",
+    "read_image",
+    "resize_image",
+]
 
 _OF_PILLOW = """
     .apng .avif .bmp .dib .gif .j2c .j2k .jfif .jp2 .jpe .jpeg .jpf .jpg .jpx .pbm .pcx .pgm .png .pnm .ppm .tga .tif
@@ -23,8 +34,16 @@ IMAGE_SUFFIXES = frozenset((_OF_PILLOW + _OF_CAMERAS).split())
 """Files that are taken for images. One that cannot be read is named with its reason, not left out without a word."""
 
 
+UPLOAD_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+"""What :func:`decode_image` reads: the formats of browsers, a small part of what Pillow has decoders for."""
+
+
 class ImageError(ValueError):
     """A file that cannot be read as an image. The message is one line that begins with the file's path."""
+
+
+class ImageSizeError(ImageError):
+    """An image of more pixels than the caller takes. It was not decoded."""
 
 
 def read_image(path: str | os.PathLike[str]) -> Tensor:
@@ -53,7 +72,43 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
         >>> image.shape, image[:, 0, 0].tolist()
         (torch.Size([3, 8, 4]), [1.0, 0.0, 0.0])
     """
-    return torch.from_numpy(_read_pixels(path)).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
+    return _to_tensor(_read_pixels(path))
+
+
+def decode_image(data: bytes, name: str = "image", *, most_pixels: int) -> Tensor:
+    """Decode an image that somebody else has sent.
+
+    Its format is found by its first bytes, among `UPLOAD_FORMATS` alone. Its size is read before its pixels are, so a
+    small file that would unfold to a huge picture (a decompression bomb) takes no memory. Of an animation the first
+    picture is read. Otherwise it is read as :func:`read_image` reads a file.
+
+    Args:
+        data: the whole file.
+        name: what messages call it.
+        most_pixels: height x width that is decoded at most.
+
+    Returns:
+        float32 tensor (3, H, W), values in [0, 1].
+
+    Raises:
+        ImageSizeError: it has more pixels.
+        ImageError: it is empty, truncated, not an image, or in another format.
+
+    Example:
+        >>> import io
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (300, 400)).save(file, "PNG")
+        >>> decode_image(file.getvalue(), most_pixels=120_000).shape
+        torch.Size([3, 400, 300])
+        >>> decode_image(file.getvalue(), "a.png", most_pixels=100_000)
+        Traceback (most recent call last):
+        ...
+        reidops_models.data.images.ImageSizeError: a.png: 300 x 400 pixels, expected 100000 or fewer
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty (0 bytes)")
+    return _to_tensor(_decode(io.BytesIO(data), name, UPLOAD_FORMATS, most_pixels))
 
 
 def _read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
@@ -61,28 +116,43 @@ def _read_pixels(path: str | os.PathLike[str]) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"{path}: {'is a folder, not an image' if path.is_dir() else 'no such file'}")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path}: the file is empty (0 bytes)")
+    return _decode(path, str(path))
+
+
+def _decode(
+    source: Path | io.BytesIO, name: str, formats: tuple[str, ...] | None = None, most_pixels: int | None = None
+) -> np.ndarray:
+    """The image as uint8 (H, W, 3). `formats` are Pillow's names; None takes all."""
     try:
-        if path.stat().st_size == 0:
-            raise ImageError(f"{path}: the file is empty (0 bytes)")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on what it reads all the same
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(source, formats=formats) as image:
+                width, height = image.size  # of the header: nothing is decoded yet
+                if most_pixels is not None and width * height > most_pixels:
+                    raise ImageSizeError(f"{name}: {width} x {height} pixels, expected {most_pixels} or fewer")
                 pixels = _to_rgb(ImageOps.exif_transpose(image))
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: not an image in a format that Pillow reads") from None
+        readable = "that Pillow reads" if formats is None else f"that is taken: {', '.join(formats)}"
+        raise ImageError(f"{name}: not an image in a format {readable}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(f"{path}: larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
+        raise ImageSizeError(f"{name}: larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path}: damaged or truncated ({reason})") from error
+        raise ImageError(f"{name}: damaged or truncated ({reason})") from error
     if pixels.size == 0:
-        raise ImageError(f"{path}: the image has no pixels")
+        raise ImageError(f"{name}: the image has no pixels")
     return pixels
+
+
+def _to_tensor(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div_(255)
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
