@@ -14,12 +14,15 @@ from reidops_models.cli import (
     demo,
     embed,
     evaluate,
+    gallery,
+    index,
     info,
     match,
     merge,
     pose,
     recipes,
     reproduce,
+    search,
     serve,
     synth,
     train,
@@ -28,7 +31,27 @@ from reidops_models.cli.completion import attach_completers, complete
 from reidops_models.cli.console import FAILED, complain, users_error
 from reidops_models.cli.parser import CommandParser
 
-COMMANDS = (demo, synth, data, recipes, train, merge, evaluate, match, serve, embed, pose, reproduce, info)
+COMMANDS = (
+    demo,
+    synth,
+    data,
+    recipes,
+    train,
+    merge,
+    evaluate,
+    match,
+    index,
+    search,
+    gallery,
+    serve,
+    embed,
+    pose,
+    reproduce,
+    info,
+)
+
+# What brings a package that `models` does not.
+EXTRAS = {"fastapi": "serve", "lance": "gallery", "pyarrow": "gallery", "uvicorn": "serve"}
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\
@@ -89,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("reidops", "reidops_models"):
             raise
-        complain(f"the package {package!r} is missing: pip install 'reidops[models]'")
+        extra = EXTRAS.get(package, "models")
+        complain(f"the package {package!r} is missing: pip install 'reidops[{extra}]'")
         return FAILED
     except Exception as error:
         message = users_error(error)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from reidops_models.cli.arguments import finite_number, natural_number, positive_int
+from reidops_models.cli.arguments import (
+    add_model_arguments,
+    load_named,
+    matching_options,
+    natural_number,
+    positive_int,
+)
 from reidops_models.cli.console import complain
 from reidops_models.cli.parser import CommandParser
+from reidops_models.cli.search import Rate, distance_or_rate
 
 SUMMARY = "search a gallery from a page in the browser"
 DESCRIPTION = """\
@@ -20,7 +27,7 @@ password: where other machines shall reach it, say so by --server-name.
 EXAMPLES = """\
 examples:
   reidops serve --gallery people.lance
-  reidops serve --gallery people.lance --threshold 0.15 --port 9000
+  reidops serve --gallery people.lance --threshold fpr=0.01 --port 9000
   reidops serve --gallery people.lance --checkpoint runs/demo/model
   reidops serve --gallery people.lance --host 0.0.0.0 --server-name desk.example.org
 
@@ -32,14 +39,12 @@ It runs until Ctrl-C.
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--gallery", required=True, metavar="GALLERY", help="what to search in")
-    parser.add_argument(
-        "--checkpoint", metavar="FILE", help="the one that made the gallery (default: the shipped one of its model)"
-    )
+    parser.add_argument("--gallery", required=True, metavar="GALLERY", help="what `reidops index` made")
+    add_model_arguments(parser)
     parser.add_argument(
         "--threshold",
-        type=finite_number,
-        metavar="DISTANCE",
+        type=distance_or_rate,
+        metavar="DISTANCE|fpr=RATE",
         help="call a crop unknown whose nearest image is farther (default: none is)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="name or address to listen on (default: %(default)s)")
@@ -74,7 +79,12 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.serve import Address, Limits, People
     from reidops_models.serve import run as serve
 
-    people = People(Gallery.open(options.gallery, options.checkpoint), options.threshold)
+    gallery = Gallery.open(options.gallery, load_named(options))
+    matching = matching_options(options, gallery.checkpoint.paper)
+    threshold = options.threshold
+    if isinstance(threshold, Rate):
+        threshold = gallery.threshold_at(threshold.fpr, matching)
+    people = People(gallery, threshold, matching)
     address = Address(options.host, options.port, tuple(options.server_name))
     limits = Limits(options.most_megabytes * 10**6, options.most_megapixels * 10**6)
 

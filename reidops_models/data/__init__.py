@@ -12,7 +12,8 @@ from reidops_models.data.images import (
     UPLOAD_FORMATS,
     ImageError,
     ImageSizeError,
-    decode_image,
+    decode_upload,
+    image_size,
     list_files,
     list_images,
     read_image,
@@ -25,6 +26,7 @@ from reidops_models.data.msmt17 import load_msmt17
 from reidops_models.data.occluded_reid import load_occluded_reid
 from reidops_models.data.partial_ilids import load_partial_ilids
 from reidops_models.data.partial_reid import load_partial_reid
+from reidops_models.data.reading import read_images
 from reidops_models.data.synthetic import write_synthetic
 from reidops_models.data.viper import load_viper
 
@@ -39,8 +41,9 @@ __all__ = [
     "ImageSizeError",
     "ReidDataset",
     "Sample",
-    "decode_image",
+    "decode_upload",
     "describe",
+    "image_size",
     "list_files",
     "list_images",
     "load_csv",
@@ -58,6 +61,7 @@ __all__ = [
     "load_viper",
     "parse_market1501_name",
     "read_image",
+    "read_images",
     "resize_image",
     "save_keypoints",
     "write_synthetic",

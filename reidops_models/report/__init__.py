@@ -1,4 +1,4 @@
-"""What a person looks at: an HTML report of ranked lists with images, and CMC and ROC curves.
+"""What a person looks at: an HTML report of ranked lists with images, and CMC, ROC and reliability curves.
 
 Knows images and explanations, and nothing of any one model.
 """
@@ -10,6 +10,7 @@ from reidops_models.report.fragment import draw_explanation, drawing_css
 from reidops_models.report.grid import draw_grid
 from reidops_models.report.page import RankedImage, RankedProbe, write_report
 from reidops_models.report.pixels import heat, thumbnail
+from reidops_models.report.reliability import draw_reliability
 from reidops_models.report.roc import draw_roc
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "draw_cmc",
     "draw_explanation",
     "draw_grid",
+    "draw_reliability",
     "draw_roc",
     "drawing_css",
     "heat",

@@ -70,6 +70,10 @@ class MatchAnswer(BaseModel):
     rank: int = Field(description="1 is the nearest.")
     distance: float = Field(description="To the probe; smaller is more alike.")
     within: bool | None = Field(description="Whether the distance is within the threshold; null without one.")
+    probability: float | None = Field(
+        description="That it shows the probe's person, by the gallery's calibration, for pairs of which as many are "
+        "right as there; null without one."
+    )
     entry: EntryAnswer
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path, PurePath
 from threading import Event, Lock
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from reidops_models.data import ImageError, decode_image
+from reidops_models.data import ImageError, decode_upload
+from reidops_models.evaluation import Calibration
 from reidops_models.gallery import EntryMatch, Gallery, GalleryEntry
 from reidops_models.gallery.entries import fingerprint
 from reidops_models.gallery.store import Store
-from reidops_models.matching import Explanation, Matcher
-from reidops_models.matching.interface import Embedding, Role
+from reidops_models.matching import Matcher
 from reidops_models.report import draw_explanation, thumbnail
 from reidops_models.retrieval.images import ImageTensor, NamedFile, Problems
+from reidops_models.retrieval.model import matching_facts, with_matching
 from reidops_models.retrieval.ranking import check_threshold
 from reidops_models.serve.answers import EntryAnswer, FileState, MatchAnswer, SearchAnswer
 from reidops_models.serve.queue import SearchStoppedError
@@ -32,20 +33,35 @@ class People:
     Args:
         gallery: opened with its checkpoint, of one picture or more.
         threshold: a probe whose nearest picture is farther is unknown; None: none is.
+        options: options of matching that replace the recipe's, such as {"beta": 0.2}.
 
     Raises:
         GalleryError: the gallery's checkpoint was not given.
-        SearchError: the threshold is not a finite number.
+        SearchError: the threshold is not a finite number, or a wrong option.
     """
 
-    def __init__(self, gallery: Gallery, threshold: float | None = None) -> None:
+    def __init__(
+        self, gallery: Gallery, threshold: float | None = None, options: Mapping[str, Any] | None = None
+    ) -> None:
         check_threshold(threshold)
         self.gallery = gallery
         self.threshold = threshold
+        self._options = dict(options or {})
         self._entries = Store.open(gallery.path)  # of its own: a search stays at one version while entries are read
         self._reading = Lock()
-        self._matcher = gallery.matcher()
-        self._version = gallery.store.dataset.version
+        self._learn()
+
+    def _learn(self) -> None:
+        """What follows from the gallery's version: the scale of probes, and what distances mean."""
+        self._matcher = self.gallery.matcher(self._options)
+        self._calibration = self._holding(self.gallery.calibration)
+        self._version = self.gallery.store.dataset.version
+
+    def _holding(self, found: Calibration | None) -> Calibration | None:
+        """A calibration, if it was made with the options of this search."""
+        used = matching_facts(with_matching(self.gallery.checkpoint, self._options))
+        holds = found is not None and all(used.get(name, value) == value for name, value in found.options.items())
+        return found if holds else None
 
     @property
     def name(self) -> str:
@@ -83,10 +99,10 @@ class People:
             GalleryError: the gallery is empty or cannot be read.
             SearchStoppedError: `stop` was set.
         """
-        pixels = decode_image(image, PROBE, most_pixels=most_pixels)
+        pixels = decode_upload(image, PROBE, most_pixels=most_pixels)
         self._refresh()
         problems = Problems()
-        matcher = StoppableMatcher(self._matcher, stop)
+        matcher = stoppable(self._matcher, stop)
         probe = ImageTensor(pixels, PROBE)
         lists = [*self.gallery.rank([probe], problems, matcher=matcher, top=top, threshold=self.threshold)]
         if problems:
@@ -107,14 +123,18 @@ class People:
 
     def _refresh(self) -> None:
         self.gallery.refresh()
-        version = self.gallery.store.dataset.version
-        if version != self._version:  # the scale of probes may be another
-            self._matcher, self._version = self.gallery.matcher(), version
+        if self.gallery.store.dataset.version != self._version:
+            self._learn()
 
     def _answer(self, match: EntryMatch) -> MatchAnswer:
-        within = None if self.threshold is None else match.distance <= self.threshold
-        entry = EntryAnswer.of(match.entry, file_state(match.entry))
-        return MatchAnswer(rank=match.rank, distance=match.distance, within=within, entry=entry)
+        calibration = self._calibration
+        return MatchAnswer(
+            rank=match.rank,
+            distance=match.distance,
+            within=None if self.threshold is None else match.distance <= self.threshold,
+            probability=None if calibration is None else calibration.probability(match.distance),
+            entry=EntryAnswer.of(match.entry, file_state(match.entry)),
+        )
 
     def _draw(self, probe: Tensor, best: GalleryEntry) -> tuple[str | None, str | None]:
         try:
@@ -128,37 +148,20 @@ class People:
         return drawing, f"{best.name} is drawn as its file is now, not as it was indexed." if changed else None
 
 
-class StoppableMatcher:
-    """A matcher that refuses to compare any more once an event is set; a gallery is compared block by block."""
+def stoppable(matcher: Matcher, stop: Event) -> Matcher:
+    """A matcher whose `distances` raise :class:`SearchStoppedError` once an event is set.
 
-    def __init__(self, matcher: Matcher, stop: Event) -> None:
-        self.name = matcher.name
-        self._matcher = matcher
-        self._stop = stop
+    A gallery asks for distances block by block. It treats some matchers by their class, so this one has the same.
+    """
+    same = copy(matcher)
 
-    @property
-    def embedding(self) -> Embedding:
-        """As the matcher's own."""
-        return self._matcher.embedding
-
-    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> Sequence[Any]:
-        """As the matcher's own."""
-        return self._matcher.embed(images, role=role, progress=progress)
-
-    def distances(self, probes: Sequence[Any], gallery: Sequence[Any], *, progress: bool = False) -> Tensor:
-        """As the matcher's own.
-
-        Raises:
-            SearchStoppedError: the event is set.
-        """
-        if self._stop.is_set():
+    def distances(probes: Sequence[Any], gallery: Sequence[Any], *, progress: bool = False) -> Tensor:
+        if stop.is_set():
             raise SearchStoppedError
-        with torch.inference_mode():
-            return self._matcher.distances(probes, gallery, progress=progress)
+        return matcher.distances(probes, gallery, progress=progress)
 
-    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
-        """As the matcher's own."""
-        return self._matcher.explain(probe, gallery)
+    same.distances = distances  # type: ignore[method-assign]
+    return same
 
 
 def file_state(entry: GalleryEntry) -> FileState:

@@ -97,7 +97,7 @@ function show(answer) {
   part("result").hidden = false;
 }
 
-function card({ rank, distance, within, entry }) {
+function card({ rank, distance, within, probability, entry }) {
   const item = document.createElement("li");
   const image = document.createElement("img");
   image.src = entry.thumbnail.slice(1);
@@ -105,6 +105,7 @@ function card({ rank, distance, within, entry }) {
   image.title = entry.id;
   item.append(image, element("b", rank), ` ${distance.toFixed(4)}`);
   const about = [entry.name.split("/").pop()];
+  if (probability !== null) about.push(`same person: ${Math.round(100 * probability)} %`);
   if (entry.person > 0) about.push(`person ${entry.person}`);
   if (entry.file !== "as indexed") about.push(entry.file === "changed" ? "file has changed" : "file is missing");
   item.append(...about.map((line) => element("span", line)));

@@ -8,10 +8,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-import torch
-from torch import Tensor
 
-from reidops_models.serve.people import StoppableMatcher
 from reidops_models.serve.queue import QueueFullError, SearchQueue, SearchStoppedError
 
 SECONDS = 20  # after which a test has failed
@@ -138,21 +135,3 @@ async def test_the_end_of_the_server_stops_what_runs() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     await started(ended)
-
-
-def test_a_stopped_matcher_compares_no_more() -> None:
-    class Counting:
-        name = "counting"
-        blocks = 0
-
-        def distances(self, probes: Any, gallery: Any, *, progress: bool = False) -> Tensor:
-            self.blocks += 1
-            return torch.zeros(len(probes), len(gallery))
-
-    counting, stop = Counting(), Event()
-    matcher = StoppableMatcher(counting, stop)  # type: ignore[arg-type]
-    assert matcher.distances([0], [0, 0]).shape == (1, 2)
-    stop.set()
-    with pytest.raises(SearchStoppedError):
-        matcher.distances([0], [0, 0])
-    assert counting.blocks == 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
-from reidops_models.data import UPLOAD_FORMATS, ImageError, ImageSizeError, decode_image, read_image
+from reidops_models.data import UPLOAD_FORMATS, ImageError, ImageSizeError, decode_upload, read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 5, 3), np.uint8)
 MANY = 10**6
@@ -41,37 +41,37 @@ def bomb(width: int, height: int) -> bytes:
 def test_every_format_is_read_as_a_file_is(tmp_path: Path, form: str) -> None:
     data = encoded(PIXELS, form)
     (tmp_path / "a.png").write_bytes(data)
-    assert torch.equal(decode_image(data, most_pixels=35), read_image(tmp_path / "a.png"))
+    assert torch.equal(decode_upload(data, most_pixels=35), read_image(tmp_path / "a.png"))
 
 
 def test_the_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert decode_image(encoded(PIXELS, "PNG", exif=exif), most_pixels=MANY).shape == (3, 5, 7)
+    assert decode_upload(encoded(PIXELS, "PNG", exif=exif), most_pixels=MANY).shape == (3, 5, 7)
 
 
 def test_of_an_animation_the_first_picture_is_read() -> None:
     frames = [Image.new("RGB", (4, 6), colour) for colour in ("red", "blue")]
     file = io.BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
-    assert decode_image(file.getvalue(), most_pixels=MANY)[:, 0, 0].tolist() == [1, 0, 0]
+    assert decode_upload(file.getvalue(), most_pixels=MANY)[:, 0, 0].tolist() == [1, 0, 0]
 
 
 def test_a_bomb_is_refused_before_it_unfolds(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bomb(2000, 1000)
     assert len(data) < 10_000
-    assert decode_image(data, most_pixels=2 * MANY).shape == (3, 1000, 2000)
+    assert decode_upload(data, most_pixels=2 * MANY).shape == (3, 1000, 2000)
     decoded = []
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
     with pytest.raises(ImageSizeError, match=r"^a\.png: 2000 x 1000 pixels, expected 1999999 or fewer$"):
-        decode_image(data, "a.png", most_pixels=2 * MANY - 1)
+        decode_upload(data, "a.png", most_pixels=2 * MANY - 1)
     assert decoded == []
 
 
 def test_pillows_own_limit_holds_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     with pytest.raises(ImageSizeError, match="larger than Pillow's limit of 20 pixels"):
-        decode_image(encoded(PIXELS, "PNG"), most_pixels=MANY)
+        decode_upload(encoded(PIXELS, "PNG"), most_pixels=MANY)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ def test_pillows_own_limit_holds_too(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_is_no_image_is_refused_in_one_line(data: bytes, message: str) -> None:
     with pytest.raises(ImageError, match=message) as error:
-        decode_image(data, "a", most_pixels=MANY)
+        decode_upload(data, "a", most_pixels=MANY)
     assert not isinstance(error.value, ImageSizeError)
     assert "\n" not in str(error.value)
