@@ -166,6 +166,11 @@ def rows_like(template: Any, tensors: Sequence[Tensor]) -> list[Any]:
     return [_put_together(template, iter(row)) for row in zip(*(one.unbind() for one in converted), strict=True)]
 
 
+def on_device(feature: Any, device: torch.device | str) -> Any:
+    """A picture's features on another device."""
+    return _put_together(feature, (tensor.to(device) for tensor in tensors_of(feature)))
+
+
 def _put_together(template: Any, tensors: Iterator[Tensor]) -> Any:
     if isinstance(template, Tensor):
         return next(tensors)
