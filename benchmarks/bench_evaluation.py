@@ -72,8 +72,10 @@ def test_floor_one_pass(benchmark: Any, group: str) -> None:
 
 def test_evaluate_ranking(benchmark: Any) -> None:
     found = measure(benchmark, GROUP, lambda: evaluate_ranking(*search()))
-    every = search()
-    part = Search(every[0][:100], every[1][:100], every[2], every[3][:100], every[4])
+    whole = search()
+    part = whole._replace(
+        distances=whole.distances[:100], probe_pids=whole.probe_pids[:100], probe_camids=whole.probe_camids[:100]
+    )
     rank_1, mean_precision = sort_and_loop(part)
     ours = evaluate_ranking(*part)
     assert (ours.rank(1), ours.mAP) == pytest.approx((rank_1, mean_precision))

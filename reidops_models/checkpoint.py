@@ -19,8 +19,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from reidops import __version__
+from reidops_models.devices import Device, find_device
 from reidops_models.files import replacing
-from reidops_models.matching import Matcher
+from reidops_models.matching import Matcher, device_of
 from reidops_models.paper import Methods, Paper, find_paper, paper_names
 from reidops_models.recipe import Recipe, RecipeError, parse_recipe
 from reidops_models.weights import state_mismatch
@@ -37,7 +38,7 @@ class Checkpoint:
     """A network with the recipe it was trained by.
 
     Attributes:
-        network: in evaluation mode, on the CPU, float32.
+        network: in evaluation mode, float32, on the CPU unless it has been moved.
         recipe: the recipe it was trained by.
         identities: the size of its identity classifier.
         notes: anything worth keeping: data set, versions, results.
@@ -52,6 +53,29 @@ class Checkpoint:
     def paper(self) -> Paper[Any, Any]:
         """The paper whose network this is."""
         return find_paper(self.recipe.model)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return device_of(self.network)
+
+    def to(self, device: Device) -> Checkpoint:
+        """Move the network itself, as torch does, to where it shall compute. Returns this checkpoint.
+
+        Its matchers follow: they embed and compare where the network is, and give distances on the CPU.
+
+        Args:
+            device: `auto` (a GPU where torch sees one), `cpu`, `cuda` or `cuda:N`.
+
+        Raises:
+            DeviceError: there is no such device.
+
+        Example:
+            >>> load_checkpoint(shipped_checkpoint("dsr")).to("cpu").device
+            device(type='cpu')
+        """
+        self.network.to(find_device(device))
+        return self
 
     @cached_property
     def identity(self) -> str:
@@ -125,20 +149,23 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint, *, dtype: torch.dt
     return weights
 
 
-def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint:
+def load_checkpoint(path: str | Path, *, model: str | None = None, device: Device = "cpu") -> Checkpoint:
     """Load a network and its recipe.
 
     Args:
         path: either file of the pair, or their common name without a suffix.
         model: the model the caller wants; a checkpoint of another is an error.
+        device: where the network shall compute, as of :meth:`Checkpoint.to`.
 
     Raises:
+        DeviceError: there is no such device.
         CheckpointError: a file is missing or damaged, the model is another, or the weights do not fit.
 
     Example:
         >>> load_checkpoint(shipped_checkpoint("dsr"), model="dsr").recipe.model
         'dsr'
     """
+    place = find_device(device)
     weights, description = _files(path)
     for file in (description, weights):
         if not file.is_file():
@@ -169,7 +196,7 @@ def load_checkpoint(path: str | Path, *, model: str | None = None) -> Checkpoint
     if complaint := state_mismatch(network.state_dict(), state):
         raise CheckpointError(f"{path}: the weights do not fit the network: {complaint}")
     network.load_state_dict(state)
-    return Checkpoint(network.eval(), recipe, identities, values.get("notes", {}))
+    return Checkpoint(network.eval().to(place), recipe, identities, values.get("notes", {}))
 
 
 def shipped_checkpoint(model: str, name: str = "demo") -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import length_hint
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
-from reidops_models.data import read_image, resize_image
+from reidops_models.data import ImageError, read_images, resize_image
+from reidops_models.devices import Device
 from reidops_models.matching import embed_in_batches
 from reidops_models.paper import usable_papers
 from reidops_models.retrieval.images import ImageSource, is_image
@@ -25,14 +28,17 @@ class FeatureExtractor:
 
     Args:
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
-        device: where the network computes.
+        device: where the network computes: `auto`, `cpu`, `cuda` or `cuda:N`. None is where a loaded checkpoint is, and
+            the CPU for others.
         batch_size: images that pass the network together, at most.
+        workers: threads that read files ahead, 0 or more; None: one for each processor, 8 at most.
 
     Attributes:
         checkpoint: the network and its recipe.
 
     Raises:
         CheckpointError: a file that cannot be loaded.
+        DeviceError: there is no such device.
         ExtractorError: a model that compares maps or pairs, and has no vector of an image (csn, dsr).
 
     Example:
@@ -42,8 +48,15 @@ class FeatureExtractor:
         (torch.Size([2, 576]), torch.Size([2, 2]))
     """
 
-    def __init__(self, model: Model = "dpti", *, device: str | torch.device = "cpu", batch_size: int = 64) -> None:
-        self.checkpoint = find_model(model)
+    def __init__(
+        self,
+        model: Model = "dpti",
+        *,
+        device: Device | None = None,
+        batch_size: int = 64,
+        workers: int | None = None,
+    ) -> None:
+        self.checkpoint = find_model(model, device)
         paper = self.checkpoint.paper
         if not paper.has_descriptors:
             having = ", ".join(other.name for other in usable_papers() if other.has_descriptors)
@@ -51,9 +64,8 @@ class FeatureExtractor:
                 f"FeatureExtractor: {paper.name} has no vector of an image; these models have: {having}"
             )
         self._extract = paper.extract
-        self.device = torch.device(device)
         self.batch_size = batch_size
-        self.checkpoint.network.to(self.device)
+        self.workers = workers
 
     def __call__(self, images: Tensor | Iterable[ImageSource], *, progress: bool = False) -> Tensor:
         """Descriptors (B, C) float32 on the CPU, in order.
@@ -68,26 +80,32 @@ class FeatureExtractor:
             ExtractorError: a tensor is not an image.
         """
         recipe, network = self.checkpoint.recipe, self.checkpoint.network
-        found = embed_in_batches(
-            lambda batch: self._extract(network, recipe, batch).float().cpu(),
-            (resize_image(_image(image), *recipe.images.size) for image in images),
-            batch_size=self.batch_size,
-            progress=progress,
-            device=self.device,
-        )
+        total = length_hint(images) or None
+        with tqdm(images, total=total, unit="image", disable=not progress, leave=False) as sources:
+            read = read_images(map(_source, sources), self.workers)
+            found = embed_in_batches(
+                lambda batch: self._extract(network, recipe, batch).float().cpu(),
+                (resize_image(_whole(image), *recipe.images.size) for image in read),
+                batch_size=self.batch_size,
+                device=self.checkpoint.device,
+            )
         return torch.stack(found) if found else torch.zeros(0, self._width(), dtype=torch.float32)
 
     @torch.inference_mode()
     def _width(self) -> int:
         recipe = self.checkpoint.recipe
-        blank = torch.zeros(1, 3, *recipe.images.size, dtype=torch.float32, device=self.device)
+        blank = torch.zeros(1, 3, *recipe.images.size, dtype=torch.float32, device=self.checkpoint.device)
         return self._extract(self.checkpoint.network, recipe, blank).shape[1]
 
 
-def _image(source: ImageSource) -> Tensor:
-    if not isinstance(source, Tensor):
-        return read_image(source)
-    if not is_image(source):
+def _whole(image: Tensor | ImageError) -> Tensor:
+    if isinstance(image, ImageError):
+        raise image
+    return image
+
+
+def _source(source: ImageSource) -> ImageSource:
+    if isinstance(source, Tensor) and not is_image(source):
         raise ExtractorError(
             f"FeatureExtractor: images: expected float (3, H, W) in [0, 1], got {source.dtype} of {tuple(source.shape)}"
         )

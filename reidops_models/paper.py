@@ -48,6 +48,8 @@ class Methods:
     Attributes:
         main: the paper's method in full. `match` and the report show this one.
         others: the rows that a table prints before it: simpler methods, and parts of the method.
+        quick: a method by vectors on the same network, in whose order images come to `main` where it ranks a shortlist
+            only. None: `main` itself compares vectors.
 
     Iterating gives the rows in the order of the table: the others, then the method.
 
@@ -60,6 +62,7 @@ class Methods:
 
     main: Matcher
     others: tuple[Matcher, ...] = ()
+    quick: Matcher | None = None
 
     def __iter__(self) -> Iterator[Matcher]:
         return iter((*self.others, self.main))
@@ -169,9 +172,9 @@ class Paper(ABC, Generic[RecipeT, NetworkT]):
             rivals: also the options that only the rivals read (`evaluate --rivals`).
 
         Example:
-            >>> stnreid = find_paper("stnreid")  # the rival there is DSR, and beta is an option of DSR
+            >>> stnreid = find_paper("stnreid")  # the rival there is DSR, with options of its own
             >>> list(stnreid.matching_options()), list(stnreid.matching_options(rivals=True))
-            (['metric'], ['metric', 'beta'])
+            (['metric'], ['metric', 'beta', 'half'])
         """
         section = self.recipe.model_fields.get("matching")
         if section is None or section.annotation is None:

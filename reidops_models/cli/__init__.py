@@ -14,12 +14,15 @@ from reidops_models.cli import (
     demo,
     embed,
     evaluate,
+    gallery,
+    index,
     info,
     match,
     merge,
     pose,
     recipes,
     reproduce,
+    search,
     synth,
     train,
 )
@@ -27,7 +30,25 @@ from reidops_models.cli.completion import attach_completers, complete
 from reidops_models.cli.console import FAILED, complain, users_error
 from reidops_models.cli.parser import CommandParser
 
-COMMANDS = (demo, synth, data, recipes, train, merge, evaluate, match, embed, pose, reproduce, info)
+COMMANDS = (
+    demo,
+    synth,
+    data,
+    recipes,
+    train,
+    merge,
+    evaluate,
+    match,
+    index,
+    search,
+    gallery,
+    embed,
+    pose,
+    reproduce,
+    info,
+)
+
+EXTRAS = {"lance": "gallery", "pyarrow": "gallery"}  # what brings a package that `models` does not
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\
@@ -88,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package in ("reidops", "reidops_models"):
             raise
-        complain(f"the package {package!r} is missing: pip install 'reidops[models]'")
+        extra = EXTRAS.get(package, "models")
+        complain(f"the package {package!r} is missing: pip install 'reidops[{extra}]'")
         return FAILED
     except Exception as error:
         message = users_error(error)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reidops_models.cli.arguments import finite_number, natural_number, positive_int
 from reidops_models.cli.console import FAILED, PARTIAL, print_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reidops_models.matching import Matcher
-    from reidops_models.retrieval.images import Problems, SearchImage
+    from reidops_models.report import RankedProbe
+    from reidops_models.retrieval.drawing import SearchedImages
+    from reidops_models.retrieval.images import Problems
     from reidops_models.retrieval.ranked_lists import RankedList
 
 SHOWN_RANKS = 3  # in the table on the terminal
@@ -22,10 +23,16 @@ SHOWN_PROBES = 20  # where the rest is in a file
 Scores = tuple[list[list[str]], str]  # a table and its note, both empty where it is not known who is who
 
 
-def add_answer_arguments(parser: argparse.ArgumentParser) -> None:
-    """How much is answered, and where it is written."""
-    from pathlib import Path
+def add_answer_arguments(
+    parser: argparse.ArgumentParser, threshold: Callable[[str], object] = finite_number, which: str = "DISTANCE"
+) -> None:
+    """How much is answered, and where it is written.
 
+    Args:
+        parser: of the command.
+        threshold: reads the value of --threshold.
+        which: what that value is.
+    """
     parser.add_argument("--out", type=Path, metavar="DIR", help="write matches.csv, matches.json and report.html")
     parser.add_argument(
         "--top",
@@ -36,8 +43,8 @@ def add_answer_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=finite_number,
-        metavar="DISTANCE",
+        type=threshold,
+        metavar=which,
         help="call a probe unknown whose nearest image is farther (default: no probe is)",
     )
     parser.add_argument(
@@ -53,12 +60,13 @@ def answer(
     options: argparse.Namespace,
     ranking: Iterable[RankedList],
     matcher: Matcher,
-    gallery: Sequence[SearchImage],
+    gallery: SearchedImages,
     problems: Problems,
     facts: Mapping[str, Any],
     *,
     probes: int,
     scores: Callable[[], Scores] = lambda: ([], ""),
+    remark: Callable[[], str] = lambda: "",
 ) -> int:
     """Draw the lists, write each as soon as it is there, and tell the rest when all are.
 
@@ -71,6 +79,7 @@ def answer(
         facts: the first of those in `matches.json`, with `checkpoint`.
         probes: how many images were looked for.
         scores: the table under the ranks; is called when `ranking` has ended.
+        remark: one line more, or none; is called then, too.
 
     Returns:
         The exit code: 0, or `PARTIAL` where an image was left out, or `FAILED` where no probe has a list.
@@ -85,16 +94,18 @@ def answer(
             for ranked in ranking:
                 found.append(ranked)
                 matches.write(ranked)
-            matches.finish({**facts, **_counts(options, found, gallery, problems, probes)})
+            remarks = {"remark": line} if (line := remark()) else {}
+            matches.finish({**facts, **_counts(options, found, gallery, problems, probes), **remarks})
 
     _print_ranks(found, SHOWN_PROBES if options.out else None, options.threshold is not None)
     table, note = scores()
     if table:
         print_table(table[0], table[1:])
-        print(note)
+    notes = [line for line in (note, remark()) if line]
+    print(*notes, sep="\n", end="\n" if notes else "")
     if options.out is not None:
         path = options.out / "report.html"
-        _write_report(path, options, found, matcher, gallery, problems, facts, (table, note))
+        _write_report(path, options, found, matcher, gallery, problems, facts, table, notes)
         print(f"written: {options.out / 'matches.csv'}, matches.json, report.html")
     if not problems:
         return 0
@@ -104,7 +115,7 @@ def answer(
 def _counts(
     options: argparse.Namespace,
     found: Sequence[RankedList],
-    gallery: Sequence[SearchImage],
+    gallery: SearchedImages,
     problems: Problems,
     probes: int,
 ) -> dict[str, Any]:
@@ -141,25 +152,26 @@ def _write_report(
     options: argparse.Namespace,
     found: Sequence[RankedList],
     matcher: Matcher,
-    gallery: Sequence[SearchImage],
+    gallery: SearchedImages,
     problems: Problems,
     facts: Mapping[str, Any],
-    scores: Scores,
+    table: Sequence[Sequence[str]],
+    notes: Sequence[str],
 ) -> None:
     from reidops_models.report import write_report
     from reidops_models.retrieval.drawing import drawn_probe
 
-    table, note = scores
     shown = min(len(found), options.pictures)
     unknown = sum(ranked.unknown for ranked in found)
     judged = {}
     if options.threshold is not None:
         judged = {"threshold": f"{options.threshold:g}", "unknown": f"{unknown} of {len(found)} probes"}
+    drawn = [drawn_probe(matcher, ranked, gallery) for ranked in found[:shown]]
     limit = [f"The first {shown} of {len(found)} probes are drawn."] if shown < len(found) else []
     write_report(
         path,
-        [drawn_probe(matcher, ranked, gallery) for ranked in found[:shown]],
-        title=f"{options.probe.resolve().name} in {options.gallery.resolve().name}",
+        drawn,
+        title=f"{options.probe.resolve().name} in {Path(options.gallery).resolve().name}",
         facts={
             "matcher": matcher.name,
             "checkpoint": str(facts["checkpoint"]),
@@ -168,5 +180,24 @@ def _write_report(
             **judged,
         },
         tables=[table] if table else [],
-        notes=[*([note] if note else []), *limit, *(problem.message for problem in problems), *problems.notes],
+        notes=[
+            *notes,
+            *limit,
+            *_lost(drawn),
+            *(problem.message for problem in problems),
+            *problems.notes,
+        ],
     )
+
+
+def _lost(drawn: Sequence[RankedProbe]) -> list[str]:
+    """A note on the gallery images that have no pixels in the report."""
+    from reidops_models.weights import listed
+
+    lost = sorted({match.name for probe in drawn for match in probe.ranked if match.image is None})
+    if not lost:
+        return []
+    lines = [f"{name}: its file cannot be read any more" for name in lost[:1]]
+    if len(lost) > 1:
+        lines = [f"The files of {len(lost)} gallery images cannot be read any more: {listed(lost)}"]
+    return [f"{lines[0]}. Such an image is not drawn, and no match with it is explained."]

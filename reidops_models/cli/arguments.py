@@ -70,6 +70,28 @@ def add_setting_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device_argument(parser: argparse.ArgumentParser, default: str | None = "auto", what: str = "") -> None:
+    """Where the work is done."""
+    parser.add_argument(
+        "--device",
+        default=default,
+        metavar="DEVICE",
+        help=what
+        or "auto, cpu, cuda or cuda:N, where networks and distances are computed (default: auto, a GPU "
+        "where torch sees one)",
+    )
+
+
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """How images are read."""
+    parser.add_argument(
+        "--workers",
+        type=natural_number,
+        metavar="N",
+        help="threads that read images ahead; 0: none (default: one for each processor, 8 at most)",
+    )
+
+
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEFAULT_MODEL) -> None:
     """Which network."""
     parser.add_argument(
@@ -80,6 +102,7 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEF
         help=f"{', '.join(paper_names())}: take the shipped checkpoint of this model, or accept no other model's in "
         f"--checkpoint (default: {default})",
     )
+    add_device_argument(parser)
 
 
 def add_model_arguments(parser: CommandParser) -> None:
@@ -90,6 +113,13 @@ def add_model_arguments(parser: CommandParser) -> None:
     )
     group.add_argument("--scales", type=int_list, metavar="1,2,3", help="block sizes of dsr (default: the recipe's)")
     group.add_argument("--beta", type=float, help="sparsity of dsr's reconstruction (default: the recipe's)")
+    group.add_argument(
+        "--half",
+        nargs="?",
+        const="float16",
+        choices=["float16", "bfloat16"],
+        help="keep the maps of dsr in half the bits, and multiply them so (without a type: float16)",
+    )
     parser.open_options = True
 
 
@@ -99,13 +129,30 @@ def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Ch
     Raises:
         CheckpointError: it is missing, damaged, or of another model.
         CommandError: there is no such model.
+        DeviceError: there is no such device.
     """
     from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
 
     if options.model is not None and options.model not in paper_names():
         raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(paper_names())}")
     path = shipped_checkpoint(options.model or default) if options.checkpoint is None else options.checkpoint
-    return load_checkpoint(path, model=options.model)
+    return load_checkpoint(path, model=options.model, device=options.device)
+
+
+def load_named(options: argparse.Namespace) -> Checkpoint | None:
+    """The checkpoint that the user named, as :func:`load_chosen`; None where they named none, nor a model."""
+    return None if options.checkpoint is None and options.model is None else load_chosen(options)
+
+
+def load_model(name: str, options: argparse.Namespace) -> Checkpoint:
+    """The shipped checkpoint of a model, or the checkpoint of a file, on the device of the others.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    from reidops_models.retrieval.model import find_model
+
+    return find_model(name, options.device)
 
 
 def matching_options(options: argparse.Namespace, paper: Paper[Any, Any]) -> dict[str, Any]:
@@ -116,7 +163,7 @@ def matching_options(options: argparse.Namespace, paper: Paper[Any, Any]) -> dic
     from reidops_models.paper import usable_papers
     from reidops_models.recipe.yaml_text import parse_yaml
 
-    given = {name: value for name in ("scales", "beta") if (value := getattr(options, name)) is not None}
+    given = {name: value for name in ("scales", "beta", "half") if (value := getattr(options, name)) is not None}
     if not options.model_options:
         return given
     known: Mapping[str, Any] = {}

@@ -42,6 +42,7 @@ def _methods(prefix: str, parsed_args: argparse.Namespace, **context: object) ->
     from reidops_models.cli.arguments import load_chosen
     from reidops_models.retrieval.evaluation import method_name
 
+    parsed_args.device = "cpu"  # names need no GPU
     checkpoint = load_chosen(parsed_args)
     matchers = checkpoint.matchers(rivals=parsed_args.rivals)
     earlier = prefix[: prefix.rfind(",") + 1]

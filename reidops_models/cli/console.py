@@ -28,6 +28,10 @@ def users_error(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, CommandError | OSError):
         return str(error)
+    if type(error).__name__ == "OutOfMemoryError":  # of torch, which need not be imported for it
+        return (
+            f"--device: {str(error).partition('. ')[0]}: --half keeps maps in half of it, --device cpu needs none of it"
+        )
     # The packages' own errors (CheckpointError, DatasetError, ImageError, RecipeError, ...) are ValueErrors whose
     # message is one line. Told by where they come from, they need no import of everything just to fail.
     ours = isinstance(error, ValueError) and type(error).__module__.startswith("reidops_models.")
@@ -65,8 +69,6 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """The tables of an evaluation on stdout, and what they rest on."""
-    header, *rows = evaluation.ranking_table()
-    print_table(header, rows, title=evaluation.title)
-    header, *rows = evaluation.verification_table()
-    print_table(header, rows, title="pairs verified")
+    for title, (header, *rows) in evaluation.tables().items():
+        print_table(header, rows, title=title)
     print(evaluation.note)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidops_models.cli.arguments import training_seed
+from reidops_models.cli.arguments import add_device_argument, training_seed
 from reidops_models.cli.console import print_evaluation, show_progress
 
 if TYPE_CHECKING:
@@ -35,15 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--size", choices=["tiny", "small"], default="small", help="default: %(default)s")
     parser.add_argument("--seed", type=training_seed, default=0, help="of people and training (default: %(default)s)")
+    add_device_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    from reidops_models.checkpoint import load_checkpoint
     from reidops_models.data import load_market1501, write_synthetic
+    from reidops_models.devices import find_device
     from reidops_models.recipe import load_recipe
     from reidops_models.retrieval import evaluate
     from reidops_models.training.run import train
 
-    start = time.monotonic()
+    start, device = time.monotonic(), find_device(options.device)
 
     def say(step: str) -> None:
         print(f"[{time.monotonic() - start:4.0f} s] {step}", flush=True)
@@ -55,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
     dataset = load_market1501(write_synthetic(data, size=options.size, seed=options.seed, progress=show_progress()))
     say(f"training {RECIPE} on {len(dataset.train)} images")
     recipe = _scaled(load_recipe(RECIPE), options.size, options.seed)
-    weights = train(recipe, dataset, out / "training", overwrite=True, progress=show_progress())
+    weights = train(recipe, dataset, out / "training", overwrite=True, progress=show_progress(), device=device)
     say(f"searching {len(dataset.gallery)} images for {len(dataset.probes('partial_query'))} partial probes")
-    evaluation = evaluate(weights, dataset, progress=show_progress())
+    evaluation = evaluate(load_checkpoint(weights, device=device), dataset, progress=show_progress())
     print_evaluation(evaluation)
     evaluation.write(out, images=24)
     say("done")

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from reidops_models.cli.arguments import name_list, training_seed
+from reidops_models.cli.arguments import add_device_argument, name_list, training_seed
 from reidops_models.cli.console import CommandError, show_progress
 from reidops_models.paper import paper_names
 
@@ -46,9 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--size", choices=["tiny", "small", "medium"], default="small", help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("reproduction"), metavar="DIR", help="default: %(default)s")
+    add_device_argument(
+        parser, what="auto, cpu, cuda or cuda:N, where networks are trained and distances computed (default: auto)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
+    from reidops_models.devices import find_device
     from reidops_models.reproduction import Study, tables_of
 
     if options.paper not in paper_names():
@@ -69,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     def say(step: str) -> None:
         print(f"[{time.monotonic() - start:4.0f} s] {step}", flush=True)
 
-    study = Study(options.out, options.seeds, options.size, show_progress(), say)
+    study = Study(options.out, options.seeds, options.size, show_progress(), say, find_device(options.device))
     for name in names:
         table = tables[name](study)
         written = table.write(options.out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidops_models.cli.arguments import add_setting_argument, training_seed
+from reidops_models.cli.arguments import add_device_argument, add_setting_argument, training_seed
 from reidops_models.cli.console import CommandError
 
 SUMMARY = "train a network by a recipe"
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=training_seed, metavar="N", help="short for --set training.seed=N")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set, as it is unpacked")
     add_setting_argument(parser)
+    add_device_argument(parser, None, "auto, cpu, cuda or cuda:N (default: as the recipe's section training says)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     parser.add_argument("--start", metavar="FILE", help="checkpoint whose weights to start from (fine-tuning)")
     existing = parser.add_mutually_exclusive_group()
@@ -73,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
         resume=last if options.resume else None,
         overwrite=options.overwrite,
         progress=True,
+        device=options.device,
     )
     print(f"written: {weights}")
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from reidops_models.csn.matcher import CsnMatcher
+from reidops_models.csn.matcher import CsnMatcher, RankingVectorMatcher
 from reidops_models.csn.network import CsnNetwork
 from reidops_models.csn.recipe import CsnRecipe
 from reidops_models.paper import Methods, Paper
@@ -34,7 +34,10 @@ class CsnPaper(Paper[CsnRecipe, CsnNetwork]):
         self, network: CsnNetwork, recipe: CsnRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
     ) -> Methods:
         """One row: eq. 7."""
-        return Methods(CsnMatcher(network, ranking=recipe.matching.ranking, epsilon=recipe.matching.epsilon))
+        return Methods(
+            CsnMatcher(network, ranking=recipe.matching.ranking, epsilon=recipe.matching.epsilon),
+            quick=RankingVectorMatcher(network),
+        )
 
     def build_module(self, network: CsnNetwork, recipe: CsnRecipe) -> LightningModule:
         """Trains on pairs, eq. 6."""
@@ -65,4 +68,5 @@ __all__ = [
     "CsnNetwork",
     "CsnPaper",
     "CsnRecipe",
+    "RankingVectorMatcher",
 ]

@@ -10,7 +10,39 @@ from torch import Tensor
 from reidops_models.csn.all_pairs import compare_all
 from reidops_models.csn.network import CsnDescription, CsnNetwork
 from reidops_models.data import resize_image
-from reidops_models.matching import PAIR_MEMORY, Embedding, Role, ScoreMaps, device_of, embed_in_batches
+from reidops_models.matching import (
+    PAIR_MEMORY,
+    Embedding,
+    Prepared,
+    Role,
+    ScoreMaps,
+    VectorMatcher,
+    device_of,
+    embed_in_batches,
+)
+
+
+class RankingVectorMatcher(VectorMatcher):
+    """The vectors of CSN's ranking net alone, eq. 5, of all images in one product. No pair passes a network."""
+
+    name = "CSN ranking vectors"
+
+    def __init__(self, network: CsnNetwork, *, batch_size: int = 64) -> None:
+        super().__init__(network, network.image_size, metric="euclidean", batch_size=batch_size)
+        self._whole = CsnMatcher(network, batch_size=batch_size)
+
+    @property
+    def source(self) -> Embedding:
+        """A description of each image."""
+        return self._whole.embedding
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
+        """The vector (256,) of each image, of unit length."""
+        return self.derive(self._whole.embed(images, role=role, progress=progress))
+
+    def derive(self, embedded: Sequence[CsnDescription]) -> list[Tensor]:
+        """The vectors of descriptions that are there."""
+        return [one.vectors for one in embedded]
 
 
 class CsnMatcher:
@@ -57,7 +89,7 @@ class CsnMatcher:
         self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False
     ) -> list[CsnDescription]:
         """The description of each image, resized: all that later comparisons need. 0.4 MB an image of 160x60."""
-        resized = (resize_image(image, *self.network.image_size) for image in images)
+        resized = Prepared(lambda image: resize_image(image, *self.network.image_size), images)
         return embed_in_batches(
             lambda batch: self.network.describe(batch).unbind(),
             resized,

@@ -18,8 +18,8 @@ def load_csv(path: str | os.PathLike[str]) -> ReidDataset:
     """Load the images that a CSV file lists.
 
     A header, then a line for each image: `path`, from the file's own folder; `pid`, a whole number; `camid`, one
-    too, or nothing; and `split`, train, query or gallery. Other columns may be there. Without cameras no protocol
-    leaves a gallery image out: probes are camera 0, the gallery is camera 1.
+    too, or nothing; and `split`, train, query or gallery. Other columns may be there. An image without a camera has an
+    unknown one: no protocol leaves it out. Identity 0 is a person like any other.
 
     Raises:
         DatasetError: the file cannot be read, or a line is in another form; the message names it.
@@ -53,11 +53,10 @@ def _split(row: dict[str, str], path: Path, line: int) -> str:
 
 def _sample(row: dict[str, str], path: Path, line: int) -> Sample:
     numbers = {}
-    default = 1 if row["split"] == "gallery" else 0
     for name in ("pid", "camid"):
         text = (row.get(name) or "").strip()
         if name == "camid" and not text:
-            numbers[name] = default
+            numbers[name] = UNKNOWN
         elif text.removeprefix("-").isdecimal() and int(text) >= UNKNOWN:
             numbers[name] = int(text)
         else:

@@ -43,6 +43,8 @@ class ReidDataset:
         validation: a set of other identities on which to choose parameters, or None.
         junk: how many gallery files were left out as junk.
         variant: which of several layouts or readings of the set this is; empty where there is one.
+        distractor: the identity of distractors, gallery images that each show somebody who is searched for by no probe.
+            None: there are none, and identity 0 is a person like any other.
         people: how many identities a split is said to have, by its name, where the set is split by identity.
     """
 
@@ -55,6 +57,7 @@ class ReidDataset:
     validation: ReidDataset | None = None
     junk: int = 0
     variant: str = ""
+    distractor: int | None = None
     people: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

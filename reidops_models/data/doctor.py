@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
-from reidops_models.data.dataset import DISTRACTOR, ReidDataset, Sample
+from reidops_models.data.dataset import ReidDataset, Sample
 from reidops_models.data.market1501 import MARKET1501_FOLDER
 from reidops_models.data.synthetic.annotations import read_header
 from reidops_models.data.synthetic.benchmark import BenchmarkSize
@@ -48,9 +48,10 @@ def describe(dataset: ReidDataset) -> str:
     lines = [f"{dataset.name}: {dataset.root}", *(f"  {line}" for line in _examine(dataset))]
     splits = {"train": dataset.train, **{name: dataset.probes(name) for name in dataset.probe_sets}}
     lines += [f"  {name}: {_summary(samples)}" for name, samples in {**splits, "gallery": dataset.gallery}.items()]
-    distractors = sum(sample.pid == DISTRACTOR for sample in dataset.gallery)
+    distractors = sum(sample.pid == dataset.distractor for sample in dataset.gallery)
     if distractors:
-        lines.append(f"  of the gallery, {_count(distractors, 'distractor', 'distractors')} (identity 0)")
+        kind = _count(distractors, "distractor", "distractors")
+        lines.append(f"  of the gallery, {kind} (identity {dataset.distractor})")
     if dataset.junk:
         lines.append(f"  left out of the gallery: {_count(dataset.junk, 'junk file', 'junk files')} (identity -1)")
     if dataset.validation:
@@ -133,7 +134,7 @@ def _summary(samples: Sequence[Sample]) -> str:
     if not samples:
         return "0 images"
     identities = _count(len({sample.pid for sample in samples}), "identity", "identities")
-    cameras = _count(len({sample.camid for sample in samples}), "camera", "cameras")
+    cameras = _count(len({sample.camid for sample in samples if sample.camid >= 0}), "camera", "cameras")
     return f"{_count(len(samples), 'image', 'images')}, {identities}, {cameras}"
 
 

@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from reidops_models.data.dataset import UNKNOWN, DatasetError, ReidDataset, Sample
+from reidops_models.data.dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from reidops_models.data.images import list_images
 from reidops_models.data.synthetic.annotations import ANNOTATIONS_FILE
 
@@ -53,7 +53,8 @@ def load_market1501(root: str | os.PathLike[str]) -> ReidDataset:
 
     `query` and `bounding_box_test` must be there; without `bounding_box_train` the set serves evaluation only. Every
     other folder whose name ends in `_query` and that holds images is an extra probe set, and a folder `validation`,
-    itself in this layout, becomes `validation`. Junk (identity -1) is left out, distractors (identity 0) are kept.
+    itself in this layout, becomes `validation`. Junk (identity -1) is left out. Identity 0 are distractors, which are
+    kept; where images to train on or probes have it (own data, numbered from 0), it is a person like any other.
     Images may lie in folders inside these, such as one folder per person; names decide, not folders.
 
     Args:
@@ -69,15 +70,20 @@ def load_market1501(root: str | os.PathLike[str]) -> ReidDataset:
         root = root / MARKET1501_FOLDER
     gallery = _load_split(root / "bounding_box_test")
     kept = [sample for sample in gallery if sample.pid != UNKNOWN]
+    train = _without_junk(root / "bounding_box_train") if (root / "bounding_box_train").is_dir() else []
+    query = _without_junk(root / "query")
+    extra_probes = {folder.name: _without_junk(folder) for folder in _extra_probe_folders(root)}
+    people = {sample.pid for samples in (train, query, *extra_probes.values()) for sample in samples}
     return ReidDataset(
         name="synthetic" if (root / ANNOTATIONS_FILE).is_file() else "market1501",
         root=root,
-        train=_without_junk(root / "bounding_box_train") if (root / "bounding_box_train").is_dir() else [],
-        query=_without_junk(root / "query"),
+        train=train,
+        query=query,
         gallery=kept,
-        extra_probes={folder.name: _without_junk(folder) for folder in _extra_probe_folders(root)},
+        extra_probes=extra_probes,
         validation=load_market1501(root / "validation") if (root / "validation" / "query").is_dir() else None,
         junk=len(gallery) - len(kept),
+        distractor=None if DISTRACTOR in people else DISTRACTOR,
     )
 
 

@@ -15,7 +15,7 @@ from reidops_models.dsr.network import DsrNetwork
 from reidops_models.dsr.patch_classifier import PatchClassifier
 from reidops_models.dsr.recipe import DsrRecipe
 from reidops_models.dsr.sliding_window import SlidingWindowMatcher
-from reidops_models.matching import Matcher, probe_scale
+from reidops_models.matching import MapAverageMatcher, Matcher, probe_scale
 from reidops_models.paper import Methods, Paper
 
 if TYPE_CHECKING:
@@ -42,11 +42,14 @@ class DsrPaper(Paper[DsrRecipe, DsrNetwork]):
         """The rows of table 1 that need no more than the network: Resizing model, DSR single-scale and multi-scale."""
         size, options = recipe.images.size, recipe.matching
         scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, size)
+        beta, half = options.beta, options.half
+        method = DsrMatcher(network, size, scales=options.scales, beta=beta, probe_scale=scale, half=half)
         return Methods(
-            DsrMatcher(network, size, scales=options.scales, beta=options.beta, probe_scale=scale),
+            method,
+            quick=MapAverageMatcher(method),
             others=(
                 ResizingMatcher(network, size, pool=options.resizing_pool, metric=options.resizing_metric),
-                DsrMatcher(network, size, scales=(1,), beta=options.beta, probe_scale=scale),
+                DsrMatcher(network, size, scales=(1,), beta=beta, probe_scale=scale, half=half),
             ),
         )
 

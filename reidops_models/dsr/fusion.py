@@ -35,6 +35,7 @@ class FusedMatcher:
     """
 
     name = "AMC+SWM"
+    joint = True  # AMC is, and distances are brought to [0, 1] over the gallery
 
     def __init__(self, amc: PatchClassifier, swm: SlidingWindowMatcher, *, weight: float = 0.7) -> None:
         self.amc = amc

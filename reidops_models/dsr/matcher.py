@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from reidops_models.dsr.network import DsrNetwork
-from reidops_models.matching import BlockMatcher, Embedding, Metric, VectorMatcher
+from reidops_models.matching import BlockMatcher, Embedding, Half, Metric, VectorMatcher
 
 Size = tuple[int, int]
 
@@ -65,6 +65,7 @@ class DsrMatcher(BlockMatcher):
             1 leaves them as they are.
         name: of the row; made from the scales if None.
         batch_size: images of one size that pass the network together, at most.
+        half: as of `BlockMatcher`.
 
     Example:
         >>> import torch
@@ -87,6 +88,15 @@ class DsrMatcher(BlockMatcher):
         probe_scale: float = 1.0,
         name: str | None = None,
         batch_size: int = 64,
+        half: Half = "none",
     ) -> None:
-        super().__init__(network, image_size, scales=scales, beta=beta, probe_scale=probe_scale, batch_size=batch_size)
+        super().__init__(
+            network,
+            image_size,
+            scales=scales,
+            beta=beta,
+            probe_scale=probe_scale,
+            batch_size=batch_size,
+            half=half,
+        )
         self.name = name or ("DSR single-scale" if self.scales == (1,) else "DSR multi-scale")

@@ -48,6 +48,7 @@ class PatchClassifier:
     """
 
     name = "AMC"
+    joint = True  # a patch is coded over the patches of all gallery images together
 
     def __init__(
         self,

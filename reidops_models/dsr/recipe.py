@@ -38,6 +38,9 @@ class Matching(Section):
     scales: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 3), min_length=1, description="block sizes of the multi-scale row, sec. 3.4"
     )
+    half: Literal["none", "float16", "bfloat16"] = Field(
+        default="none", description="type in which maps are kept, in half the bits, and multiplied; none: float32"
+    )
     resizing_pool: Literal["flat", "average"] = Field(default="flat", description="feature of the Resizing model")
     resizing_metric: Literal["euclidean", "cosine"] = Field(
         default="euclidean", description="distance of the Resizing model"

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from reidops_models.evaluation.bootstrap import Interval, bootstrap_interval, paired_bootstrap, verification_interval
 from reidops_models.evaluation.calibration import Calibration, CalibrationError, calibrate
+from reidops_models.evaluation.open_set import OpenSetAccumulator, OpenSetResult, evaluate_open_set
 from reidops_models.evaluation.pool import pool_rankings, pool_verifications
 from reidops_models.evaluation.ranking import RankingAccumulator, RankingResult, evaluate_ranking
-from reidops_models.evaluation.shots import evaluate_multi_shot, evaluate_single_shot
+from reidops_models.evaluation.reliability import Reliability, reliability
+from reidops_models.evaluation.shortlist import ShortlistAccumulator, ShortlistResult
+from reidops_models.evaluation.shots import MultiShotAccumulator, evaluate_multi_shot, evaluate_single_shot
 from reidops_models.evaluation.table import format_table, markdown_table
 from reidops_models.evaluation.verification import VerificationAccumulator, VerificationResult, evaluate_verification
 
@@ -21,13 +24,20 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "Interval",
+    "MultiShotAccumulator",
+    "OpenSetAccumulator",
+    "OpenSetResult",
     "RankingAccumulator",
     "RankingResult",
+    "Reliability",
+    "ShortlistAccumulator",
+    "ShortlistResult",
     "VerificationAccumulator",
     "VerificationResult",
     "bootstrap_interval",
     "calibrate",
     "evaluate_multi_shot",
+    "evaluate_open_set",
     "evaluate_ranking",
     "evaluate_single_shot",
     "evaluate_verification",
@@ -36,5 +46,6 @@ __all__ = [
     "paired_bootstrap",
     "pool_rankings",
     "pool_verifications",
+    "reliability",
     "verification_interval",
 ]

@@ -36,6 +36,7 @@ class Calibration(BaseModel):
         options: of matching.
         checkpoint: the identity of the checkpoint (`Checkpoint.identity`).
         data: the name of the data set and the probe set of the pairs.
+        gallery: a digest of the gallery's files, by which the same people are known again; empty: not known.
         people: how many identities the probes show.
         right_pairs, wrong_pairs: how many pairs of one person, and of two, it was made on.
         thresholds: false positive rates, rising, each with the largest distance at which no larger share of the wrong
@@ -60,6 +61,7 @@ class Calibration(BaseModel):
     options: dict[str, Any] = {}
     checkpoint: str = ""
     data: str
+    gallery: str = ""
     people: int = Field(ge=1)
     right_pairs: int = Field(ge=1)
     wrong_pairs: int = Field(ge=1)
@@ -182,6 +184,7 @@ def calibrate(
     data: str,
     checkpoint: str = "",
     options: Mapping[str, Any] | None = None,
+    gallery: str = "",
 ) -> Calibration:
     r"""Thresholds and probabilities from pairs whose people are known.
 
@@ -194,7 +197,7 @@ def calibrate(
 
     Args:
         pairs: of people whom the network was not trained on, and who will not be searched for.
-        method, data, checkpoint, options: as :class:`Calibration` keeps them.
+        method, data, checkpoint, options, gallery: as :class:`Calibration` keeps them.
 
     Raises:
         CalibrationError: there are no pairs of one person with a distance, or none of two.
@@ -211,6 +214,7 @@ def calibrate(
         options=dict(options or {}),
         checkpoint=checkpoint,
         data=data,
+        gallery=gallery,
         people=len(np.unique(pairs.probe_pids)),
         right_pairs=int(right.sum()),
         wrong_pairs=int(wrong.sum()),

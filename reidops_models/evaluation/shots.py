@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from reidops_models.evaluation.ranking import (
     rank_block,
 )
 
-__all__ = ["evaluate_multi_shot", "evaluate_single_shot"]
+__all__ = ["MultiShotAccumulator", "evaluate_multi_shot", "evaluate_single_shot"]
 
 
 def evaluate_single_shot(
@@ -56,8 +56,18 @@ def evaluate_single_shot(
         >>> evaluate_single_shot(distances, [1], [1, 1, 2], ranks=(1, 2), repeats=100).cmc
         {1: 0.51, 2: 1.0}
     """
-    draws = _Draws("evaluate_single_shot", distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks)
-    return draws.evaluate(_rank_images, 1, repeats, seed, distractor_pid)
+    accumulator = _SingleShotAccumulator(
+        gallery_pids,
+        gallery_camids,
+        shots=1,
+        repeats=repeats,
+        seed=seed,
+        distractor_pid=distractor_pid,
+        ranks=ranks,
+        op="evaluate_single_shot",
+    )
+    accumulator.update(distances, probe_pids, probe_camids)
+    return accumulator.result()
 
 
 def evaluate_multi_shot(
@@ -97,72 +107,96 @@ def evaluate_multi_shot(
         >>> evaluate_multi_shot(distances, [1], [1, 1, 2, 2], ranks=(1, 2), shots=2, repeats=3).cmc
         {1: 0.0, 2: 1.0}
     """
-    if shots < 1:
-        raise ValueError(f"evaluate_multi_shot: shots must be at least 1, got {shots}")
-    draws = _Draws("evaluate_multi_shot", distances, probe_pids, gallery_pids, probe_camids, gallery_camids, ranks)
-    return draws.evaluate(_rank_people, shots, repeats, seed, distractor_pid)
+    accumulator = MultiShotAccumulator(
+        gallery_pids,
+        gallery_camids,
+        shots=shots,
+        repeats=repeats,
+        seed=seed,
+        distractor_pid=distractor_pid,
+        ranks=ranks,
+    )
+    accumulator.update(distances, probe_pids, probe_camids)
+    return accumulator.result()
 
 
-def _rank_images(distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups) -> Ranked:
-    """What the ranking of a block of probes is worth, images ranked."""
-    return rank_block(distances, chosen, right, "step")
+class MultiShotAccumulator:
+    """:func:`evaluate_multi_shot` of distances that come in blocks of probes; the whole matrix is never held.
 
+    Args:
+        gallery_pids, gallery_camids, ranks, shots, repeats, seed, distractor_pid: as of :func:`evaluate_multi_shot`.
+        op: the caller's name, for messages.
 
-def _rank_people(distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups) -> Ranked:
-    """What the ranking of a block of probes is worth, people ranked by the mean of their chosen images."""
-    count = groups.sum(chosen)
-    mean = groups.sum(np.where(chosen, distances, 0.0)) / np.maximum(count, 1)
-    return rank_block(mean, count > 0, groups.sum(right) > 0, "step")
-
-
-class _Draws:
-    """The checked arguments of an evaluation, and its draws."""
+    Example:
+        >>> import torch
+        >>> accumulator = MultiShotAccumulator([1, 1, 2, 2], shots=2, repeats=3, ranks=(1, 2))
+        >>> accumulator.update(torch.tensor([[0.1, 0.4, 0.2, 0.2]]), [1])
+        >>> accumulator.result().cmc
+        {1: 0.0, 2: 1.0}
+    """
 
     def __init__(
         self,
-        op: str,
-        distances: Distances,
-        probe_pids: Labels,
         gallery_pids: Labels,
-        probe_camids: Labels | None,
-        gallery_camids: Labels | None,
-        ranks: Sequence[int],
-    ) -> None:
-        check_ranks(op, ranks)
-        self.op, self.ranks = op, tuple(ranks)
-        self.protocol = Protocol(op, gallery_pids, gallery_camids)
-        self.pids, self.camids = self.protocol.read_probes(probe_pids, probe_camids)
-        self.matrix = to_distances(op, distances, len(self.pids), len(self.protocol.pids))
-
-    def evaluate(
-        self,
-        rank: Callable[[np.ndarray, np.ndarray, np.ndarray, _Groups], Ranked],
+        gallery_camids: Labels | None = None,
+        *,
         shots: int,
-        repeats: int,
-        seed: int,
-        distractor_pid: int | None,
-    ) -> RankingResult:
-        """Draw and rank `repeats` times, each time with the gallery in a new order."""
-        if repeats < 1:
-            raise ValueError(f"{self.op}: repeats must be at least 1, got {repeats}")
-        identities = self.protocol.pids.copy()
+        repeats: int = 10,
+        seed: int = 0,
+        distractor_pid: int | None = None,
+        ranks: Sequence[int] = DEFAULT_RANKS,
+        op: str = "evaluate_multi_shot",
+    ) -> None:
+        for name, value in (("shots", shots), ("repeats", repeats)):
+            if value < 1:
+                raise ValueError(f"{op}: {name} must be at least 1, got {value}")
+        check_ranks(op, ranks)
+        self._op, self._ranks, self._shots = op, tuple(ranks), shots
+        self._protocol = Protocol(op, gallery_pids, gallery_camids)
+        identities = self._protocol.pids.copy()
         if distractor_pid is not None:  # identities of their own, which no image has so far
             is_distractor = identities == distractor_pid
             identities[is_distractor] = identities.max(initial=0) + 1 + np.arange(is_distractor.sum())
         rng = np.random.default_rng(seed)
-        ranked = []
-        for _ in range(repeats):
-            groups = _Groups(identities, rng.permutation(len(identities)))
-            for rows in probe_blocks(*self.matrix.shape):
-                kept, right = self.protocol.masks(self.pids[rows], self.camids[rows])
-                chosen = groups.chosen(kept, shots)
-                ranked.append(rank(self.matrix[rows], chosen, right & chosen, groups))
+        self._draws = [_Groups(identities, rng.permutation(len(identities))) for _ in range(repeats)]
+        self._pids: list[np.ndarray] = []
+        self._ranked: list[list[Ranked]] = [[] for _ in self._draws]
+        self._nan_distances = 0
+
+    def update(self, distances: Distances, probe_pids: Labels, probe_camids: Labels | None = None) -> None:
+        """Add a block of probes: distances (P, G), identities (P,), and cameras (P,) where the gallery has them."""
+        pids, camids = self._protocol.read_probes(probe_pids, probe_camids)
+        matrix = to_distances(self._op, distances, len(pids), len(self._protocol.pids))
+        self._pids.append(pids)
+        for rows in probe_blocks(*matrix.shape):
+            kept, right = self._protocol.masks(pids[rows], camids[rows])
+            self._nan_distances += int(np.isnan(matrix[rows]).sum())
+            for groups, ranked in zip(self._draws, self._ranked, strict=True):
+                chosen = groups.chosen(kept, self._shots)
+                ranked.append(self._rank(matrix[rows], chosen, right & chosen, groups))
+
+    def result(self) -> RankingResult:
+        """The evaluation of all probes so far: all of one draw, then all of the next."""
+        pids = np.concatenate([np.empty(0, np.int64), *self._pids])
         return RankingResult(
-            probe_pids=np.tile(self.pids, repeats),
-            **Ranked.join(ranked)._asdict(),
-            ranks=self.ranks,
-            nan_distances=int(np.isnan(self.matrix).sum()),
+            probe_pids=np.tile(pids, len(self._draws)),
+            **Ranked.join([block for ranked in self._ranked for block in ranked])._asdict(),
+            ranks=self._ranks,
+            nan_distances=self._nan_distances,
         )
+
+    def _rank(self, distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups) -> Ranked:
+        """What the ranking of a block of probes is worth, people ranked by the mean of their chosen images."""
+        count = groups.sum(chosen)
+        mean = groups.sum(np.where(chosen, distances, 0.0)) / np.maximum(count, 1)
+        return rank_block(mean, count > 0, groups.sum(right) > 0, "step")
+
+
+class _SingleShotAccumulator(MultiShotAccumulator):
+    """The same with one image a person: images are ranked, at equal distances by their place."""
+
+    def _rank(self, distances: np.ndarray, chosen: np.ndarray, right: np.ndarray, groups: _Groups) -> Ranked:
+        return rank_block(distances, chosen, right, "step")
 
 
 class _Groups:

@@ -8,3 +8,7 @@ class GalleryError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class NoGalleryError(GalleryError):
+    """There is nothing at the path."""

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from reidops_models.checkpoint import Checkpoint, shipped_checkpoint
+from reidops_models.checkpoint import shipped_checkpoint
+from reidops_models.evaluation import Calibration
 from reidops_models.gallery.adding import Added, Adding, progress_bar
-from reidops_models.gallery.entries import GalleryEntry
-from reidops_models.gallery.errors import GalleryError
-from reidops_models.gallery.facts import Facts, new_facts
+from reidops_models.gallery.errors import GalleryError, NoGalleryError
+from reidops_models.gallery.facts import new_facts
 from reidops_models.gallery.maintenance import Compacted, check_store, compact_store
-from reidops_models.gallery.search import GallerySearch, rank_entries
-from reidops_models.gallery.sizes import middle_sizes
-from reidops_models.gallery.store import PROBE_SIZES, Store
-from reidops_models.matching import Matcher
+from reidops_models.gallery.reader import GalleryReader
+from reidops_models.gallery.store import CALIBRATION, PROBE_SIZES, Store
 from reidops_models.paper import paper_names
-from reidops_models.retrieval.errors import SearchError
-from reidops_models.retrieval.images import ImageSource, Problem, Problems, SearchImage, find_images, name_images
-from reidops_models.retrieval.model import Model, find_model, with_matching
-from reidops_models.retrieval.ranked_lists import RankedList
-from reidops_models.retrieval.ranking import TOP, check_threshold
+from reidops_models.retrieval.images import ImageSource, Problem, Problems, name_images
+from reidops_models.retrieval.model import Model, find_model
 
 
-class Gallery:
+class Gallery(GalleryReader):
     """Pictures to search in, that stay: their features are made once, and kept in a Lance dataset.
 
     The distances and ranks of a search are those of `reidops_models.search` over the same pictures. Features are kept
@@ -51,10 +45,6 @@ class Gallery:
         >>> [match.rank for match in found[0].matches]
         [1, 2]
     """
-
-    def __init__(self, store: Store, checkpoint: Checkpoint | None) -> None:
-        self._store = store
-        self._checkpoint = checkpoint
 
     @staticmethod
     def build(
@@ -86,9 +76,7 @@ class Gallery:
         name = os.fspath(path)
         try:
             gallery = Gallery.open(name, checkpoint)
-        except GalleryError as error:
-            if not str(error).endswith("no such gallery"):
-                raise
+        except NoGalleryError:
             gallery = Gallery(Store.create(name, new_facts(checkpoint, dtype)), checkpoint)
         gallery.add(images, problems=problems, progress=progress)
         return gallery
@@ -119,48 +107,6 @@ class Gallery:
             if shipped.identity == facts.identity:
                 return Gallery(store, shipped)
         return Gallery(store, None)
-
-    @property
-    def path(self) -> str:
-        """Where it is."""
-        return self._store.path
-
-    @property
-    def facts(self) -> Facts:
-        """What holds of all of it."""
-        return self._store.facts
-
-    @property
-    def store(self) -> Store:
-        """Its dataset, for what reads or writes a part of it: `reidops_models.gallery.search`, or an actor."""
-        return self._store
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """The checkpoint that made it.
-
-        Raises:
-            GalleryError: it was not given, and is not the shipped one.
-        """
-        if self._checkpoint is None:
-            facts = self.facts
-            raise GalleryError(
-                f"{self.path}: needs its checkpoint, {facts.identity}, which is  not the shipped one of {facts.model}"
-            )
-        return self._checkpoint
-
-    def __len__(self) -> int:
-        return len(self._store)
-
-    def __iter__(self) -> Iterator[GalleryEntry]:
-        return self._store.entries()
-
-    def __repr__(self) -> str:
-        return f"Gallery({self.path!r}, {len(self)} pictures by {self.facts.method}, {self.facts.identity})"
-
-    def refresh(self) -> None:
-        """Go on to the latest version. Until then a gallery is read as it was when it was opened or changed here."""
-        self._store.refresh()
 
     def add(
         self,
@@ -248,71 +194,6 @@ class Gallery:
             self._store.remove(numbers)
         return len(numbers)
 
-    def search(
-        self,
-        probes: ImageSource | Iterable[ImageSource],
-        *,
-        top: int = TOP,
-        threshold: float | None = None,
-        options: Mapping[str, Any] | None = None,
-        progress: bool = False,
-    ) -> GallerySearch:
-        """Rank the gallery's pictures by their distance to each probe, by the method of the gallery's model.
-
-        Args:
-            probes: folders, image files, tensors (3, H, W) or (B, 3, H, W) in [0, 1], or any number of these.
-            top: ranks to keep for each probe, 1 or more.
-            threshold: a probe whose nearest picture is farther than this is `RankedList.unknown`; None: none is.
-            options: options of matching that replace the recipe's, such as {"beta": 0.2}.
-            progress: show a progress bar.
-
-        Returns:
-            A ranked list for each probe that could be matched. `problems` says which were left out.
-
-        Raises:
-            GalleryError: it is empty, its checkpoint was not given, or it cannot be read.
-            SearchError: a path does not exist, or a wrong `top` or option.
-        """
-        problems = Problems()
-        matcher = self.matcher(options)
-        images = find_images(probes, problems)
-        ranked = tuple(self.rank(images, problems, matcher=matcher, top=top, threshold=threshold, progress=progress))
-        return GallerySearch(matcher.name, ranked, tuple(problems), tuple(problems.notes))
-
-    def rank(
-        self,
-        probes: Sequence[SearchImage],
-        problems: Problems,
-        *,
-        matcher: Matcher | None = None,
-        top: int = TOP,
-        threshold: float | None = None,
-        progress: bool = False,
-    ) -> Iterator[RankedList]:
-        """The ranked list of each probe, as soon as it is known; :meth:`search` gives all at once.
-
-        Args:
-            probes: what `reidops_models.retrieval.images.find_images` found.
-            problems: takes the probes that cannot be matched; they have no list.
-            matcher: makes the distances, :meth:`matcher`.
-            top, threshold, progress: as in :meth:`search`.
-        """
-        check_threshold(threshold)
-        if type(top) is not int or top < 1:
-            raise SearchError(f"expected a whole number, 1 or more, got {top!r}", argument="top")
-        if not len(self):
-            raise GalleryError(f"{self.path}: has no pictures")
-        method = self.matcher() if matcher is None else matcher
-        return rank_entries(self._store, method, probes, problems, top=top, threshold=threshold, progress=progress)
-
-    def matcher(self, options: Mapping[str, Any] | None = None) -> Matcher:
-        """What compares its pictures, with the probe scale of the gallery.
-
-        Args:
-            options: as in :meth:`search`.
-        """
-        return with_matching(self.checkpoint, options or {}).methods(self.probe_sizes).main
-
     def check(self, *, progress: bool = False) -> list[Problem]:
         """Read everything, and say what is damaged: each problem names a file, or a picture.
 
@@ -332,17 +213,24 @@ class Gallery:
         """
         return compact_store(self._store)
 
-    @property
-    def probe_sizes(self) -> list[tuple[int, int]]:
-        """The one or two sizes in the middle of all, by height in pixels: the scale of probes follows.
-
-        `reidops_models.matching.probe_scale` is a median over all pictures of a gallery, so these give the same. It
-        follows the pictures that are added, and a search is always that of the pictures that are there. Where it must
-        stay, because thresholds were chosen at it, :meth:`fix_probe_scale` keeps it.
-        """
-        fixed = self._store.setting(PROBE_SIZES)
-        return middle_sizes(self._store.sizes()) if fixed is None else [(height, width) for height, width in fixed]
-
     def fix_probe_scale(self, fixed: bool = True) -> None:
         """Keep the scale of probes as it is now, whatever is added later; or let it follow the pictures again."""
         self._store.set(PROBE_SIZES, self.probe_sizes if fixed else None)
+
+    def calibrate(self, calibration: Calibration | None) -> None:
+        """Keep what distances mean with the gallery, :meth:`threshold_at`; None forgets it.
+
+        Args:
+            calibration: of the gallery's checkpoint and method (`reidops_models.evaluation.calibrate`).
+
+        Raises:
+            GalleryError: it is of another checkpoint or method.
+        """
+        if calibration is not None:
+            expected = self.facts.identity, self.facts.method
+            found = calibration.checkpoint, calibration.method
+            if found != expected:
+                raise GalleryError(
+                    f"{self.path}: expected a calibration of {' by '.join(expected)}, got one of {' by '.join(found)}"
+                )
+        self._store.set(CALIBRATION, None if calibration is None else calibration.to_dict())

@@ -10,16 +10,17 @@ from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 from tqdm.auto import tqdm
 
+from reidops_models.data import ImageError
 from reidops_models.gallery.entries import NUMBER, GalleryEntry
-from reidops_models.gallery.features import rows_like, tensors_of
+from reidops_models.gallery.features import Likeness, tensors_of
 from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
 from reidops_models.gallery.store import Store, one_line
-from reidops_models.matching import Matcher
+from reidops_models.matching import BlockMatcher, Matcher, VectorMatcher
 from reidops_models.retrieval.images import Problem, Problems, SearchImage
 from reidops_models.retrieval.ranked_lists import Match, RankedList
 from reidops_models.retrieval.ranking import CHUNK
 
-BLOCK_MEMORY = 32 << 20  # bytes of a block's features, about
+BLOCK_MEMORY = 8 << 20  # bytes of a block's features, about
 PROBE_MEMORY = 128 << 20  # bytes of the probes' features that are compared in one pass over the gallery, about
 
 Pass = Callable[[Sequence[Any], int, "tqdm[Any]"], Nearest | None]  # features of probes, k, bar -> their k nearest
@@ -113,8 +114,9 @@ def nearest_in(
         bar: is moved on by the pictures of each block.
     """
     best: Nearest | None = None
+    likeness = Likeness(probes[0], stacked=isinstance(matcher, BlockMatcher | VectorMatcher))
     for block in blocks:
-        distances = matcher.distances(probes, rows_like(probes[0], block.tensors))
+        distances = matcher.distances(probes, likeness(block.tensors))
         found = nearest_of(distances, block.numbers, k)
         best = found if best is None else merge_nearest([best, found], k)
         if bar is not None:
@@ -193,10 +195,11 @@ def _embed_chunk(
     """Probes with their features, without those that cannot be compared with a picture of the gallery."""
     try:
         embedded = matcher.embed((image.read() for image in probes), role="probe")
-        matcher.distances(embedded, rows_like(embedded[0], one.tensors))
+        matcher.distances(embedded, Likeness(embedded[0])(one.tensors))
     except ValueError as error:
         if len(probes) == 1:
-            problems.add(probes[0], f"{probes[0]}: cannot be matched: {error}")
+            unread = isinstance(error, ImageError)  # its message names the file
+            problems.add(probes[0], str(error) if unread else f"{probes[0]}: cannot be matched: {error}")
             return
         for probe in probes:  # one of them spoils the others, which are still matched
             yield from _embed_chunk(matcher, [probe], one, problems)

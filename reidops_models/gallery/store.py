@@ -20,10 +20,10 @@ import pyarrow as pa
 from lance import LanceDataset
 
 from reidops_models.gallery.entries import CHECKSUM, COLUMNS, NUMBER, GalleryEntry, read_entries, write_entries
-from reidops_models.gallery.errors import GalleryError
+from reidops_models.gallery.errors import GalleryError, NoGalleryError
 from reidops_models.gallery.facts import Facts, read_facts
 
-PROBE_SIZES = "reidops.probe_sizes"  # a key of the dataset's configuration
+PROBE_SIZES, CALIBRATION = "reidops.probe_sizes", "reidops.calibration"  # keys of the dataset's configuration
 TAKEN = 1000  # entries that one query looks up
 
 
@@ -63,9 +63,10 @@ class Store:
         except (ValueError, OSError) as error:
             if isinstance(error, GalleryError):
                 raise
-            if is_local(path) and not Path(path).exists():
-                raise GalleryError(f"{path}: no such gallery") from error
-            if "was not found" in str(error) or "Not found" in str(error):
+            absent = "not found" in str(error).lower()
+            if absent and not (is_local(path) and Path(path).exists()):
+                raise NoGalleryError(f"{path}: no such gallery") from error
+            if absent:
                 raise GalleryError(f"{path}: not a gallery") from error
             raise GalleryError(f"{path}: cannot be opened: {plain(error)}") from error
 
@@ -109,6 +110,22 @@ class Store:
         with one_line(self.path):
             table = self.dataset.to_table(columns=["pid"], filter=f"pid IN ({', '.join(map(str, pids))})")
         return set(table.column("pid").to_pylist())
+
+    def count_people(self) -> int:
+        """How many identities its pictures show, of those that are known."""
+        with one_line(self.path):
+            return len(set(self.dataset.to_table(columns=["pid"], filter="pid >= 0").column("pid").to_pylist()))
+
+    @property
+    def files(self) -> int:
+        """Of data."""
+        return sum(len(fragment.metadata.files) for fragment in self.dataset.get_fragments())
+
+    @property
+    def bytes(self) -> int:
+        """Of these files."""
+        fragments = self.dataset.get_fragments()
+        return sum(file.file_size_bytes or 0 for fragment in fragments for file in fragment.metadata.files)
 
     def sizes(self) -> Counter[tuple[int, int]]:
         """How many pictures have which (height, width)."""

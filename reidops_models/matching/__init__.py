@@ -5,7 +5,7 @@ A colour histogram, the baseline of every paper, is in `reidops_models.matching.
 
 from __future__ import annotations
 
-from reidops_models.matching.batches import device_of, embed_in_batches, rescale
+from reidops_models.matching.batches import Prepared, device_of, embed_in_batches, rescale
 from reidops_models.matching.explanations import (
     Alignment,
     Block,
@@ -21,13 +21,27 @@ from reidops_models.matching.explanations import (
     Scale,
     ScoreMaps,
 )
-from reidops_models.matching.interface import DerivedMatcher, Embedding, Matcher, Role, probe_scale
+from reidops_models.matching.interface import (
+    DerivedMatcher,
+    Embedding,
+    Matcher,
+    PairMatcher,
+    QuickMatcher,
+    Role,
+    is_joint,
+    probe_scale,
+)
 from reidops_models.matching.pairs import PAIR_MEMORY, Tile, cut_pairs, pair_bar
-from reidops_models.matching.reconstruction import BlockMatcher, block_set
-from reidops_models.matching.table import MatchingError, distance_tables
+from reidops_models.matching.reconstruction import BlockMatcher, Half, MapAverageMatcher, block_set
+from reidops_models.matching.shortlist import OUTSIDE, compare_pairs, in_shortlist
+from reidops_models.matching.stored import DistanceTable, StoredTable
+from reidops_models.matching.table import MEMORY, Images, MatchingError, distance_tables
+from reidops_models.matching.two_stages import TwoStageMatcher
 from reidops_models.matching.vectors import Metric, VectorMatcher, vector_distances
 
 __all__ = [
+    "MEMORY",
+    "OUTSIDE",
     "PAIR_MEMORY",
     "Alignment",
     "Block",
@@ -35,27 +49,39 @@ __all__ = [
     "BlockMatcher",
     "Box",
     "DerivedMatcher",
+    "DistanceTable",
     "Embedding",
     "Explanation",
+    "Half",
+    "Images",
     "LocatedRegions",
+    "MapAverageMatcher",
     "Mark",
     "Matcher",
     "MatchingError",
     "Metric",
     "Outline",
+    "PairMatcher",
     "Panel",
     "PartAttention",
+    "Prepared",
+    "QuickMatcher",
     "Reconstruction",
     "Role",
     "Scale",
     "ScoreMaps",
+    "StoredTable",
     "Tile",
+    "TwoStageMatcher",
     "VectorMatcher",
     "block_set",
+    "compare_pairs",
     "cut_pairs",
     "device_of",
     "distance_tables",
     "embed_in_batches",
+    "in_shortlist",
+    "is_joint",
     "pair_bar",
     "probe_scale",
     "rescale",

@@ -46,6 +46,11 @@ class Matcher(Protocol):
         name: of the row.
         embedding: what `embed` makes. Matchers with equal embeddings make the same, so what one has embedded serves
             the other.
+
+    Where the distance of a pair depends on the whole gallery, and not on the two images alone, a matcher has an
+    attribute `joint = True`: its `distances` then gets all gallery images at once, and some of the probes. Any other
+    may get the gallery in parts. One that works in tiles of pairs may have `memory_budget`, bytes, which others may
+    lower.
     """
 
     name: str
@@ -66,6 +71,11 @@ class Matcher(Protocol):
         ...
 
 
+def is_joint(matcher: Matcher) -> bool:
+    """Whether a matcher compares a probe with the whole gallery at once."""
+    return bool(getattr(matcher, "joint", False))
+
+
 @runtime_checkable
 class DerivedMatcher(Matcher, Protocol):
     """A matcher whose distances follow from other rows of its table.
@@ -79,7 +89,37 @@ class DerivedMatcher(Matcher, Protocol):
     sources: tuple[str, ...]
 
     def combine(self, distances: Mapping[str, Tensor]) -> Tensor:
-        """(P, G) distances from those of the sources, by name."""
+        """(P, G) distances of some probes and the whole gallery from those of the sources, by name."""
+        ...
+
+
+@runtime_checkable
+class PairMatcher(Matcher, Protocol):
+    """A matcher that has a way of its own to compare chosen pairs. `compare_pairs` serves every matcher."""
+
+    def pairs(
+        self, probes: Sequence[Any], gallery: Sequence[Any], candidates: Tensor, *, progress: bool = False
+    ) -> Tensor:
+        """(P, K) float32 distances of probe p and gallery image `candidates[p, k]`; infinite where that is -1.
+
+        They are those of `distances`, up to rounding.
+        """
+        ...
+
+
+@runtime_checkable
+class QuickMatcher(Matcher, Protocol):
+    """A matcher whose features follow from those of another matcher, so that no image is read for them.
+
+    Attributes:
+        source: what the other matcher embeds.
+    """
+
+    @property
+    def source(self) -> Embedding: ...
+
+    def derive(self, embedded: Sequence[Any]) -> Sequence[Any]:
+        """What `embed` would make of the images, from what the other matcher has made of them."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,13 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.data import resize_image
-from reidops_models.matching.batches import device_of, embed_in_batches, rescale
-from reidops_models.matching.explanations import BlockGrid, Reconstruction
+from reidops_models.matching.batches import Prepared, device_of, embed_in_batches, rescale
+from reidops_models.matching.explanations import BlockGrid, Explanation, Reconstruction
 from reidops_models.matching.interface import Embedding, Role
+from reidops_models.matching.vectors import vector_distances
 
 Size = tuple[int, int]
+Half = Literal["none", "float16", "bfloat16"]
 
 
 class BlockMatcher:
@@ -33,6 +36,8 @@ class BlockMatcher:
         probe_scale: the factor by which probes are resized, `reidops_models.matching.probe_scale` of the gallery;
             1 leaves them as they are.
         batch_size: images of one size that pass the network together, at most.
+        half: the type in which maps are kept, in half the bits, and multiplied as they are: "float16", "bfloat16", or
+            "none" for the network's float32.
     """
 
     name = "reconstruction"
@@ -46,6 +51,7 @@ class BlockMatcher:
         beta: float = 0.4,
         probe_scale: float = 1.0,
         batch_size: int = 64,
+        half: Half = "none",
     ) -> None:
         self.network = network
         self.image_size = image_size
@@ -53,6 +59,7 @@ class BlockMatcher:
         self.beta = beta
         self.probe_scale = probe_scale
         self.batch_size = batch_size
+        self.half: Half = half
 
     def maps(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) of any size -> maps (B, C, h, w), each location of unit length."""
@@ -62,27 +69,40 @@ class BlockMatcher:
     @property
     def embedding(self) -> Embedding:
         """A map of each image. Block sizes and sparsity do not change it."""
-        return Embedding("map", self.network, (type(self).__qualname__, self.image_size, self.probe_scale))
+        return Embedding("map", self.network, (type(self).__qualname__, self.image_size, self.probe_scale, self.half))
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The map (C, h, w) of each image, of its own size on the probe side."""
-        scaled = (self._scaled(image, role) for image in images)
+        scaled = Prepared(lambda image: self._scaled(image, role), images)
         return embed_in_batches(
-            self.maps, scaled, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
+            self._kept, scaled, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )
 
     def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
-        """(P, G) mean reconstruction errors."""
-        with torch.inference_mode():
+        """(P, G) mean reconstruction errors, float32."""
+        # Distances have the maps' type, in which many would be equal; under autocast those of half maps are float32.
+        dtype = None if self.half == "none" else getattr(torch, self.half)
+        float32 = torch.autocast(device_of(self.network).type, dtype=dtype, enabled=dtype is not None)
+        with torch.inference_mode(), float32:
             return reidops.dsr_distance(probes, gallery, self.beta, scales=self.scales, progress=progress).cpu()
+
+    def pairs(
+        self, probes: Sequence[Tensor], gallery: Sequence[Tensor], candidates: Tensor, *, progress: bool = False
+    ) -> Tensor:
+        """(P, K) mean reconstruction errors of chosen pairs; on a CPU the bits of `distances`."""
+        with torch.inference_mode():
+            distances = reidops.dsr_distance(
+                probes, gallery, self.beta, scales=self.scales, candidates=candidates, progress=progress
+            )
+            return distances.cpu()
 
     @torch.inference_mode()
     def explain(self, probe: Tensor, gallery: Tensor) -> Reconstruction:
         """Error of every probe block and the coefficients that rebuilt it."""
         probe, gallery = self._scaled(probe, "probe"), self._scaled(gallery, "gallery")
         device = device_of(self.network)
-        probe_blocks, probe_grids = block_set(self.maps(probe[None].to(device))[0], self.scales)
-        gallery_blocks, gallery_grids = block_set(self.maps(gallery[None].to(device))[0], self.scales)
+        probe_blocks, probe_grids = block_set(self._kept(probe[None].to(device))[0].float(), self.scales)
+        gallery_blocks, gallery_grids = block_set(self._kept(gallery[None].to(device))[0].float(), self.scales)
         rebuilt = reidops.sparse_reconstruct(probe_blocks, gallery_blocks, self.beta)
         return Reconstruction(
             distance=float(rebuilt.error.mean()),
@@ -94,8 +114,59 @@ class BlockMatcher:
             gallery=gallery.cpu(),
         )
 
+    def _kept(self, images: Tensor) -> Tensor:
+        maps = self.maps(images)
+        return maps if self.half == "none" else maps.to(getattr(torch, self.half))
+
     def _scaled(self, image: Tensor, role: Role) -> Tensor:
         return resize_image(image, *self.image_size) if role == "gallery" else rescale(image, self.probe_scale)
+
+
+class MapAverageMatcher:
+    """Images are compared by the averages of their maps: one minus the cosine. It is the first stage for a method that
+    compares the maps, and needs no network of its own.
+
+    Args:
+        maps: the matcher whose maps are averaged.
+
+    Example:
+        >>> whole = BlockMatcher(nn.Conv2d(3, 4, 1), (8, 4))
+        >>> matcher = MapAverageMatcher(whole)
+        >>> features = matcher.embed([torch.rand(3, 8, 4)])
+        >>> features[0].shape, matcher.distances(features, features).shape
+        (torch.Size([4]), torch.Size([1, 1]))
+    """
+
+    name = "map average"
+
+    def __init__(self, maps: BlockMatcher) -> None:
+        self._maps = maps
+
+    @property
+    def source(self) -> Embedding:
+        """The map of each image."""
+        return self._maps.embedding
+
+    @property
+    def embedding(self) -> Embedding:
+        """The average of each map."""
+        return Embedding("map average", options=(self.source,))
+
+    def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
+        """The average (C,) of each image's map, of unit length."""
+        return self.derive(self._maps.embed(images, role=role, progress=progress))
+
+    def derive(self, embedded: Sequence[Tensor]) -> list[Tensor]:
+        """The averages of maps that are there."""
+        return [F.normalize(one.float().mean(dim=(1, 2)), dim=0) for one in embedded]
+
+    def distances(self, probes: Sequence[Tensor], gallery: Sequence[Tensor], *, progress: bool = False) -> Tensor:
+        """(P, G), one minus the cosine."""
+        return vector_distances(probes, gallery, "cosine")
+
+    def explain(self, probe: Tensor, gallery: Tensor) -> Explanation | None:
+        """None: the images are compared as wholes."""
+        return None
 
 
 def block_set(maps: Tensor, scales: Sequence[int]) -> tuple[Tensor, tuple[BlockGrid, ...]]:

@@ -19,11 +19,12 @@ THUMBNAIL = 192  # pixels of the longer side
 
 @dataclass(frozen=True)
 class RankedImage:
-    """One gallery image of a ranked list. `correct` is None where identities are not known."""
+    """One gallery image of a ranked list. `correct` is None where identities are not known, `image` where its file
+    cannot be read any more."""
 
     rank: int
     name: str
-    image: Tensor
+    image: Tensor | None
     distance: float
     correct: bool | None = None
 
@@ -111,7 +112,7 @@ def _section(number: int, probe: RankedProbe) -> dict[str, Any]:
                 "rank": match.rank,
                 "name": match.name,
                 "file": PurePosixPath(match.name).name,
-                "image": data_uri(match.image, THUMBNAIL),
+                "image": None if match.image is None else data_uri(match.image, THUMBNAIL),
                 "distance": f"{match.distance:.4f}",
                 "verdict": {True: "right", False: "wrong", None: "unknown"}[match.correct],
             }

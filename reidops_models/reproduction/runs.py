@@ -126,10 +126,18 @@ class Runs:
         return probes, matcher.embed(search.gallery, progress=progress)
 
     def distances(self, seed: int, variant: str, key: str, matcher: Matcher, probe_set: str | None = None) -> Tensor:
-        """(P, G) distances by a matcher on a variant's network, kept under a key of this network's."""
+        """(P, G) distances by a matcher on a variant's network, kept under a key of this network's. Computed on the
+        study's device."""
 
         def compute() -> Tensor:
-            return matcher.distances(*self.embedded(seed, matcher, probe_set), progress=self.study.progress)
+            checkpoint = self.checkpoint(seed, variant)
+            home = checkpoint.device
+            if self.study.device is not None:
+                checkpoint.to(self.study.device)
+            try:
+                return matcher.distances(*self.embedded(seed, matcher, probe_set), progress=self.study.progress)
+            finally:
+                checkpoint.to(home)
 
         return self.kept(seed, variant, key, compute)
 

@@ -62,6 +62,8 @@ class Study:
         seeds: of people, cameras, initialisation and training, all together.
         size: of the drawn benchmark; `tiny` also trains for one epoch, and its numbers mean nothing.
         say: told what is being done.
+        device: where networks are trained and matchers compare; None: trained where the recipe says, compared on the
+            CPU. A network lies on the CPU in between, where figures are made of it.
     """
 
     folder: Path
@@ -69,6 +71,7 @@ class Study:
     size: str = "small"
     progress: bool = False
     say: Callable[[str], None] = print
+    device: torch.device | None = None
     _networks: dict[tuple[str, int], Checkpoint] = field(default_factory=dict)
     _searches: dict[tuple[int, str], Search] = field(default_factory=dict)
 
@@ -160,7 +163,7 @@ class Study:
 
         self.say(f"seed {seed}: training {label}")
         begun = time.monotonic()
-        train(recipe, self.people(seed), weights.parent, start=source, progress=self.progress)
+        train(recipe, self.people(seed), weights.parent, start=source, progress=self.progress, device=self.device)
         weights.with_name(STAMP).write_text(digest)
         self.say(f"seed {seed}: trained {label} ({time.monotonic() - begun:.0f} s)")
         return load_checkpoint(weights)

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
-from reidops_models.reranking.neighbours import Array, NeighbourLists, Pairs, as_array
+from reidops_models.reranking.neighbours import Array, NeighbourLists, Pairs, as_array, in_units
 
 ROWS = 2048  # of a sparse product at a time
 TERMS = 1 << 21  # of the sums of minima at a time
@@ -118,10 +118,10 @@ def k_reciprocal(
         ([0, 1, 2, 3], [0.0, 0.0])
     """
     count, length = lists.indices.shape
-    _check(lists, probes, k1, k2, weight, unit)
-    unit = _median_at(lists, k1) if unit is None else unit
+    check_options(lists, probes, k1, k2, weight, unit)
+    unit = median_at(lists, k1) if unit is None else unit
     measured = NeighbourLists(lists.indices, lists.distances / unit)
-    far = None if pairs is None else _in_units(pairs, unit)
+    far = None if pairs is None else in_units(pairs, unit)
     vectors = encode(measured, k1, k2, far)
     similarity = jaccard_similarity(vectors, probes)
     known = _known(measured, similarity, probes, far)
@@ -168,9 +168,19 @@ def reciprocal(lists: NeighbourLists, k: int) -> Any:
 
 def jaccard_similarity(vectors: Any, probes: int) -> Any:
     """1 - d_J, eq. 10, (P, G) sparse, of the first P rows and the others."""
-    left, right = vectors[:probes].tocsr(), vectors[probes:].tocsr()
-    columns = right.tocsc()
-    sums = right.sum(axis=1)
+    right = vectors[probes:]
+    return jaccard(vectors[:probes].tocsr(), right.tocsc(), right.sum(axis=1))
+
+
+def jaccard(left: Any, columns: Any, sums: Array) -> Any:
+    """1 - d_J, eq. 10, (P, G) sparse.
+
+    Args:
+        left: the vectors (P, N) of the probes.
+        columns: the vectors (G, N) of the gallery, by column.
+        sums: (G,) of the rows of these.
+    """
+    probes, gallery = left.shape[0], columns.shape[0]
     lengths = np.diff(columns.indptr)
     terms = np.concatenate(([0], np.cumsum(lengths[left.indices])))[left.indptr]  # before each probe
     parts, start = [], 0
@@ -183,13 +193,13 @@ def jaccard_similarity(vectors: Any, probes: int) -> Any:
         places += np.repeat(columns.indptr[some.indices], counts)
         least = np.minimum(np.repeat(some.data, counts), columns.data[places])
         rows = np.repeat(np.repeat(np.arange(stop - start), np.diff(some.indptr)), counts)
-        shared = csr_array((least, (rows, columns.indices[places])), shape=(stop - start, right.shape[0]))
+        shared = csr_array((least, (rows, columns.indices[places])), shape=(stop - start, gallery))
         shared.sum_duplicates()
         own = np.repeat(some.sum(axis=1), np.diff(shared.indptr))
         shared.data /= own + sums[shared.indices] - shared.data
         parts.append(shared)
         start = stop
-    return _stacked(parts, right.shape[0])
+    return _stacked(parts, gallery)
 
 
 def distances_of(lists: NeighbourLists, rows: Array, columns: Array, pairs: Pairs | None) -> Array:
@@ -242,11 +252,7 @@ def _stacked(parts: list[Any], columns: int) -> Any:
     return vstack(parts, format="csr") if parts else csr_array((0, columns))
 
 
-def _in_units(pairs: Pairs, unit: float) -> Pairs:
-    return lambda rows, columns: as_array(pairs(rows, columns)) / unit
-
-
-def _median_at(lists: NeighbourLists, k1: int) -> float:
+def median_at(lists: NeighbourLists, k1: int) -> float:
     """The median over all images of the distance at rank k1, or at the last rank before it; 1 where that is 0."""
     finite = np.where(np.isfinite(lists.distances[:, :k1]), lists.distances[:, :k1], -np.inf)
     last = finite.max(axis=1, initial=-np.inf)
@@ -254,7 +260,8 @@ def _median_at(lists: NeighbourLists, k1: int) -> float:
     return float(np.median(last)) if len(last) else 1.0
 
 
-def _check(lists: NeighbourLists, probes: int, k1: int, k2: int, weight: float, unit: float | None) -> None:
+def check_options(lists: NeighbourLists, probes: int, k1: int, k2: int, weight: float, unit: float | None) -> None:
+    """An error that names what is wrong with the arguments of `k_reciprocal`."""
     count, length = lists.indices.shape
     if not 0 <= probes <= count:
         raise ValueError(f"k_reciprocal: probes must be from 0 to {count}, the number of lists, got {probes}")

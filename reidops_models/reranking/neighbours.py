@@ -89,6 +89,11 @@ def pairs_of(distances: Array | Tensor) -> Pairs:
     return lambda rows, columns: distances[rows, columns]
 
 
+def in_units(pairs: Pairs, unit: float) -> Pairs:
+    """The distances of pairs, divided by a unit."""
+    return lambda rows, columns: as_array(pairs(rows, columns)) / unit
+
+
 def as_array(values: Array | Tensor) -> Array:
     """Values of any kind as float64."""
     return (values.detach().cpu().double().numpy() if isinstance(values, Tensor) else np.asarray(values)).astype(

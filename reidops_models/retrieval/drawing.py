@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Protocol
 
+from torch import Tensor
+
+from reidops_models.data import ImageError
 from reidops_models.matching import Matcher
 from reidops_models.report import RankedImage, RankedProbe
-from reidops_models.retrieval.images import SearchImage
 from reidops_models.retrieval.ranked_lists import RankedList
 
 DRAWN_RANKS = 5
 
 
-def drawn_probe(matcher: Matcher, ranked: RankedList, gallery: Sequence[SearchImage]) -> RankedProbe:
+class Readable(Protocol):
+    """An image that can be read, as long as its file is there."""
+
+    def read(self) -> Tensor: ...
+
+
+class SearchedImages(Protocol):
+    """The images of a gallery, by the `index` of a match: a list of them, or a `Gallery`."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Readable: ...
+
+
+def drawn_probe(matcher: Matcher, ranked: RankedList, gallery: SearchedImages) -> RankedProbe:
     """A probe's part of the report: its first ranks, and how the best of them was matched.
+
+    A gallery image whose file cannot be read any more has no pixels in the report; if it is the best match, nothing
+    explains that match.
 
     Args:
         matcher: what made the distances.
@@ -21,18 +39,26 @@ def drawn_probe(matcher: Matcher, ranked: RankedList, gallery: Sequence[SearchIm
         gallery: the images of the matches, by their `index`.
 
     Raises:
-        ImageError: a file cannot be read any more.
+        ImageError: the probe's file cannot be read any more.
     """
     pixels = ranked.probe.read()
     drawn = [
-        RankedImage(match.rank, match.name, gallery[match.index].read(), match.distance, match.correct)
+        RankedImage(match.rank, match.name, _pixels(gallery[match.index]), match.distance, match.correct)
         for match in ranked.matches[:DRAWN_RANKS]
     ]
+    best = drawn[0].image if drawn else None
     return RankedProbe(
         name=ranked.probe.name,
         image=pixels,
         ranked=drawn,
-        explanation=matcher.explain(pixels, drawn[0].image) if drawn else None,
+        explanation=None if best is None else matcher.explain(pixels, best),
         first_match=ranked.first_right,
         unknown=ranked.unknown,
     )
+
+
+def _pixels(image: Readable) -> Tensor | None:
+    try:
+        return image.read()
+    except ImageError:
+        return None

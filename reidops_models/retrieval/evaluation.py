@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
+from reidops_models.checkpoint import Checkpoint
 from reidops_models.data import ReidDataset
-from reidops_models.matching import Matcher, MatchingError, distance_tables
+from reidops_models.evaluation import Calibration
+from reidops_models.matching import MEMORY, DistanceTable, Images, Matcher, MatchingError, distance_tables
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageFile, sample_images
 from reidops_models.retrieval.model import Model, find_model, with_matching
 from reidops_models.retrieval.results import Evaluation, MethodResult
-from reidops_models.retrieval.scores import score, verify
+from reidops_models.retrieval.scores import Labels, Scorer
 
 PARTIAL = "partial_query"  # the probe set that a data set of partial people has
+SCORED = 32  # a part of `memory` for distances that are scored together; scoring them takes several times as much
 
 
 def evaluate(
@@ -28,9 +30,13 @@ def evaluate(
     shots: int | None = None,
     repeats: int = 10,
     options: Mapping[str, Any] | None = None,
+    calibration: Calibration | None = None,
+    memory: int = MEMORY,
     progress: bool = False,
 ) -> Evaluation:
     """Rank a data set's gallery for each of its probes, by the methods of a model.
+
+    Neither all features nor all distances are held: `distance_tables` says what is, and what lies in temporary files.
 
     Args:
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
@@ -41,14 +47,16 @@ def evaluate(
         shots: rank people by the mean distance to this many of their images, drawn at random. None ranks all images.
         repeats: draws of `shots`.
         options: options of matching that replace the recipe's, such as {"beta": 0.2}.
+        calibration: of one of the methods, made on other people; what it says is held against these ones.
+        memory: bytes to be held at a time beside the network, about.
         progress: show progress bars.
 
     Raises:
         CheckpointError: the checkpoint is missing or damaged.
         DatasetError: the data set has no such probe set.
         ImageError: an image cannot be read.
-        SearchError: an argument of the wrong kind, an unknown method or option, images that a method cannot match, or
-            no probe has a right image in the gallery.
+        SearchError: an argument of the wrong kind, an unknown method or option, a calibration of something else or of
+            these very people, images that a method cannot match, or no probe has a right image in the gallery.
 
     Example:
         >>> people = load_dataset("people")  # doctest: +SKIP
@@ -60,22 +68,28 @@ def evaluate(
     if not isinstance(given, ReidDataset):
         kind = type(given).__name__
         raise SearchError(f"expected what load_dataset returns, got an object of type {kind}", argument="dataset")
-    for name, value in (("shots", shots), ("repeats", repeats)):
+    for name, value in (("shots", shots), ("repeats", repeats), ("memory", memory)):
         if value is not None and (type(value) is not int or value < 1):
             raise SearchError(f"expected a whole number, 1 or more, got {value!r}", argument=name)
     checkpoint = with_matching(find_model(model), options or {}, others=True, rivals=rivals)
     usual = PARTIAL if PARTIAL in dataset.probe_sets else "query"
     probe_set = usual if probes is None else probes
     left, right = sample_images(dataset.probes(probe_set), dataset.root), sample_images(dataset.gallery, dataset.root)
-    sizes = [image.size for image in right]
-    matchers = _chosen(checkpoint.matchers(sizes, rivals=rivals), methods)
+    labels = Labels.of(left, right, dataset.distractor)
+    if labels is None:
+        raise SearchError(f"{dataset.root}: an identity or a camera of {probe_set} or the gallery is not known")
+    matchers = _chosen(checkpoint.matchers([image.size for image in right], rivals=rivals), methods)
+    used = _usable(calibration, checkpoint, matchers, right)
     results = []
-    for matcher, distances in _match(matchers, left, right, progress):
-        ranking = score(distances, left, right, shots, repeats)
-        verification = verify(distances, left, right)
-        if ranking is None or verification is None:
-            raise SearchError(f"{dataset.root}: no probe of {probe_set} has a right image in the gallery")
-        results.append(MethodResult(matcher.name, matcher, distances, ranking, verification))
+    for matcher, distances in _match(matchers, left, right, memory, progress):
+        scorer = Scorer(labels, shots, repeats)
+        for rows, block in distances.blocks(memory // SCORED):
+            scorer.add(rows, block)
+        scores = scorer.result()
+        if not scores.ranking.valid.any():
+            raise SearchError(f"{dataset.root}: {labels.why_no_right_image(probe_set)}")
+        chosen = calibration if matcher is used else None
+        results.append(MethodResult(matcher.name, distances, *scores, matcher=matcher, calibration=chosen))
     protocol = "" if shots is None else f", {shots} shot{'s' if shots > 1 else ''}, {repeats} draws"
     return Evaluation(
         title=f"{probe_set} in {dataset.root.name}{protocol}",
@@ -91,6 +105,7 @@ def evaluate(
         probes=left,
         gallery=right,
         methods=results,
+        labels=labels,
         draws=1 if shots is None else repeats,
     )
 
@@ -108,12 +123,45 @@ def _chosen(matchers: Sequence[Matcher], methods: Sequence[str] | None) -> list[
     return [matcher for name, matcher in known.items() if not methods or name in methods]
 
 
+def _usable(
+    calibration: Calibration | None, checkpoint: Checkpoint, matchers: Sequence[Matcher], gallery: Sequence[ImageFile]
+) -> Matcher | None:
+    """The matcher whose distances a calibration is of."""
+    if calibration is None:
+        return None
+    expected = {"checkpoint": checkpoint.identity, "options": checkpoint.recipe.model_dump(mode="json")["matching"]}
+    for name, value in expected.items():
+        if (made_of := getattr(calibration, name)) != value:
+            raise SearchError(f"it is of the {name} {made_of}, and this is {value}", argument="calibration")
+    if calibration.gallery == digest_of(gallery):
+        raise SearchError("it was made on this very gallery, so it would judge itself", argument="calibration")
+    for matcher in matchers:
+        if matcher.name == calibration.method:
+            return matcher
+    raise SearchError(f"it is of the method {calibration.method!r}, which is not evaluated", argument="calibration")
+
+
+def digest_of(gallery: Sequence[ImageFile]) -> str:
+    """A digest of the files of a gallery, whatever their names: the same people again have the same."""
+    digest = hashlib.sha256()
+    for file in sorted(hashlib.sha256(image.path.read_bytes()).digest() for image in gallery):
+        digest.update(file)
+    return digest.hexdigest()[:16]
+
+
 def _match(
-    matchers: Sequence[Matcher], probes: Sequence[ImageFile], gallery: Sequence[ImageFile], progress: bool
-) -> Iterator[tuple[Matcher, Tensor]]:
+    matchers: Sequence[Matcher],
+    probes: Sequence[ImageFile],
+    gallery: Sequence[ImageFile],
+    memory: int,
+    progress: bool,
+) -> Iterator[tuple[Matcher, DistanceTable]]:
     """Each method with its (P, G) distances. Methods of one embedding share their features."""
-    sides = ((lambda side=side: (image.read() for image in side)) for side in (probes, gallery))
+    left, right = (
+        Images(lambda side=side: (image.read() for image in side), len(side))  # type: ignore[misc]
+        for side in (probes, gallery)
+    )
     try:
-        yield from distance_tables(matchers, *sides, progress=progress)
+        yield from distance_tables(matchers, left, right, memory=memory, progress=progress)
     except MatchingError as error:
         raise SearchError(str(error)) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reidops_models.checkpoint import Checkpoint, load_checkpoint, shipped_checkpoint
+from reidops_models.devices import Device
 from reidops_models.paper import Paper, paper_names, usable_papers
 from reidops_models.recipe import RecipeError, parse_recipe
 from reidops_models.retrieval.errors import MatchingOptionError, SearchError
@@ -16,13 +17,15 @@ from reidops_models.retrieval.errors import MatchingOptionError, SearchError
 Model = str | Path | Checkpoint
 
 
-def find_model(model: Model) -> Checkpoint:
+def find_model(model: Model, device: Device | None = None) -> Checkpoint:
     """The checkpoint that a caller means.
 
     Args:
         model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
+        device: where its network shall compute, as of `Checkpoint.to`; None leaves a loaded one where it is.
 
     Raises:
+        DeviceError: there is no such device.
         CheckpointError: the file is missing or damaged.
         SearchError: something else than the three.
 
@@ -31,14 +34,14 @@ def find_model(model: Model) -> Checkpoint:
         'dsr'
     """
     if isinstance(model, Checkpoint):
-        return model
+        return model if device is None else model.to(device)
     given: object = model  # untyped code may pass anything
     if not isinstance(given, str | os.PathLike):
         expected = "the name of a paper, the path of a checkpoint, or a Checkpoint"
         raise SearchError(f"expected {expected}, got an object of type {type(given).__name__}", argument="model")
     if isinstance(model, str) and model in paper_names():
-        return load_checkpoint(shipped_checkpoint(model))
-    return load_checkpoint(model)
+        return load_checkpoint(shipped_checkpoint(model), device=device or "cpu")
+    return load_checkpoint(model, device=device or "cpu")
 
 
 def with_matching(
@@ -79,7 +82,7 @@ def matching_facts(checkpoint: Checkpoint) -> dict[str, Any]:
 
     Example:
         >>> matching_facts(find_model("dsr"))
-        {'beta': 0.4, 'scales': [1, 2, 3]}
+        {'beta': 0.4, 'scales': [1, 2, 3], 'half': 'none'}
     """
     values = checkpoint.recipe.model_dump(mode="json").get("matching", {})
     return {name: values[name] for name in checkpoint.paper.matching_options()}

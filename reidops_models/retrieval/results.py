@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from reidops_models.evaluation import (
+    Calibration,
     Interval,
+    OpenSetResult,
     RankingResult,
     VerificationResult,
     bootstrap_interval,
     format_table,
     markdown_table,
+    reliability,
     verification_interval,
 )
 from reidops_models.files import replacing
-from reidops_models.matching import Matcher
-from reidops_models.report import draw_cmc, draw_roc, write_report
+from reidops_models.matching import DistanceTable, Matcher
+from reidops_models.report import draw_cmc, draw_reliability, draw_roc, write_report
 from reidops_models.retrieval.drawing import DRAWN_RANKS, drawn_probe
 from reidops_models.retrieval.images import ImageFile
 from reidops_models.retrieval.ranked_lists import Ranker
-from reidops_models.retrieval.scores import RANKS, RATES, score_note, score_rows, verification_rows
+from reidops_models.retrieval.scores import (
+    ALARMS,
+    RANKS,
+    RATES,
+    Labels,
+    calibrated_rows,
+    open_set_rows,
+    score_note,
+    score_rows,
+    threshold_rows,
+    verification_rows,
+)
 
 CURVE = 20  # ranks of the CMC curve
 
@@ -36,17 +49,21 @@ class MethodResult:
 
     Attributes:
         name: of the method.
-        matcher: the method.
-        distances: (P, G) float32.
+        distances: (P, G) float32, read some rows at a time: they may lie in a file.
         ranking: ranks and precisions of each probe.
         verification: the pairs, each of one person or of two.
+        open_set: whether each probe's person is in the gallery, and its nearest image.
+        matcher: the method; None where only its distances are known.
+        calibration: what its distances mean, made on other people, or None.
     """
 
     name: str
-    matcher: Matcher
-    distances: Tensor
+    distances: DistanceTable
     ranking: RankingResult
     verification: VerificationResult
+    open_set: OpenSetResult
+    matcher: Matcher | None = None
+    calibration: Calibration | None = None
 
     @property
     def cmc(self) -> list[float]:
@@ -71,6 +88,10 @@ class MethodResult:
         """The share in [0, 1] of right pairs that is accepted where `fpr` of the wrong pairs are."""
         return verification_interval(self.verification, fpr)
 
+    def threshold(self, fpr: float) -> float:
+        """The largest distance that accepts no more than the share `fpr` of the wrong pairs, to one part in 2048."""
+        return self.verification.threshold_at(fpr)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -79,16 +100,18 @@ class Evaluation:
     Attributes:
         title: what was searched in what.
         facts: about the model and the data.
-        probes, gallery: the images.
         methods: what each method found; the paper's method in full comes last, where it was chosen.
+        labels: who is on the images.
+        probes, gallery: the images; empty where only distances are known.
         draws: how often the gallery's images were drawn; 1 where all images were ranked.
     """
 
     title: str
     facts: Mapping[str, Any]
-    probes: Sequence[ImageFile]
-    gallery: Sequence[ImageFile]
     methods: Sequence[MethodResult]
+    labels: Labels
+    probes: Sequence[ImageFile] = ()
+    gallery: Sequence[ImageFile] = ()
     draws: int = 1
 
     def __iter__(self) -> Iterator[MethodResult]:
@@ -114,12 +137,41 @@ class Evaluation:
         """True positive rates and equal error rates in per cent: a header, then a row per method."""
         return verification_rows({method.name: method.verification for method in self.methods})
 
+    def threshold_table(self) -> list[list[str]]:
+        """Distances at false positive rates: a header, then a row per method."""
+        return threshold_rows({method.name: method.verification for method in self.methods})
+
+    def open_set_table(self) -> list[list[str]]:
+        """Detection and identification rates at false alarm rates: a header, then a row per method. Empty where every
+        probe has a right image in the gallery."""
+        results = {method.name: method.open_set for method in self.methods}
+        return open_set_rows(results) if self.methods[0].open_set.unknown_probes else []
+
+    def calibrated_table(self) -> list[list[str]]:
+        """What the thresholds of calibrations do here: a header, then a row per method that has one, or nothing."""
+        found = {one.name: (one.calibration, one.verification) for one in self if one.calibration is not None}
+        return calibrated_rows(found) if found else []
+
+    def tables(self) -> dict[str, list[list[str]]]:
+        """All tables that have something to say, by title."""
+        strangers = self.methods[0].open_set.unknown_probes
+        who = "probe of somebody who is" if strangers == 1 else "probes of people who are"
+        found = {
+            self.title: self.ranking_table(),
+            "pairs verified": self.verification_table(),
+            "thresholds": self.threshold_table(),
+            f"open set: {strangers} {who} not in the gallery": self.open_set_table(),
+            "thresholds of the calibration, on these people": self.calibrated_table(),
+        }
+        return {title: rows for title, rows in found.items() if rows}
+
     def values(self) -> dict[str, Any]:
         """All results as plain values, as `evaluation.json` has them."""
-        return {**self.facts, "methods": {method.name: self._method_values(method) for method in self.methods}}
+        return {**self.facts, "methods": {method.name: method_values(method, self.draws) for method in self.methods}}
 
     def write(self, folder: str | Path, images: int = 12) -> None:
-        """Write `evaluation.json`, `table.md`, `cmc.png`, `roc.png` and `report.html`.
+        """Write `evaluation.json`, `table.md`, `cmc.png` and `roc.png`; `reliability.png` where there is a calibration,
+        and `report.html` where there are images.
 
         Args:
             folder: is made where it is missing.
@@ -131,42 +183,84 @@ class Evaluation:
         _write_text(out / "table.md", f"{self.title}\n\n{self._markdown()}\n")
         draw_cmc({method.name: method.cmc for method in self.methods}, out / "cmc.png")
         draw_roc({method.name: method.verification.curve() for method in self.methods}, out / "roc.png")
+        figures = {"CMC": out / "cmc.png", "ROC": out / "roc.png"}
+        calibrated = {one.name: reliability(one.calibration, one.verification) for one in self if one.calibration}
+        if calibrated:
+            figures["Reliability"] = draw_reliability(calibrated, out / "reliability.png")
 
         method = self.methods[-1]
+        matcher = method.matcher
+        if matcher is None or not self.probes:
+            return
         step = max(1, len(self.probes) // images) if images else 1
         shown = range(0, len(self.probes), step)[:images]
         rank = Ranker(self.gallery, top=DRAWN_RANKS, market_rule=True)
         write_report(
             out / "report.html",
-            [drawn_probe(method.matcher, rank(self.probes[i], method.distances[i]), self.gallery) for i in shown],
+            [drawn_probe(matcher, rank(self.probes[i], method.distances[i]), self.gallery) for i in shown],
             title=self.title,
             facts={
                 "lists and drawings by": method.name,
                 "probes": f"{len(self.probes)} images, {len(shown)} drawn",
                 "gallery": f"{len(self.gallery)} images",
             },
-            tables=[self.ranking_table(), self.verification_table()],
+            tables=list(self.tables().values()),
             notes=[self.note],
-            figures={"CMC": out / "cmc.png", "ROC": out / "roc.png"},
+            figures=figures,
         )
 
     def _markdown(self) -> str:
         ranking = format_table({method.name: method.ranking for method in self.methods}, RANKS, style="markdown")
-        rows = [[cell.replace("\n", " ") for cell in row] for row in self.verification_table()]
-        return f"{ranking}\n\n{markdown_table(rows)}"
-
-    def _method_values(self, method: MethodResult) -> dict[str, Any]:
-        return {
-            **{f"r{k}": vars(method.rank(k)) for k in RANKS},
-            "mAP": vars(method.mAP),
-            "mINP": vars(method.mINP),
-            "cmc": method.cmc,
-            "tpr at fpr": {f"{rate:g}": vars(method.tpr(rate)) for rate in RATES},
-            "eer": method.verification.eer,
-            "probes without a right picture": method.ranking.invalid_probes // self.draws,
-        }
+        parts = [ranking]
+        for title, rows in list(self.tables().items())[1:]:
+            plain = [[cell.replace("\n", " ") for cell in row] for row in rows]
+            parts += [f"{title[0].upper()}{title[1:]}:", markdown_table(plain)]
+        return "\n\n".join(parts)
 
 
 def _write_text(path: Path, text: str) -> None:
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
+
+
+def method_values(method: MethodResult, draws: int = 1) -> dict[str, Any]:
+    """All results of a method as plain values."""
+    open_set, calibration = method.open_set, method.calibration
+    values: dict[str, Any] = {
+        **{f"r{k}": vars(method.rank(k)) for k in RANKS},
+        "mAP": vars(method.mAP),
+        "mINP": vars(method.mINP),
+        "cmc": method.cmc,
+        "tpr at fpr": {f"{rate:g}": vars(method.tpr(rate)) for rate in RATES},
+        "threshold at fpr": {f"{rate:g}": finite(method.threshold(rate)) for rate in RATES},
+        "eer": method.verification.eer,
+        "probes without a right picture": method.ranking.invalid_probes // draws,
+    }
+    if open_set.unknown_probes:
+        values["open set"] = {
+            "dir at far": {f"{rate:g}": open_set.identification_rate(rate) for rate in ALARMS},
+            "threshold at far": {f"{rate:g}": finite(open_set.threshold_at(rate)) for rate in ALARMS},
+        }
+    if calibration is not None:
+        curve = reliability(calibration, method.verification)
+        values["calibration"] = {
+            "data": calibration.data,
+            "thresholds": {
+                f"{rate:g}": {
+                    "distance": distance,
+                    "fpr": method.verification.fpr_at(distance),
+                    "tpr": method.verification.tpr_below(distance),
+                }
+                for rate, distance in calibration.thresholds
+                if rate in RATES
+            },
+            "brier": curve.brier,
+            "calibration error": curve.error,
+            "reliability": {"said": curve.said.tolist(), "found": curve.found.tolist(), "pairs": curve.pairs.tolist()},
+        }
+    return values
+
+
+def finite(value: float) -> float | None:
+    """A number that JSON can hold; None for what is infinite."""
+    return value if math.isfinite(value) else None

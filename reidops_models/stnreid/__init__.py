@@ -30,7 +30,7 @@ class StnreidPaper(Paper[StnreidRecipe, StnreidNetwork]):
 
     name = "stnreid"
     recipe = StnreidRecipe
-    rival_options = frozenset({"beta"})
+    rival_options = frozenset({"beta", "half"})
 
     def build_network(self, recipe: StnreidRecipe, identities: int) -> StnreidNetwork:
         """The recipe's network with random weights."""
@@ -41,14 +41,16 @@ class StnreidPaper(Paper[StnreidRecipe, StnreidNetwork]):
     ) -> Methods:
         """The rows of table 3: without the STN module, and with it, which is the method."""
         metric = recipe.matching.metric
-        return Methods(StnMatcher(network, metric=metric), others=(ReidMatcher(network, metric=metric),))
+        alone = ReidMatcher(network, metric=metric)
+        return Methods(StnMatcher(network, metric=metric), others=(alone,), quick=alone)
 
     def build_rivals(
         self, network: StnreidNetwork, recipe: StnreidRecipe, gallery_sizes: Iterable[tuple[int, int]] | None = None
     ) -> tuple[Matcher, ...]:
         """DSR on the same ReID module, table 4. It needs the probes' scale."""
         scale = 1.0 if gallery_sizes is None else probe_scale(gallery_sizes, recipe.images.size)
-        return (ReconstructionMatcher(network, beta=recipe.matching.beta, probe_scale=scale),)
+        options = recipe.matching
+        return (ReconstructionMatcher(network, beta=options.beta, probe_scale=scale, half=options.half),)
 
     def build_module(self, network: StnreidNetwork, recipe: StnreidRecipe) -> LightningModule:
         """Trains on triples, eq. 6, where the recipe has `stn`; else a classifier of images.

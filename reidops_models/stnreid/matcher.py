@@ -14,6 +14,7 @@ from reidops_models.matching import (
     Alignment,
     BlockMatcher,
     Embedding,
+    Half,
     Metric,
     Role,
     device_of,
@@ -147,14 +148,23 @@ class ReconstructionMatcher(BlockMatcher):
         beta: sparsity.
         probe_scale: the factor by which probes are resized, `reidops_models.matching.probe_scale` of the gallery.
         batch_size: images of one size that pass the network together, at most.
+        half: as of `BlockMatcher`.
     """
 
     name = "DSR"
 
     def __init__(
-        self, network: StnreidNetwork, *, beta: float = 0.4, probe_scale: float = 1.0, batch_size: int = 64
+        self,
+        network: StnreidNetwork,
+        *,
+        beta: float = 0.4,
+        probe_scale: float = 1.0,
+        batch_size: int = 64,
+        half: Half = "none",
     ) -> None:
-        super().__init__(network, network.image_size, beta=beta, probe_scale=probe_scale, batch_size=batch_size)
+        super().__init__(
+            network, network.image_size, beta=beta, probe_scale=probe_scale, batch_size=batch_size, half=half
+        )
         self.network: StnreidNetwork = network
 
     def maps(self, images: Tensor) -> Tensor:

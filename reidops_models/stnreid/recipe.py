@@ -50,6 +50,9 @@ class Stn(Section):
 class Matching(Section):
     metric: Literal["euclidean", "cosine"] = Field(default="euclidean", description="distance of two features")
     beta: float = Field(default=0.4, gt=0, description="sparsity of the rival DSR")
+    half: Literal["none", "float16", "bfloat16"] = Field(
+        default="none", description="type in which the rival DSR keeps its maps, in half the bits; none: float32"
+    )
 
 
 class StnreidRecipe(Recipe):

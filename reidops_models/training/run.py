@@ -19,6 +19,7 @@ from torch import nn
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.data import ReidDataset
+from reidops_models.devices import Device, find_device
 from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe
 from reidops_models.training.data import TrainingError, TrainingImages
@@ -47,6 +48,7 @@ def train(
     overwrite: bool = False,
     progress: Progress = False,
     dtype: torch.dtype = torch.float32,
+    device: Device | None = None,
 ) -> Path:
     """Train the recipe's network on a data set's training split.
 
@@ -69,6 +71,8 @@ def train(
         progress: True shows a bar on a terminal, and prints a line per epoch elsewhere. A function is called with an
             `EpochReport` after every epoch.
         dtype: of the stored weights.
+        device: where to train: `auto`, `cpu`, `cuda` or `cuda:N`. None: as the recipe's section `training` says, which
+            may be several GPUs. The stored recipe is the same.
 
     Returns:
         The path of `model.safetensors`.
@@ -77,6 +81,7 @@ def train(
         TrainingError: `recipe` or `dataset` is of another kind, `out` holds a trained model, no training images, too
             few identities, nothing to resume from or a state of another network, no `start` for a recipe that
             fine-tunes, or options that Lightning refuses on this machine.
+        DeviceError: there is no such device.
         CheckpointError: `start` cannot be loaded or does not fit.
         DatasetError: the validation people have no such probe set.
         ImageError: an image cannot be read.
@@ -91,6 +96,7 @@ def train(
             raise TrainingError(
                 f"{name}: expected what load_{name} returns, got an object of type {type(value).__name__}"
             )
+    place = None if device is None else find_device(device)
     out = Path(out)
     if not dataset.train:
         raise TrainingError(f"{dataset.root}: no training images")
@@ -124,7 +130,8 @@ def train(
         validator = Validator(recipe, people, keep_best) if people is not None else None
         callbacks = [*([validator] if validator else []), *progress_callbacks(progress, validator)]
         try:
-            trainer = build_trainer(recipe, out, steps=len(data.train_dataloader()), callbacks=callbacks)
+            steps = len(data.train_dataloader())
+            trainer = build_trainer(recipe, out, steps=steps, callbacks=callbacks, device=place)
         except (MisconfigurationException, ValueError) as error:
             raise TrainingError(f"training: {' '.join(str(error).split())}") from error
         if resume is not None:
@@ -145,18 +152,29 @@ def train(
 
 
 def build_trainer(
-    recipe: Recipe, out: Path, *, steps: int = LOG_STEPS, callbacks: Sequence[Callback] = ()
+    recipe: Recipe,
+    out: Path,
+    *,
+    steps: int = LOG_STEPS,
+    callbacks: Sequence[Callback] = (),
+    device: torch.device | None = None,
 ) -> L.Trainer:
-    """Lightning's Trainer with the recipe's options, loggers and checkpoints; an epoch has `steps` batches."""
+    """Lightning's Trainer with the recipe's options, loggers and checkpoints; an epoch has `steps` batches. A `device`
+    takes the place of the recipe's."""
     options = recipe.training
+    accelerator: str = options.accelerator
+    devices: int | str | list[int] = options.devices
+    if device is not None:
+        accelerator = "gpu" if device.type == "cuda" else device.type
+        devices = 1 if device.index is None else [device.index]
     # The state after every epoch, under one name.
     last = ModelCheckpoint(out, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
     board = TensorBoardLogger(out, name="logs")  # counts versions: a resumed training overwrites no earlier log
     trainer = L.Trainer(
         max_epochs=options.epochs,
         precision=options.precision,
-        accelerator=options.accelerator,
-        devices=options.devices,
+        accelerator=accelerator,
+        devices=devices,
         strategy=options.strategy,
         gradient_clip_val=options.gradient_clip,
         callbacks=[last, LearningRateMonitor("epoch"), *callbacks],

@@ -114,10 +114,10 @@ def test_evaluate_prints_and_writes_every_method(run: Run, people: Path, checkpo
         assert 0 <= method["eer"] <= 1
     for name in ("cmc.png", "roc.png"):
         assert (out / name).stat().st_size > 10_000
-    assert (out / "table.md").read_text().count("| DSR single-scale |") == 2
+    assert (out / "table.md").read_text().count("| DSR single-scale |") == 3
     report = (out / "report.html").read_text()
     assert report.count("<section") == 2
-    assert report.count("<table>") == 2
+    assert report.count("<table>") == 3
     assert all(f'alt="{name} curves"' in report for name in ("CMC", "ROC"))
 
 
@@ -198,6 +198,21 @@ def test_a_data_set_without_partial_probes_is_searched_for_its_queries(
     assert code == 0
     assert "variant: own data in Market-1501 layout" in printed
     assert "query in " in printed
+
+
+def test_evaluate_without_cameras_takes_nothing_out(run: Run, people: Path, checkpoint: Path, tmp_path: Path) -> None:
+    rows = ["path,pid,camid,split"]
+    for split, folder in (("query", "query"), ("gallery", "bounding_box_test")):
+        for path in sorted((people / folder).glob("0009_*.jpg")) + sorted((people / folder).glob("0010_*.jpg")):
+            rows.append(f"{path},{int(path.name[:4])},{{camera}},{split}")
+    arguments = ["--checkpoint", checkpoint, "--methods", "resizing-model"]
+    for name, camera, expected in (("none", "", 0), ("one", "1", 2)):
+        table = tmp_path / f"{name}.csv"
+        table.write_text("\n".join(rows).format(camera=camera))
+        code, printed, complaints = run("evaluate", "--data", table, *arguments)
+        assert code == expected
+        assert ("6 probes of 2 people" in printed) == (expected == 0)
+        assert expected == 0 or "shows their people by the probe's own camera alone" in complaints[0]
 
 
 def test_train_says_what_it_trains_on(run: Run, people: Path, tmp_path: Path) -> None:

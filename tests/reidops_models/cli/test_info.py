@@ -35,7 +35,7 @@ def test_info_says_what_is_installed(run: Run, capsys: pytest.CaptureFixture[str
     assert [name.partition(" ")[0] for name in models] == list(paper_names())
     assert "checkpoints/demo.safetensors" in models["csn"]
     assert "  match, evaluate     --metric\n" in models["stnreid"]
-    assert models["stnreid"].rstrip().endswith("  evaluate --rivals   --beta")
+    assert models["stnreid"].rstrip().endswith("  evaluate --rivals   --beta --half")
 
 
 def test_info_goes_on_where_a_model_cannot_be_loaded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +19,10 @@ from .conftest import Run
 class RTMPose:
     """Answers as rtmlib's does: joints of one person, (1, 17, 2) in pixels, and scores (1, 17)."""
 
-    def __init__(self, onnx_model: str, model_input_size: tuple[int, int]) -> None:
+    devices: ClassVar[list[str]] = []
+
+    def __init__(self, onnx_model: str, model_input_size: tuple[int, int], device: str) -> None:
+        self.devices.append(device)
         if "missing" in onnx_model:
             raise FileNotFoundError(f"{onnx_model} is not there")
         assert model_input_size == (192, 256)
@@ -38,6 +41,9 @@ def package(monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = ModuleType("rtmlib")
     module.RTMPose = RTMPose
     monkeypatch.setitem(sys.modules, "rtmlib", module)
+    runtime: Any = ModuleType("onnxruntime")
+    runtime.get_available_providers = lambda: ["CPUExecutionProvider"]
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
 
 
 @pytest.mark.usefixtures("package")
@@ -74,6 +80,27 @@ def test_missing_weights_are_one_line(run: Run, people: Path, tmp_path: Path) ->
     )
     assert code == 2
     assert complaints == ["reidops: missing: no weights of a pose estimator there: missing is not there"]
+
+
+@pytest.mark.usefixtures("package")
+def test_the_device_is_where_the_runtime_computes(
+    run: Run, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("pose", "--images", people / "query", "--out", tmp_path / "k.json")
+    code, _, complaints = run(*arguments, "--device", "cuda")
+    assert code == 2
+    assert complaints == [
+        "reidops: --device: no cuda for the pose package: ONNX Runtime has CPUExecutionProvider (onnxruntime-gpu)"
+    ]
+    assert run(*arguments, "--device", "cuda:1")[2] == [
+        "reidops: --device: expected auto, cpu or cuda for the pose package, got 'cuda:1'"
+    ]
+    assert run(*arguments)[0] == 0
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(sys.modules["onnxruntime"], "get_available_providers", lambda: both)
+    for words in ([], ["--device", "cuda"], ["--device", "cpu"]):
+        assert run(*arguments, *words)[0] == 0
+    assert RTMPose.devices[-4:] == ["cpu", "cuda", "cuda", "cpu"]
 
 
 def test_a_missing_package_is_one_line(run: Run, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ def make_market(root="Market-1501-v15.09.15", train=12_936, query=3_368, gallery
 
     distractors = [Sample(Path("0.jpg"), 0, 1)] * 2_798
     others = distractors + samples(gallery - len(distractors), 750)
-    return ReidDataset("market1501", Path(root), samples(train, 751), samples(query, 750), others, junk=junk)
+    splits = samples(train, 751), samples(query, 750), others
+    return ReidDataset("market1501", Path(root), *splits, junk=junk, distractor=0)
 
 
 def test_the_complete_data_set():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reidops_models.data import DatasetError, load_folder, load_market1501, parse_market1501_name
+from reidops_models.data import DatasetError, describe, load_folder, load_market1501, parse_market1501_name
 
 QUERY = ["0002_c1s1_000451_03.jpg", "0001_c2s1_000301_00.jpg"]
 GALLERY = ["-1_c1s1_000401_03.jpg", "0000_c1s1_000151_01.jpg", "0001_c1s1_001051_00.jpg", "0002_c6s3_000022_01.jpg"]
@@ -46,6 +46,16 @@ def test_the_three_folders(tmp_path):
     assert [s.path.name for s in dataset.train] == ["0007_c3s1_000001_01.jpg"]
     assert dataset.probe_sets == ("query",)
     assert dataset.validation is None
+
+
+def test_identity_0_are_distractors_unless_somebody_is_searched_for_by_it(tmp_path):
+    assert load_market1501(write_market(tmp_path / "as_published")).distractor == 0
+    own = {"from_0": {"query": ["0000_c2s1_000001_00.jpg"]}, "probes": {"partial_query": ["0000_c2s1_000001_00.jpg"]}}
+    own["trained_on"] = {"bounding_box_train": ["0000_c2s1_000001_00.jpg"]}
+    for name, folders in own.items():
+        dataset = load_market1501(write_market(tmp_path / name, **folders))
+        assert dataset.distractor is None
+        assert "(identity 0)" not in describe(dataset)
 
 
 def test_folders_inside_the_folders_are_read(tmp_path):

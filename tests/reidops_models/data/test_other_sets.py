@@ -104,7 +104,17 @@ def test_a_csv_file_without_cameras(tmp_path: Path) -> None:
     table = tmp_path / "mine.csv"
     table.write_text("split,path,pid\nquery,b/2.jpg,8\ngallery,b/3.jpg,8\n")
     dataset = load_csv(table)
-    assert [sample.camid for sample in (*dataset.query, *dataset.gallery)] == [0, 1]
+    assert [sample.camid for sample in (*dataset.query, *dataset.gallery)] == [-1, -1]
+    assert "query: 1 image, 1 identity, 0 cameras" in describe(dataset)
+
+
+def test_a_csv_file_with_some_cameras_and_people_from_0(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("split,path,pid,camid\nquery,a.jpg,8,1\ngallery,b.jpg,8,\ngallery,c.jpg,0,2\n")
+    dataset = load_csv(table)
+    assert [sample.camid for sample in (*dataset.query, *dataset.gallery)] == [1, -1, 2]
+    assert dataset.distractor is None
+    assert "distractor" not in describe(dataset)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import reidops
 from reidops_models.dsr import DsrMatcher, DsrNetwork, ResizingMatcher
 from reidops_models.dsr.recipe import NetworkOptions
-from reidops_models.matching import block_set
+from reidops_models.matching import Half, block_set
 
 SIZE = (64, 32)
 
@@ -113,3 +113,30 @@ def test_empty_sets_give_empty_matrices(network: DsrNetwork, images: list[Tensor
 def test_scales_that_fit_no_map_are_refused() -> None:
     with pytest.raises(ValueError, match="no block of scales"):
         block_set(torch.rand(4, 1, 3), (2, 3))
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_half_maps_are_kept_and_multiplied_as_they_are(
+    network: DsrNetwork, images: list[Tensor], half: Half, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, matcher = DsrMatcher(network, SIZE, scales=(1, 2)), DsrMatcher(network, SIZE, scales=(1, 2), half=half)
+    assert matcher.embedding != full.embedding
+    probes, gallery = matcher.embed(images[:2], role="probe"), matcher.embed(images[:3])
+    expected = full.embed(images[:2], role="probe")
+    assert [maps.dtype for maps in (*probes, *gallery)] == [getattr(torch, half)] * 5
+    assert probes[0].nbytes == expected[0].nbytes // 2
+    given: list[torch.dtype] = []
+    op = reidops.dsr_distance
+
+    def spy(left: list[Tensor], right: list[Tensor], *rest: object, **options: object) -> Tensor:
+        given.extend(maps.dtype for maps in (*left, *right))
+        return op(left, right, *rest, **options)
+
+    monkeypatch.setattr(reidops, "dsr_distance", spy)
+    found = matcher.distances(probes, gallery)
+    assert set(given) == {getattr(torch, half)}
+    assert found.dtype == torch.float32
+    assert not found.equal(found.to(probes[0].dtype).float())  # not rounded, so that few are equal
+    error = torch.finfo(getattr(torch, half)).eps
+    torch.testing.assert_close(found, full.distances(expected, full.embed(images[:3])), rtol=0, atol=error)
+    assert matcher.explain(images[0], images[1]).distance == pytest.approx(found[0, 1].item(), abs=error)

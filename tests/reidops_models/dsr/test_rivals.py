@@ -18,7 +18,7 @@ from reidops_models.dsr import (
     SlidingWindowMatcher,
 )
 from reidops_models.dsr.recipe import NetworkOptions
-from reidops_models.matching import distance_tables
+from reidops_models.matching import Images, distance_tables
 from reidops_models.recipe import load_recipe
 
 SIZE = (64, 32)
@@ -168,10 +168,9 @@ def test_a_table_makes_both_from_the_two_without_another_look(
         raise AssertionError("embedded again")
 
     monkeypatch.setattr(FusedMatcher, "embed", another_look)
-    found = {
-        matcher.name: table for matcher, table in distance_tables([swm, amc, both], lambda: probes, lambda: gallery)
-    }
-    assert torch.equal(found[both.name], expected)
+    sides = Images.of(probes), Images.of(gallery)
+    found = {matcher.name: table for matcher, table in distance_tables([swm, amc, both], *sides)}
+    assert torch.equal(found[both.name][:], expected)
 
 
 def test_images_of_all_sizes_are_brought_to_the_gallerys(network: DsrNetwork, probes: list[Tensor]) -> None:

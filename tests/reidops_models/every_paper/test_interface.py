@@ -13,9 +13,11 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
-from reidops_models.matching import Matcher
+from reidops_models.matching import Matcher, TwoStageMatcher
 from reidops_models.paper import Paper
 from reidops_models.recipe import Recipe, RecipeError, load_recipe, parse_recipe
+
+from ..fake_gpu import fake_gpu, is_there
 
 OTHER_VALUES = (0.3, 4, [1])  # for an option that is a number or a list
 
@@ -83,6 +85,18 @@ def test_another_default_type_changes_nothing(paper: Paper[Any, Any]) -> None:
     assert_close(tables, expected, rtol=0, atol=0)  # dtypes, too
 
 
+def test_a_shortlist_of_all_images_changes_no_distance(paper: Paper[Any, Any]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    probes, gallery = ([torch.rand(3, *size, generator=generator) for _ in range(3)] for size in ((64, 32), (128, 64)))
+    methods = load_checkpoint(shipped_checkpoint(paper.name)).methods([(128, 64)] * 3)
+    quick, main = methods.quick or methods.main, methods.main
+    matcher = TwoStageMatcher(quick, main, shortlist=3)
+    left, right = matcher.embed(probes, role="probe"), matcher.embed(gallery)
+    expected = main.distances(main.embed(probes, role="probe"), main.embed(gallery))
+    assert_close(matcher.distances(left, right), expected, rtol=1e-5, atol=1e-6)
+    assert_close([one.first for one in left], list(quick.embed(probes, role="probe")), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
 def test_images_of_any_floating_type_are_the_same_images(paper: Paper[Any, Any], dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)  # images that are exact in all of them
@@ -95,6 +109,31 @@ def test_images_of_any_floating_type_are_the_same_images(paper: Paper[Any, Any],
             for kind in (torch.float32, dtype)
         )
         assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_a_network_on_a_gpu_compares_there(paper: Paper[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    probes, gallery = ([torch.rand(3, *size, generator=generator) for _ in range(2)] for size in ((64, 32), (128, 64)))
+    checkpoint = load_checkpoint(shipped_checkpoint(paper.name))
+
+    def found(matcher: Matcher) -> Tensor:
+        left, right = matcher.embed(probes, role="probe"), matcher.embed(gallery, role="gallery")
+        return matcher.distances(left, right)
+
+    expected = [found(matcher) for matcher in checkpoint.matchers([(128, 64)] * 2, rivals=True)]
+    with fake_gpu(monkeypatch) as gpu:
+        checkpoint.to("cuda")
+        for matcher, distances in zip(checkpoint.matchers([(128, 64)] * 2, rivals=True), expected, strict=True):
+            before = gpu.calls
+            there = found(matcher)
+            explanation = matcher.explain(probes[0], gallery[0])
+            assert gpu.calls > before + 50, matcher.name
+            assert there.device == torch.device("cpu"), matcher.name
+            assert_close(there, distances, rtol=0, atol=0)
+            for name, value in vars(explanation).items() if explanation is not None else ():
+                assert not isinstance(value, Tensor) or not is_there(value), (matcher.name, name)
+        checkpoint.to("cpu")
+    assert_close(found(checkpoint.methods([(128, 64)] * 2).main), expected[-1], rtol=0, atol=0)
 
 
 def settings(matchers: typing.Iterable[Matcher]) -> list[dict[str, Any]]:

@@ -175,6 +175,17 @@ def test_a_gallery_knows_its_checkpoint_by_what_is_in_it(pictures: Path, checkpo
     assert unknown.remove([str(list_images(pictures)[0])]) == 1
 
 
+def test_a_gallery_may_be_on_an_object_store(pictures: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """Lance reads and writes these files as it does those of an object store."""
+    address = f"file-object-store://{tmp_path}/people.lance"
+    with pytest.raises(GalleryError, match=r"people\.lance: no such gallery$"):
+        Gallery.open(address, checkpoint)
+    gallery = Gallery.build(address, pictures, checkpoint, dtype="float32")
+    assert gallery.check() == []
+    probe = list_images(pictures)[0]
+    assert lists(Gallery.open(address, checkpoint).search(probe)) == lists(search(probe, pictures, checkpoint))
+
+
 def test_an_empty_gallery_cannot_be_searched(checkpoint: Path, tmp_path: Path) -> None:
     gallery = Gallery.build(tmp_path / "people.lance", (), checkpoint)
     assert list(gallery) == []

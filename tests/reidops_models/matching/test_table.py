@@ -1,14 +1,16 @@
-"""Tables of distances: images embedded once for each embedding, and rows derived from other rows."""
+"""Tables of distances: images embedded once for each embedding, the gallery in blocks, and rows derived from others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from reidops_models.matching import Embedding, Matcher, MatchingError, distance_tables
+from reidops_models.matching import Embedding, Images, Matcher, MatchingError, distance_tables
 
 PROBES = [torch.full((3, 4, 2), value) for value in (0.0, 0.5)]
 GALLERY = [torch.full((3, 4, 2), value) for value in (0.0, 0.25, 1.0)]
@@ -47,16 +49,16 @@ class Sum(Means):
 
 
 def tables(matchers: Sequence[Matcher]) -> dict[str, Tensor]:
-    return {matcher.name: found for matcher, found in distance_tables(matchers, lambda: PROBES, lambda: GALLERY)}
+    found = distance_tables(matchers, Images.of(PROBES), Images.of(GALLERY))
+    return {matcher.name: table[:] for matcher, table in found}
 
 
 def test_one_embedding_serves_all_its_matchers_whatever_stands_between() -> None:
     diary: list[str] = []
     found = tables([Means("a", "mean", diary), Means("x", "other", diary), Means("b", "mean", diary, 2.0)])
     assert diary == [
-        "a embeds probe", "a embeds gallery", "a compares",
+        "a embeds probe", "a embeds gallery", "a compares", "b compares",
         "x embeds probe", "x embeds gallery", "x compares",
-        "b compares",
     ]  # fmt: skip
     assert list(found) == ["a", "x", "b"]
     assert found["a"].tolist() == [[0, 0.25, 1], [0.5, 0.25, 0.5]]
@@ -73,7 +75,10 @@ def test_a_derived_row_is_made_from_the_rows_before_it() -> None:
 
 def test_a_derived_row_without_its_sources_is_computed() -> None:
     diary: list[str] = []
-    assert list(tables([Means("a", "mean", diary), Sum("sum", "both", diary)])) == ["a", "sum"]
+    found = distance_tables(
+        [Means("a", "mean", diary), Sum("sum", "both", diary)], Images.of(PROBES), Images.of(GALLERY)
+    )
+    assert [matcher.name for matcher, _ in found] == ["a", "sum"]
     assert diary[-1] == "sum compares"
 
 
@@ -83,7 +88,14 @@ def test_an_error_names_its_matcher() -> None:
             raise ValueError("no block fits")
 
     with pytest.raises(MatchingError, match="worse: no block fits"):
-        tables([Failing("worse", "mean", [])])
+        tables([Means("fine", "mean", []), Failing("worse", "mean", [])])
+
+    class Uncombined(Sum):
+        def combine(self, distances: Mapping[str, Tensor]) -> Tensor:
+            raise ValueError("other units")
+
+    with pytest.raises(MatchingError, match="both: other units"):
+        tables([Means("a", "mean", []), Means("b", "mean", []), Uncombined("both", "both", [])])
 
 
 def test_embeddings_of_two_networks_differ() -> None:
@@ -91,3 +103,95 @@ def test_embeddings_of_two_networks_differ() -> None:
     assert Embedding("vector", one, ((8, 4),)) == Embedding("vector", one, ((8, 4),))
     assert Embedding("vector", one) != Embedding("vector", other)
     assert Embedding("vector", one, ((8, 4),)) != Embedding("vector", one, ((4, 8),))
+
+
+# --- within a bound of memory ----------------------------------------------------------------------------------------
+
+
+class Described(NamedTuple):
+    """What a paper may keep of an image: nothing that torch knows as one tensor."""
+
+    pixels: Tensor
+    mean: Tensor
+
+
+class Wide(Means):
+    """Features of 96 KB an image; notes how many images `embed` gets, and how many are compared at a time."""
+
+    def embed(self, images: Iterable[Tensor], *, role: str = "gallery", progress: bool = False) -> list[Described]:
+        batch = torch.stack(list(images))
+        self.diary.append(f"{role} {len(batch)}")
+        return [Described(row, row.mean()) for row in batch.repeat(1, 1, 32, 32)]
+
+    def distances(self, probes: Sequence[Described], gallery: Sequence[Described], *, progress: bool = False) -> Tensor:
+        self.diary.append(f"{len(probes)} x {len(gallery)}")
+        left, right = (torch.stack([one.mean for one in side]) for side in (probes, gallery))
+        return self.factor * (left[:, None] - right).abs()
+
+
+class Whole(Wide):
+    joint = True
+
+
+@pytest.fixture
+def many() -> tuple[list[Tensor], list[Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    probes, gallery = torch.rand(50, 3, 4, 2, generator=generator), torch.rand(90, 3, 4, 2, generator=generator)
+    return list(probes), list(gallery)
+
+
+@pytest.mark.parametrize("memory", [4 << 20, 8 << 20, 1 << 30])
+def test_any_memory_gives_the_same_distances(many: tuple[list[Tensor], list[Tensor]], memory: int) -> None:
+    diary: list[str] = []
+    matchers = [Wide("a", "mean", diary), Whole("w", "whole", diary), Wide("b", "mean", diary, 3.0)]
+    sides = [Images.of(side) for side in many]
+    found = {matcher.name: table for matcher, table in distance_tables(matchers, *sides, memory=memory)}
+    left, right = (torch.stack([image.mean() for image in side]) for side in many)
+    expected = (left[:, None] - right).abs()
+    for name, factor in (("a", 1.0), ("b", 3.0), ("w", 1.0)):
+        torch.testing.assert_close(found[name][:], factor * expected)
+        torch.testing.assert_close(torch.from_numpy(np.asarray(found[name])), factor * expected)
+        torch.testing.assert_close(found[name][7], factor * expected[7])
+        torch.testing.assert_close(found[name][-1], factor * expected[-1])
+        blocks = list(found[name].blocks(memory=4 * 90 * 8))
+        assert [rows for rows, _ in blocks][-1] == slice(48, 50)
+        torch.testing.assert_close(torch.cat([block for _, block in blocks]), factor * expected)
+    compared = [line.split(" x ") for line in diary if " x " in line]
+    assert all(int(images) == 90 for _, images in compared) == (memory == 1 << 30)
+    assert [line for line in diary if line.endswith("x 90")]  # the joint matcher got the whole gallery
+
+
+def test_the_memory_is_kept(many: tuple[list[Tensor], list[Tensor]]) -> None:
+    diary: list[str] = []
+    (_, table), *_ = distance_tables([Wide("a", "mean", diary)], *(Images.of(side) for side in many), memory=8 << 20)
+    image = 3 * 4 * 2 * 32 * 32 * 4  # bytes of its features
+    for probes, images in (map(int, line.split(" x ")) for line in diary if " x " in line):
+        assert images * image <= 2 << 20 or images == 16  # a quarter, or as few as are embedded at a time
+        assert probes * image <= 1 << 20  # an eighth
+    assert table.shape == (50, 90)
+
+
+def test_a_matchers_own_memory_is_lowered() -> None:
+    matcher = Means("a", "mean", [])
+    matcher.memory_budget = 1 << 30  # type: ignore[attr-defined]
+    list(distance_tables([matcher], Images.of(PROBES), Images.of(GALLERY), memory=1 << 20))
+    assert matcher.memory_budget == 1 << 18  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("probes", "gallery"), [(0, 3), (2, 0), (0, 0)])
+def test_empty_sides(probes: int, gallery: int) -> None:
+    from reidops_models.matching.histogram import HistogramMatcher
+
+    sides = Images.of(PROBES[:probes]), Images.of(GALLERY[:gallery])
+    ((_, table),) = distance_tables([HistogramMatcher()], *sides)
+    assert table.shape == table[:].shape == (probes, gallery)
+
+
+def test_rows_are_read_in_order() -> None:
+    ((_, table),) = distance_tables([Means("a", "mean", [])], Images.of(PROBES), Images.of(GALLERY))
+    assert len(table) == 2
+    assert table[1:1].shape == (0, 3)
+    with pytest.raises(ValueError, match="got a step of 2"):
+        table[::2]
+    with pytest.raises(IndexError):
+        table[2]

@@ -9,7 +9,7 @@ import torch
 from reidops_models.matching.histogram import HistogramMatcher
 from reidops_models.retrieval import Problems
 from reidops_models.retrieval.images import ImageTensor, find_files
-from reidops_models.retrieval.scores import score, score_note, score_rows
+from reidops_models.retrieval.scores import Labels, Scorer, score_note, score_rows
 from reidops_models.retrieval.search_scores import SearchScores
 
 
@@ -22,9 +22,14 @@ def test_blocks_are_worth_what_the_whole_is_worth(people: Path) -> None:
         scores.add(probes[start : start + 5], distances[start : start + 5])
     sides = [baseline.embed(image.read() for image in side) for side in (probes, gallery)]
     expected = {"random": distances, baseline.name: baseline.distances(*sides)}
-    results = {name: score(rows, probes, gallery) for name, rows in expected.items()}
-    known = {name: result for name, result in results.items() if result is not None}
-    assert scores.table() == (score_rows(known), score_note(known["random"]))
+    labels = Labels.of(probes, gallery)
+    assert labels is not None
+    whole = {}
+    for name, rows in expected.items():
+        scorer = Scorer(labels)
+        scorer.add(slice(None), rows)
+        whole[name] = scorer.result().ranking
+    assert scores.table() == (score_rows(whole), score_note(whole["random"]))
     assert len(scores.table()[0]) == 3
 
 
