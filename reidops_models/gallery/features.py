@@ -192,6 +192,11 @@ class Likeness:
         return memory[: len(tensor)].copy_(tensor)
 
 
+def on_device(feature: Any, device: torch.device | str) -> Any:
+    """A picture's features on another device."""
+    return _put_together(feature, (tensor.to(device) for tensor in tensors_of(feature)))
+
+
 def _put_together(template: Any, tensors: Iterator[Tensor]) -> Any:
     if isinstance(template, Tensor):
         return next(tensors)
