@@ -2,8 +2,9 @@
 # make cpp     those alone; where there is nvcc the CUDA example is compiled and linked, for one architecture
 # make demo    sets up .venv, trains the small model on synthetic people, and writes tables and a report into demo/
 # make bench   the benchmarks
-# make spills  compiles every CUDA source and prints registers and spills; needs nvcc, not a GPU
-# make machine-code  reads the compiled kernels and fails where a hot loop has become slower; needs nvcc, not a GPU
+# make spills  prints registers and spills of the CUDA library that was built; needs nvcc, not a GPU
+# make machine-code  reads the compiled kernels and fails where a hot loop has become slower, then runs them on a CPU and
+#              compares with torch; needs nvcc, not a GPU
 # make emulated  the CUDA kernels' tests once more, with the rounding of nvcc and the shared memory of a small GPU
 # make clean   removes what was built, but not .venv
 #
@@ -13,6 +14,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 BUILD_INPUTS := setup.py pyproject.toml constraints.txt $(shell find csrc -type f -not -path '*/__pycache__/*')
+
+#: Tests of tests/emulator that run nvcc's machine code, where there is nvcc, in place of g++'s.
+ON_MACHINE_CODE := equal_to_torch or every_size or certified_below
 
 .PHONY: install test lint pytest cpp demo bench spills machine-code emulated clean
 
@@ -56,6 +60,8 @@ spills: install
 
 machine-code: install
 	$(BIN)/python csrc/check_machine_code.py
+	OMP_NUM_THREADS=1 REIDOPS_MACHINE_CODE=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=8 tests/emulator \
+	  -k "($(ON_MACHINE_CODE)) and not race"
 
 # Left to `make test`: the race build, in which rounding and the size of shared memory are the same, and planted bugs.
 emulated: install

@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu_depthwise_xcorr_issue
 
-The kernels are compiled for sm_90 and followed through one block (csrc/issue.py), with the parameters that a launch
-would have (tests/emulator). `issued`: instructions of all warps, for one template. `multiply-adds`: their share of
+One block's machine code for sm_90 is run on a CPU (tests/machine_code), with the parameters that a launch has.
+`issued`: instructions of all warps, for one template. `multiply-adds`: their share of
 these. `useful`: the share of those alone that end in an output, 32 to an instruction.
 
 The times are the longer of two, in milliseconds: every instruction of every block issued, four a cycle on each
@@ -12,10 +12,6 @@ multiprocessor (on an A100 two multiply-adds), and every tensor read or written 
 
 from __future__ import annotations
 
-import importlib
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,30 +19,9 @@ import numpy as np
 from .bench_depthwise_xcorr import CASES, Case
 from .devices import DEVICES, ISSUED, Device
 from .gpu_depthwise_xcorr import TIMES
+from .issued import emulated, issued, multiply_adds, print_rows
 
-ROOT = Path(__file__).parent.parent
-sys.path += [str(ROOT / "csrc"), str(ROOT / "tests" / "emulator")]
-
-SOURCE = """#include "depthwise_xcorr/depthwise_xcorr.cuh"
-template void reidops::depthwise_xcorr::launch_xcorr(const Problem<float>&, Stream, int64_t, int64_t);
-"""
-
-
-def listed() -> dict[str, Any]:
-    """The kernels of float32, by name."""
-    import check_machine_code
-    import cuda_toolchain
-
-    toolchain, reason = cuda_toolchain.decide()
-    if toolchain is None:
-        sys.exit(f"nothing read: {reason}")
-    nvdisasm = check_machine_code.find_nvdisasm(toolchain)
-    if nvdisasm is None:
-        sys.exit("nothing read: there is no nvdisasm")
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "kernels.cu"
-        source.write_text(SOURCE)
-        return {kernel.name: kernel for kernel in check_machine_code.compiled(toolchain, nvdisasm, source)}
+SOURCE = "depthwise_xcorr/depthwise_xcorr_cuda.cu"
 
 
 def calls(case: Case) -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any], int, int]]:
@@ -73,38 +48,28 @@ def calls(case: Case) -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any],
 
 
 def main() -> None:
-    import issue
-
-    kernels, emulated = listed(), importlib.import_module("conftest").load("depthwise_xcorr_few", "plain")
-    head = f"{'':<44} {'threads':>7} {'shared':>7} {'issued':>7} {'multiply-adds':>13} {'useful':>7}"
-    print(head, *(f"{device.name.split()[0]:>7}" for device in DEVICES))
+    kernels = emulated("depthwise_xcorr")
+    rows = [["", "threads", "shared", "issued", "multiply-adds", "useful"]]
+    rows[0] += [device.name.split()[0] for device in DEVICES]
     for name, case in CASES.items():
         if case.maps < 16:
             continue  # the same blocks, but for fewer outputs of a map in one
         for what, (search, template, options, products, sums) in calls(case._replace(maps=TIMES * case.maps)).items():
-            tiling = emulated.tiling(search, template, **options)
-            square, rows = tiling["square"], tiling["rows"]
-            kernel = kernels[
-                f"depthwise_xcorr_square_kernel<float, {square}, {rows}>"
-                if square
-                else f"depthwise_xcorr_kernel<float, {rows}, int>"
-            ]
-            block = (tiling["lanes"], tiling["channels"], tiling["groups"] * tiling["parts"])
-            counts = issue.issued(kernel, b"".join(tiling["parameters"]), block)
+            tiling = kernels.tiling(search, template, **options)
+            found, _ = issued(kernels, SOURCE, kernels.correlate, search, template, blocks=1, **options)
             times = tiling["together"] * sums
-            every = counts.total() / times
-            multiplied = sum(n for place, n in counts.items() if kernel.instructions[place].multiplies) / times
+            every = sum(counts.total() for _, counts, _ in found) / times
+            multiplied = multiply_adds(found) / times
             useful = tiling["channels"] * products / 32
             chunks = case.channels / tiling["channels"]  # of all maps and templates
             pairs = TIMES * case.maps * case.templates * chunks
             outputs = case.channels * options["h"] * options["w"] * TIMES * case.maps * case.templates // sums
             moved = 4 * (search.size + template.size + outputs)
-            print(
-                f"{name + ', ' + what:<44} {tiling['threads']:>7} {tiling['shared_bytes']:>7} {every:>7.0f} "
-                f"{multiplied / every:>13.0%} {useful / every:>7.0%}",
-                *(f"{time(device, pairs * every, pairs * multiplied, moved):>7.3f}" for device in DEVICES),
-                flush=True,
-            )
+            row = [f"{name}, {what}", f"{tiling['threads']}", f"{tiling['shared_bytes']}", f"{every:.0f}"]
+            row += [f"{multiplied / every:.0%}", f"{useful / every:.0%}"]
+            row += [f"{time(device, pairs * every, pairs * multiplied, moved):.3f}" for device in DEVICES]
+            rows.append(row)
+    print_rows(rows)
 
 
 def time(device: Device, issued: float, multiplied: float, moved: float) -> float:

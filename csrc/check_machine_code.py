@@ -11,11 +11,11 @@ hot loop (`listing.py` says which): instructions, multiply-adds, the most global
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import fcntl
+import hashlib
 import json
-import shutil
+import re
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,36 +27,39 @@ from torch.utils.cpp_extension import include_paths
 ROOT = Path(__file__).parent
 COMMITTED = ROOT / "machine_code.json"
 ARCHITECTURE = "sm_90"
+CACHE = ROOT.parent / "build" / "machine_code"
+_SHARED = re.compile(r"\.nv\.shared\.(\w+)\s+NOBITS\s+\w+\s+\w+\s+(\w+)")
 #: Another nvcc may choose a few other instructions.
 ALLOWED = 1.05
 
 Counts = dict[str, int]
 
 
-def find_nvdisasm(toolchain: cuda_toolchain.Toolchain) -> Path | None:
-    """Beside nvcc, in PATH, or of the package nvidia-cuda-nvdisasm."""
-    beside = toolchain.home / "bin" / "nvdisasm"
-    if beside.is_file():
-        return beside
-    in_path = shutil.which("nvdisasm")
-    if in_path:
-        return Path(in_path)
-    try:
-        files = importlib.metadata.files("nvidia-cuda-nvdisasm") or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return next((Path(str(file.locate())) for file in files if file.name == "nvdisasm"), None)
-
-
 def compiled(toolchain: cuda_toolchain.Toolchain, nvdisasm: Path, source: Path) -> list[Kernel]:
-    """The kernels of one source."""
-    with tempfile.TemporaryDirectory() as folder:
-        binary = str(Path(folder) / "kernels.cubin")
-        includes = [f"-I{path}" for path in (ROOT, *include_paths())]
-        definitions = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-arch={ARCHITECTURE}"]
-        nvcc = [str(toolchain.nvcc), "-cubin", *cuda_toolchain.NVCC_FLAGS, *includes, *definitions]
-        cuda_toolchain.output_of(*nvcc, str(source), "-o", binary)
-        return list(kernels(cuda_toolchain.output_of(str(nvdisasm), "-c", "-g", binary)))
+    """The kernels of one source, compiled once as long as nothing that goes into them changes."""
+    includes = [f"-I{path}" for path in (ROOT, *include_paths())]
+    definitions = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-arch={ARCHITECTURE}"]
+    nvcc = [str(toolchain.nvcc), "-cubin", *cuda_toolchain.NVCC_FLAGS, *includes, *definitions, str(source)]
+    binary = CACHE / f"{source.stem}-{_fingerprint(nvcc, source)}.cubin"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with binary.with_suffix(".lock").open("w") as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not binary.exists():
+            unfinished = binary.with_suffix(".tmp")
+            cuda_toolchain.output_of(*nvcc, "-o", str(unfinished))
+            unfinished.rename(binary)
+    sections = cuda_toolchain.output_of("readelf", "--wide", "--sections", str(binary))
+    shared = {name: int(size, 16) for name, size in _SHARED.findall(sections)}
+    return list(kernels(cuda_toolchain.output_of(str(nvdisasm), "-c", "-g", str(binary)), shared))
+
+
+def _fingerprint(command: Sequence[str], source: Path) -> str:
+    digest = hashlib.sha256(" ".join(command).encode())
+    headers = [path for path in ROOT.rglob("*") if path.suffix in (".h", ".cuh")]
+    for path in (*sorted(headers), source):
+        digest.update(path.read_bytes())
+    digest.update(cuda_toolchain.output_of(command[0], "--version").encode())
+    return digest.hexdigest()[:16]
 
 
 def counts_of(kernel: Kernel) -> Counts:
@@ -122,7 +125,7 @@ def main() -> int:
     if toolchain is None:
         print(f"check_machine_code: nothing read: {reason}")
         return 0
-    nvdisasm = find_nvdisasm(toolchain)
+    nvdisasm = toolchain.find("nvdisasm")
     if nvdisasm is None:
         print("check_machine_code: there is nvcc but no nvdisasm: pip install nvidia-cuda-nvdisasm", file=sys.stderr)
         return 1

@@ -1,9 +1,10 @@
-"""Compiles every CUDA source for the default architectures that nvcc knows, and prints what ptxas says.
+"""Reads the CUDA library that was built, and prints what its kernels take on each architecture.
 
-    python csrc/check_spills.py
+    python csrc/check_spills.py [LIBRARY]
 
-One row per kernel and architecture: registers a thread, static shared memory a block, bytes spilled to local memory. A
-spill is an error, unless the kernel's name is in ``COLD``.
+One row per kernel and architecture: registers a thread, shared memory a block that no launch asks for, bytes of local
+memory a thread. Local memory is where registers are spilled to, and arrays that are indexed by a variable: an error,
+unless the kernel's name is in ``COLD``.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import cuda_toolchain
 from listing import demangled
-from torch.utils.cpp_extension import include_paths
 
 ROOT = Path(__file__).parent
 
-#: Kernels that may spill, being no part of any inner loop.
+#: Kernels that may use local memory, being no part of any inner loop.
 COLD: tuple[str, ...] = ()
+
+_CODE = re.compile(r"^Fatbin elf code:.*?^arch = (sm_\w+)$(.*?)(?=^Fatbin|\Z)", re.M | re.S)
+_KERNEL = re.compile(r"^ Function (\w+):\s+REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)", re.M)
 
 
 @dataclass(frozen=True)
@@ -35,76 +36,59 @@ class Usage:
     architecture: str
     registers: int
     shared: int
-    spilled: int
+    local: int
 
     @property
     def bad(self) -> bool:
-        return self.spilled > 0 and not any(name in self.kernel for name in COLD)
+        return self.local > 0 and not any(name in self.kernel for name in COLD)
 
 
-def compile_verbosely(toolchain: cuda_toolchain.Toolchain, source: Path, architecture: str) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            str(toolchain.nvcc),
-            *cuda_toolchain.NVCC_FLAGS,
-            *cuda_toolchain.gencode_flags(architecture),
-            *(f"-I{path}" for path in include_paths()),
-            "-DTORCH_TARGET_VERSION=0x020a000000000000",
-            "-Xptxas=-v",
-            "-c",
-            str(source),
-            "-o",
-            str(Path(folder) / "object.o"),
-        ]
-        return cuda_toolchain.output_of(*command)
-
-
-def usages(ptxas: str) -> Iterator[Usage]:
-    """Reads the report of ``ptxas -v``: four lines a kernel, the first naming it and its architecture."""
-    for block in re.split(r"(?=ptxas info\s+: Compiling entry function)", ptxas)[1:]:
-        name, machine = re.findall(r"entry function '(\w+)' for '(\w+)'", block)[0]
-        yield Usage(
-            kernel=demangled(name),
-            architecture=machine,
-            registers=number(r"Used (\d+) registers", block),
-            shared=number(r"(\d+) bytes smem", block),
-            spilled=number(r"(\d+) bytes spill stores", block) + number(r"(\d+) bytes spill loads", block),
-        )
-
-
-def number(pattern: str, text: str) -> int:
-    found = re.search(pattern, text)
-    return int(found.group(1)) if found else 0
+def usages(report: str) -> Iterator[Usage]:
+    """Reads what ``cuobjdump --dump-resource-usage`` prints: for each object and architecture its kernels."""
+    for architecture, kernels in _CODE.findall(report):
+        for name, registers, stack, shared, local in _KERNEL.findall(kernels):
+            yield Usage(demangled(name), architecture, int(registers), int(shared), int(stack) + int(local))
 
 
 def order(usage: Usage) -> tuple[str, int]:
     """By kernel, then by architecture: sm_90 before sm_100."""
-    return usage.kernel, number(r"sm_(\d+)", usage.architecture)
+    return usage.kernel, int(usage.architecture.removeprefix("sm_").rstrip("af"))
+
+
+def built_library() -> Path | None:
+    return next(iter((ROOT.parent / "reidops").glob("_C_cuda*.so")), None)
 
 
 def main() -> int:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "library", nargs="?", type=Path, default=built_library(), help="default: the one that was built"
+    )
+    library = parser.parse_args().library
     toolchain, reason = cuda_toolchain.decide()
     if toolchain is None:
-        print(f"check_spills: nothing compiled: {reason}")
+        print(f"check_spills: nothing read: {reason}")
         return 0
-    sources = sorted(ROOT.glob("*/*_cuda.cu"))
-    architectures = cuda_toolchain.default_architectures(str(toolchain.nvcc))
-    jobs = [(source, architecture) for source in sources for architecture in architectures]
-    with ThreadPoolExecutor() as pool:
-        reports = list(pool.map(lambda job: compile_verbosely(toolchain, *job), jobs))
+    if library is None:
+        print("check_spills: there is no reidops/_C_cuda*.so: make install builds it")
+        return 1
+    cuobjdump = toolchain.find("cuobjdump")
+    if cuobjdump is None:
+        print("check_spills: there is no cuobjdump: pip install nvidia-cuda-cuobjdump")
+        return 1
 
-    rows = sorted((usage for report in reports for usage in usages(report)), key=order)
+    report = cuda_toolchain.output_of(str(cuobjdump), "--dump-resource-usage", str(library))
+    rows = sorted(usages(report), key=order)
     width = max([len(usage.kernel) for usage in rows], default=6)
-    print(f"CUDA {toolchain.version}, {len(sources)} source(s)")
-    print(f"{'kernel':<{width}}  {'arch':<7} {'registers':>9} {'shared':>7} {'spilled':>7}")
+    print(f"{library.name}, {len(rows)} kernels")
+    print(f"{'kernel':<{width}}  {'arch':<7} {'registers':>9} {'shared':>7} {'local':>7}")
     for usage in rows:
         mark = "  <- spills" if usage.bad else ""
         print(
             f"{usage.kernel:<{width}}  {usage.architecture:<7} {usage.registers:>9} {usage.shared:>7} "
-            f"{usage.spilled:>7}{mark}"
+            f"{usage.local:>7}{mark}"
         )
-    return int(any(usage.bad for usage in rows))
+    return int(not rows or any(usage.bad for usage in rows))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Finds the CUDA compiler and what to compile for: for setup.py and check_spills.py, which must agree."""
+"""Finds the CUDA compiler, its tools, and what to compile for: for setup.py, CMakeLists.txt and the checks."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import shutil
@@ -42,6 +43,17 @@ class Toolchain:
     @property
     def library_dir(self) -> Path:
         return self.home / ("lib64" if (self.home / "lib64").is_dir() else "lib")
+
+    def find(self, tool: str) -> Path | None:
+        """Another tool of the toolkit: beside nvcc, in PATH, or of the package nvidia-cuda-`tool`."""
+        beside, in_path = self.home / "bin" / tool, shutil.which(tool)
+        if beside.is_file() or in_path:
+            return beside if beside.is_file() else Path(str(in_path))
+        try:
+            files = importlib.metadata.files(f"nvidia-cuda-{tool}") or []
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        return next((Path(str(file.locate())) for file in files if file.name == tool), None)
 
     def gencode_flags(self) -> list[str]:
         """All architectures, and for each a thread of nvcc, which else compiles them one after another."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 _FUNCTION = re.compile(r"^\.text\.(\w+):$", re.M)
-_LABEL = re.compile(r"^(\.L_\w+):")
-_INSTRUCTION = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:(@!?U?P\w+)\s+)?([A-Z][\w.]*)\s*(.*?)\s*;")
+_LABEL = re.compile(r"^(\.L_\w+|\$[\w$]+):")
+_INSTRUCTION = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:(@!?U?P\w+)\s+)?([A-Z][\w.]*)\s*(.*?)\s*;")
 _PLACE = re.compile(r'^\s*//## File "(?:[^"]*/)?([^"/]+)", line (\d+)')
 _TARGET = re.compile(r"`\((\.L_\w+)\)")
 _DIVISION = re.compile(r"__cuda_sm\d+_(?:div|rem)_[su]64")
@@ -29,6 +29,7 @@ class Instruction:
     operands: str
     place: str  #: file and line of the source, "" where it is not known
     guard: str = ""  #: the predicate under which it does anything: P0, !P1
+    address: int = 0  #: in bytes from the kernel's first
 
     @property
     def name(self) -> str:
@@ -128,6 +129,7 @@ class Kernel:
     name: str  #: as in the source, with its template arguments: affine_sample_kernel<float>
     instructions: tuple[Instruction, ...]
     labels: dict[str, int]  #: numbers of the instructions that follow them
+    shared: int = 0  #: bytes of shared memory that no launch asks for
 
     @cached_property
     def loops(self) -> list[Loop]:
@@ -173,8 +175,8 @@ def _work(loop: Loop) -> int:
     return counts["multiply_adds"] + 64 * counts["matrix"] + counts["global_loads"] + counts["shared_loads"]
 
 
-def kernels(listing: str) -> Iterator[Kernel]:
-    """The kernels of what ``nvdisasm -c -g`` prints."""
+def kernels(listing: str, shared: Mapping[str, int] | None = None) -> Iterator[Kernel]:
+    """The kernels of what ``nvdisasm -c -g`` prints; `shared`: bytes of static shared memory, by the mangled name."""
     starts = list(_FUNCTION.finditer(listing))
     for start, following in zip(starts, [*starts[1:], None]):
         text = listing[start.end() : following.start() if following else len(listing)]
@@ -187,11 +189,12 @@ def kernels(listing: str) -> Iterator[Kernel]:
             elif found := _PLACE.match(line):
                 place = f"{found.group(1)}:{found.group(2)}"
             elif code := _INSTRUCTION.search(line):
-                if code.group(2) == "NOP":
-                    continue
-                guard = (code.group(1) or "").removeprefix("@")
-                instructions.append(Instruction(code.group(2), code.group(3), place, guard))
-        yield Kernel(demangled(start.group(1)), tuple(instructions), labels)
+                address, guard, opcode, operands = code.groups()
+                if opcode != "NOP":
+                    guard = (guard or "").removeprefix("@")
+                    instructions.append(Instruction(opcode, operands, place, guard, int(address, 16)))
+        mangled = start.group(1)
+        yield Kernel(demangled(mangled), tuple(instructions), labels, (shared or {}).get(mangled, 0))
 
 
 def demangled(name: str) -> str:

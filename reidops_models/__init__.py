@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from reidops_models.recipe import Recipe, load_recipe
     from reidops_models.retrieval import (
         Evaluation,
+        KReciprocal,
         Match,
         MethodResult,
         Problem,
         RankedList,
         SearchError,
         SearchResult,
+        Stages,
         evaluate,
         search,
     )
@@ -43,6 +45,7 @@ __all__ = [
     "GalleryEntry",
     "GalleryError",
     "Interval",
+    "KReciprocal",
     "Match",
     "MethodResult",
     "Problem",
@@ -52,6 +55,7 @@ __all__ = [
     "ReidDataset",
     "SearchError",
     "SearchResult",
+    "Stages",
     "VerificationResult",
     "evaluate",
     "load_checkpoint",
@@ -71,6 +75,7 @@ _MODULES = {
     "recipe": ("Recipe", "load_recipe"),
     "retrieval": (
         *("Evaluation", "Match", "MethodResult", "Problem", "RankedList", "SearchError", "SearchResult"),
+        *("KReciprocal", "Stages"),
         *("evaluate", "search"),
     ),
     "training.run": ("train",),

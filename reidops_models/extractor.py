@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import length_hint
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
-from reidops_models.data import read_image, resize_image
+from reidops_models.data import ImageError, read_images, resize_image
 from reidops_models.devices import Device
 from reidops_models.matching import embed_in_batches
 from reidops_models.paper import usable_papers
@@ -29,6 +31,7 @@ class FeatureExtractor:
         device: where the network computes: `auto`, `cpu`, `cuda` or `cuda:N`. None is where a loaded checkpoint is, and
             the CPU for others.
         batch_size: images that pass the network together, at most.
+        workers: threads that read files ahead, 0 or more; None: one for each processor, 8 at most.
 
     Attributes:
         checkpoint: the network and its recipe.
@@ -45,7 +48,14 @@ class FeatureExtractor:
         (torch.Size([2, 576]), torch.Size([2, 2]))
     """
 
-    def __init__(self, model: Model = "dpti", *, device: Device | None = None, batch_size: int = 64) -> None:
+    def __init__(
+        self,
+        model: Model = "dpti",
+        *,
+        device: Device | None = None,
+        batch_size: int = 64,
+        workers: int | None = None,
+    ) -> None:
         self.checkpoint = find_model(model, device)
         paper = self.checkpoint.paper
         if not paper.has_descriptors:
@@ -55,6 +65,7 @@ class FeatureExtractor:
             )
         self._extract = paper.extract
         self.batch_size = batch_size
+        self.workers = workers
 
     def __call__(self, images: Tensor | Iterable[ImageSource], *, progress: bool = False) -> Tensor:
         """Descriptors (B, C) float32 on the CPU, in order.
@@ -69,13 +80,15 @@ class FeatureExtractor:
             ExtractorError: a tensor is not an image.
         """
         recipe, network = self.checkpoint.recipe, self.checkpoint.network
-        found = embed_in_batches(
-            lambda batch: self._extract(network, recipe, batch).float().cpu(),
-            (resize_image(_image(image), *recipe.images.size) for image in images),
-            batch_size=self.batch_size,
-            progress=progress,
-            device=self.checkpoint.device,
-        )
+        total = length_hint(images) or None
+        with tqdm(images, total=total, unit="image", disable=not progress, leave=False) as sources:
+            read = read_images(map(_source, sources), self.workers)
+            found = embed_in_batches(
+                lambda batch: self._extract(network, recipe, batch).float().cpu(),
+                (resize_image(_whole(image), *recipe.images.size) for image in read),
+                batch_size=self.batch_size,
+                device=self.checkpoint.device,
+            )
         return torch.stack(found) if found else torch.zeros(0, self._width(), dtype=torch.float32)
 
     @torch.inference_mode()
@@ -85,10 +98,14 @@ class FeatureExtractor:
         return self._extract(self.checkpoint.network, recipe, blank).shape[1]
 
 
-def _image(source: ImageSource) -> Tensor:
-    if not isinstance(source, Tensor):
-        return read_image(source)
-    if not is_image(source):
+def _whole(image: Tensor | ImageError) -> Tensor:
+    if isinstance(image, ImageError):
+        raise image
+    return image
+
+
+def _source(source: ImageSource) -> ImageSource:
+    if isinstance(source, Tensor) and not is_image(source):
         raise ExtractorError(
             f"FeatureExtractor: images: expected float (3, H, W) in [0, 1], got {source.dtype} of {tuple(source.shape)}"
         )

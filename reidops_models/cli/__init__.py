@@ -25,6 +25,7 @@ from reidops_models.cli import (
     reproduce,
     score,
     search,
+    serve,
     synth,
     train,
 )
@@ -46,13 +47,15 @@ COMMANDS = (
     index,
     search,
     gallery,
+    serve,
     embed,
     pose,
     reproduce,
     info,
 )
 
-EXTRAS = {"lance": "gallery", "pyarrow": "gallery"}  # what brings a package that `models` does not
+# What brings a package that `models` does not.
+EXTRAS = {"fastapi": "serve", "lance": "gallery", "pyarrow": "gallery", "uvicorn": "serve"}
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\

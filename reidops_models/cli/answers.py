@@ -66,6 +66,7 @@ def answer(
     *,
     probes: int,
     scores: Callable[[], Scores] = lambda: ([], ""),
+    remark: Callable[[], str] = lambda: "",
 ) -> int:
     """Draw the lists, write each as soon as it is there, and tell the rest when all are.
 
@@ -78,6 +79,7 @@ def answer(
         facts: the first of those in `matches.json`, with `checkpoint`.
         probes: how many images were looked for.
         scores: the table under the ranks; is called when `ranking` has ended.
+        remark: one line more, or none; is called then, too.
 
     Returns:
         The exit code: 0, or `PARTIAL` where an image was left out, or `FAILED` where no probe has a list.
@@ -92,16 +94,18 @@ def answer(
             for ranked in ranking:
                 found.append(ranked)
                 matches.write(ranked)
-            matches.finish({**facts, **_counts(options, found, gallery, problems, probes)})
+            remarks = {"remark": line} if (line := remark()) else {}
+            matches.finish({**facts, **_counts(options, found, gallery, problems, probes), **remarks})
 
     _print_ranks(found, SHOWN_PROBES if options.out else None, options.threshold is not None)
     table, note = scores()
     if table:
         print_table(table[0], table[1:])
-        print(note)
+    notes = [line for line in (note, remark()) if line]
+    print(*notes, sep="\n", end="\n" if notes else "")
     if options.out is not None:
         path = options.out / "report.html"
-        _write_report(path, options, found, matcher, gallery, problems, facts, (table, note))
+        _write_report(path, options, found, matcher, gallery, problems, facts, table, notes)
         print(f"written: {options.out / 'matches.csv'}, matches.json, report.html")
     if not problems:
         return 0
@@ -151,12 +155,12 @@ def _write_report(
     gallery: SearchedImages,
     problems: Problems,
     facts: Mapping[str, Any],
-    scores: Scores,
+    table: Sequence[Sequence[str]],
+    notes: Sequence[str],
 ) -> None:
     from reidops_models.report import write_report
     from reidops_models.retrieval.drawing import drawn_probe
 
-    table, note = scores
     shown = min(len(found), options.pictures)
     unknown = sum(ranked.unknown for ranked in found)
     judged = {}
@@ -177,7 +181,7 @@ def _write_report(
         },
         tables=[table] if table else [],
         notes=[
-            *([note] if note else []),
+            *notes,
             *limit,
             *_lost(drawn),
             *(problem.message for problem in problems),

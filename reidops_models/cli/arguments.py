@@ -112,6 +112,16 @@ def add_device_argument(parser: argparse.ArgumentParser, default: str | None = "
     )
 
 
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """How images are read."""
+    parser.add_argument(
+        "--workers",
+        type=natural_number,
+        metavar="N",
+        help="threads that read images ahead; 0: none (default: one for each processor, 8 at most)",
+    )
+
+
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEFAULT_MODEL) -> None:
     """Which network."""
     parser.add_argument(
@@ -168,6 +178,17 @@ def checkpoint_path(options: argparse.Namespace, default: str = DEFAULT_MODEL) -
 def load_named(options: argparse.Namespace) -> Checkpoint | None:
     """The checkpoint that the user named, as :func:`load_chosen`; None where they named none, nor a model."""
     return None if options.checkpoint is None and options.model is None else load_chosen(options)
+
+
+def load_model(name: str, options: argparse.Namespace) -> Checkpoint:
+    """The shipped checkpoint of a model, or the checkpoint of a file, on the device of the others.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    from reidops_models.retrieval.model import find_model
+
+    return find_model(name, options.device)
 
 
 def matching_options(options: argparse.Namespace, paper: Paper[Any, Any]) -> dict[str, Any]:

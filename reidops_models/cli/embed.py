@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reidops_models.cli.arguments import add_checkpoint_arguments, load_chosen
+from reidops_models.cli.arguments import add_checkpoint_arguments, add_workers_argument, load_chosen
 from reidops_models.cli.console import PARTIAL, CommandError, complain, show_progress
 from reidops_models.files import replacing
 
 if TYPE_CHECKING:
-    from reidops_models.retrieval import ImageFile
+    from torch import Tensor
+
+    from reidops_models.retrieval.images import SearchImage
 
 SUMMARY = "descriptors of a folder's images"
 DESCRIPTION = """\
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="images, or one image file")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write into")
     add_checkpoint_arguments(parser, DEFAULT_MODEL)
+    add_workers_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
     from reidops_models.extractor import ExtractorError, FeatureExtractor
     from reidops_models.retrieval.images import Problems, find_files
+    from reidops_models.retrieval.reading import read_each
 
     try:
         extract = FeatureExtractor(load_chosen(options, DEFAULT_MODEL))
@@ -58,16 +62,25 @@ def run(options: argparse.Namespace) -> int:
     if not images:
         raise CommandError(f"{options.images}: not one image in it can be read")
     options.out.mkdir(parents=True, exist_ok=True)
-    descriptors = extract((image.read() for image in images), progress=show_progress())
+    kept: list[SearchImage] = []
+
+    def pixels() -> Iterator[Tensor]:
+        for image, one in read_each(images, problems, workers=options.workers, progress=show_progress()):
+            kept.append(image)
+            yield one
+
+    descriptors = extract(pixels())
+    if not kept:
+        raise CommandError(f"{options.images}: not one image in it can be read")
     weights = options.out / "descriptors.safetensors"
     with replacing(weights) as unfinished:
         save_file({"descriptors": descriptors.contiguous()}, unfinished)
-    _write_index(options.out / "index.csv", images)
+    _write_index(options.out / "index.csv", kept)
     print(f"written: {weights} ({len(descriptors)} x {descriptors.shape[1]}), index.csv")
     return PARTIAL if problems else 0
 
 
-def _write_index(path: Path, images: Sequence[ImageFile]) -> None:
+def _write_index(path: Path, images: Sequence[SearchImage]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)

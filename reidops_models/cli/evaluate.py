@@ -11,14 +11,15 @@ from reidops_models.cli.arguments import (
     add_model_arguments,
     add_scoring_arguments,
     add_setting_argument,
+    add_workers_argument,
     checkpoint_path,
     load_chosen,
-    matching_options,
     name_list,
     natural_number,
 )
 from reidops_models.cli.console import complain, print_evaluation, show_progress
 from reidops_models.cli.parser import CommandParser
+from reidops_models.cli.stages import add_stage_arguments, load_stages, stages_of
 
 if TYPE_CHECKING:
     from reidops_models.retrieval import Evaluation
@@ -44,6 +45,9 @@ examples:
   reidops evaluate --data Partial-REID --query occluded
   reidops evaluate --data cuhk03_release --setting labeled-old-0 --shots 1 --model csn
   reidops evaluate --data Partial-REID --shots 3          mean over 3 images per person
+  reidops evaluate --data people --shortlist 20 --rerank dsr
+  reidops evaluate --data people --shortlist 20 --exact --methods dsr-multi-scale
+  reidops evaluate --data people --k-reciprocal
   reidops evaluate --data people --rivals                 with SWM, AMC and AMC+SWM: slow
 
   reidops evaluate --data people --save-distances people.npz --memory 1
@@ -78,6 +82,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--rivals", action="store_true", help="also the methods that the paper compares with")
     parser.add_argument("--methods", type=name_list, metavar="A,B", help="these methods of the model (default: all)")
     add_model_arguments(parser)
+    add_workers_argument(parser)
+    add_stage_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="write results there")
     parser.add_argument(
         "--pictures", type=natural_number, default=12, metavar="N", help="probes drawn (default: %(default)s)"
@@ -90,11 +96,9 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval import SearchError, evaluate
     from reidops_models.retrieval.calibration import calibration_path
     from reidops_models.retrieval.distance_files import check_ending, write_distances
-    from reidops_models.retrieval.model import with_matching
 
-    loaded = load_chosen(options)
-    matching = matching_options(options, loaded.paper)
-    checkpoint = with_matching(loaded, matching, others=True, rivals=options.rivals)
+    stages = stages_of(options)
+    first, checkpoint = load_stages(options, load_chosen(options), others=True, rivals=options.rivals)
     dataset = load_dataset(options.data, options.query, setting=options.setting)
     print(describe(dataset), flush=True)
     if options.out is not None:
@@ -105,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     file = options.calibration or (beside if beside.is_file() else None)
     work = partial(
         evaluate,
-        checkpoint,
+        first,
         dataset,
         probes="query" if options.probes is None and options.query else options.probes,
         methods=options.methods,
@@ -113,6 +117,9 @@ def run(options: argparse.Namespace) -> int:
         shots=options.shots,
         repeats=options.repeats,
         memory=options.memory,
+        workers=options.workers,
+        stages=stages,
+        rerank=checkpoint,
         progress=show_progress(),
     )
     try:

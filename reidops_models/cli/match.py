@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reidops_models.cli.answers import add_answer_arguments, answer
-from reidops_models.cli.arguments import add_model_arguments, load_chosen, matching_options
+from reidops_models.cli.arguments import add_model_arguments, add_workers_argument, load_chosen
 from reidops_models.cli.console import complain, show_progress
 from reidops_models.cli.parser import CommandParser
+from reidops_models.cli.stages import add_stage_arguments, load_stages, stage_facts, stages_of
 
 if TYPE_CHECKING:
     from reidops_models.matching import Matcher
@@ -33,6 +34,10 @@ examples:
   reidops match --probe crops/ --gallery people/ --model stnreid --metric cosine
   reidops match --probe crops/ --gallery people/ --model csn --out matches
   reidops match --probe crops/ --gallery people/ --model dpti --out matches
+  reidops match --probe crops/ --gallery people/ --shortlist 100 --rerank dsr
+  reidops match --probe crops/ --gallery people/ --model dpti --shortlist 100 --rerank stnreid
+  reidops match --probe crops/ --gallery people/ --shortlist 100 --exact 10
+  reidops match --probe crops/ --gallery people/ --k-reciprocal
 
 In --out: matches.csv (columns probe, rank, gallery, distance, and with
 --threshold answer: known or unknown; one line per match, written probe by
@@ -48,33 +53,51 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--gallery", type=Path, required=True, metavar="DIR", help="images to search in")
     add_model_arguments(parser)
     add_answer_arguments(parser)
+    add_workers_argument(parser)
+    add_stage_arguments(parser)
     parser.add_argument("--compare", choices=["histogram"], help="score a baseline too, where identities are known")
 
 
 def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval.images import Problems, find_images
-    from reidops_models.retrieval.model import matching_facts, with_matching
+    from reidops_models.retrieval.model import matching_facts
     from reidops_models.retrieval.ranked_lists import Ranker
     from reidops_models.retrieval.ranking import find_gallery, rank_probes
+    from reidops_models.retrieval.reading import embed_gallery
     from reidops_models.retrieval.search_scores import SearchScores
+    from reidops_models.retrieval.stages import exact_cost
 
     problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
-    loaded = load_chosen(options)
-    checkpoint = with_matching(loaded, matching_options(options, loaded.paper))
+    stages = stages_of(options)
+    first, checkpoint = load_stages(options, load_chosen(options))
+    options.top = stages.ranks(options.top)
     gallery = find_gallery(options.gallery, problems)
     probes = find_images(options.probe, problems)
-    matcher = checkpoint.methods([image.size for image in gallery]).main
+    reading = {"workers": options.workers, "progress": show_progress()}
+    matcher, gallery, features = embed_gallery(
+        lambda sizes: stages.matcher(first, checkpoint, sizes), gallery, problems, **reading
+    )
     scores = SearchScores(matcher.name, gallery, _baseline() if options.compare else None)
-    features = matcher.embed((image.read() for image in gallery), role="gallery", progress=show_progress())
     ranker = Ranker(gallery, top=options.top, threshold=options.threshold)
-    ranking = rank_probes(matcher, probes, features, ranker, problems, judge=scores.add)
+    ranking = rank_probes(matcher, probes, features, ranker, problems, judge=scores.add, **reading)
     facts = {
         "model": checkpoint.recipe.model,
         "method": matcher.name,
         "checkpoint": options.checkpoint or "shipped with the package",
         "options": matching_facts(checkpoint),
+        **stage_facts(options, stages, first),
     }
-    return answer(options, ranking, matcher, gallery, problems, facts, probes=len(probes), scores=scores.table)
+    return answer(
+        options,
+        ranking,
+        matcher,
+        gallery,
+        problems,
+        facts,
+        probes=len(probes),
+        scores=scores.table,
+        remark=lambda: exact_cost(matcher),
+    )
 
 
 def _baseline() -> Matcher:

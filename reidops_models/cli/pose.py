@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidops_models.cli.arguments import add_device_argument
+from reidops_models.cli.arguments import add_device_argument, add_workers_argument
 from reidops_models.cli.console import PARTIAL, CommandError, complain, show_progress
 from reidops_models.files import replacing
 
@@ -33,14 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: keypoints.json beside the folder of images")
     parser.add_argument("--weights", metavar="FILE_OR_URL", help="of RTMPose, ONNX (default: RTMPose-m, downloaded)")
     add_device_argument(parser, what="auto, cpu or cuda (default: auto, a GPU where ONNX Runtime sees one)")
+    add_workers_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    from tqdm.auto import tqdm
-
     from reidops_models.data import KEYPOINTS_FILE, save_keypoints
     from reidops_models.data.pose_estimation import WEIGHTS, PoseEstimator
     from reidops_models.retrieval.images import Problems, find_files
+    from reidops_models.retrieval.reading import read_each
 
     estimate = PoseEstimator(options.weights or WEIGHTS, options.device)
     problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
@@ -50,10 +50,12 @@ def run(options: argparse.Namespace) -> int:
     out: Path = options.out or options.images.resolve().parent / KEYPOINTS_FILE
     base = out.resolve().parent
     joints, sizes = {}, {}
-    for image in tqdm(images, unit="image", disable=not show_progress(), leave=False):
-        path = image.path.resolve()
+    for image, pixels in read_each(images, problems, workers=options.workers, progress=show_progress()):
+        path = Path(str(image)).resolve()
         name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
-        joints[name], sizes[name] = estimate(image.read()), image.size
+        joints[name], sizes[name] = estimate(pixels), image.size
+    if not joints:
+        raise CommandError(f"{options.images}: not one image in it can be read")
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as unfinished:
         save_keypoints(unfinished, joints, sizes)

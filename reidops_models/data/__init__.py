@@ -8,7 +8,17 @@ from reidops_models.data.cuhk03 import load_cuhk03
 from reidops_models.data.dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from reidops_models.data.doctor import describe
 from reidops_models.data.dukemtmc import load_dukemtmc
-from reidops_models.data.images import ImageError, list_files, list_images, read_image, resize_image
+from reidops_models.data.images import (
+    UPLOAD_FORMATS,
+    ImageError,
+    ImageSizeError,
+    decode_upload,
+    image_size,
+    list_files,
+    list_images,
+    read_image,
+    resize_image,
+)
 from reidops_models.data.keypoints import KEYPOINTS, KEYPOINTS_FILE, load_keypoints, save_keypoints
 from reidops_models.data.load import load_dataset
 from reidops_models.data.market1501 import load_folder, load_market1501, parse_market1501_name
@@ -16,6 +26,7 @@ from reidops_models.data.msmt17 import load_msmt17
 from reidops_models.data.occluded_reid import load_occluded_reid
 from reidops_models.data.partial_ilids import load_partial_ilids
 from reidops_models.data.partial_reid import load_partial_reid
+from reidops_models.data.reading import read_images
 from reidops_models.data.synthetic import write_synthetic
 from reidops_models.data.viper import load_viper
 
@@ -24,11 +35,15 @@ __all__ = [
     "KEYPOINTS",
     "KEYPOINTS_FILE",
     "UNKNOWN",
+    "UPLOAD_FORMATS",
     "DatasetError",
     "ImageError",
+    "ImageSizeError",
     "ReidDataset",
     "Sample",
+    "decode_upload",
     "describe",
+    "image_size",
     "list_files",
     "list_images",
     "load_csv",
@@ -46,6 +61,7 @@ __all__ = [
     "load_viper",
     "parse_market1501_name",
     "read_image",
+    "read_images",
     "resize_image",
     "save_keypoints",
     "write_synthetic",

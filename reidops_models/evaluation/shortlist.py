@@ -35,6 +35,18 @@ class ShortlistResult:
         valid = self.right > 0
         return float((self.kept[valid] > 0).mean()) if valid.any() else float("nan")
 
+    def __str__(self) -> str:
+        """In one line.
+
+        Example:
+            >>> print(ShortlistResult(kept=np.array([1, 0]), right=np.array([2, 1])))
+            The shortlists kept 25.0 % of the right images, and at least one of them for 50.0 % of the probes.
+        """
+        return (
+            f"The shortlists kept {100 * self.recall:.1f} % of the right images, and at least one of them for "
+            f"{100 * self.found:.1f} % of the probes."
+        )
+
 
 class ShortlistAccumulator:
     """Counts the right images in shortlists, by Market-1501's rule, for blocks of probes.

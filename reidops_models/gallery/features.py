@@ -119,7 +119,7 @@ class Layout(NamedTuple):
             stacked = torch.stack(tensors)
             columns[leaf.column] = _column(stacked, leaf.dtype)
             if self.averaged:
-                columns[DESCRIPTOR] = _column(stacked.mean(dim=(2, 3)), leaf.dtype)
+                columns[DESCRIPTOR] = _column(stacked.float().mean(dim=(2, 3)), leaf.dtype)
         return columns
 
     def checksums(self, columns: Mapping[str, pa.Array]) -> pa.Array:
@@ -153,17 +153,48 @@ def tensors_of(feature: Any) -> list[Tensor]:
     raise GalleryError(f"a gallery cannot keep what is not made of tensors: {type(feature).__name__}")
 
 
-def rows_like(template: Any, tensors: Sequence[Tensor]) -> list[Any]:
-    """The features of each picture of a block, as a matcher takes them.
+class Likeness:
+    """Makes blocks of a gallery like a matcher's own features, to be compared with these.
+
+    Its memory is used again for the next block: fresh pages cost more than the conversion.
 
     Args:
         template: features of one picture on the other side of the comparison, by the same matcher. It says how they are
             put together, in which dtype and on which device.
-        tensors: (B, ...) each, of the block, as :meth:`Layout.read` gave them.
+        stacked: whether the matcher takes the pictures of a block as one tensor, where the template is a tensor.
     """
-    models = tensors_of(template)
-    converted = [tensor.to(model.device, model.dtype) for tensor, model in zip(tensors, models, strict=True)]
-    return [_put_together(template, iter(row)) for row in zip(*(one.unbind() for one in converted), strict=True)]
+
+    def __init__(self, template: Any, *, stacked: bool = False) -> None:
+        self._template = template
+        self._models = tensors_of(template)
+        self._stacked = stacked and isinstance(template, Tensor)
+        self._memory: list[Tensor | None] = [None] * len(self._models)
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Sequence[Any]:
+        """The features of each picture of a block, until the next call.
+
+        Args:
+            tensors: (B, ...) each, as :meth:`Layout.read` gave them.
+        """
+        converted = [self._convert(i, tensor) for i, tensor in enumerate(tensors)]
+        if self._stacked:
+            return converted[0]  # type: ignore[return-value]  # a sequence of its rows
+        rows = zip(*(tensor.unbind() for tensor in converted), strict=True)
+        return [_put_together(self._template, iter(row)) for row in rows]
+
+    def _convert(self, place: int, tensor: Tensor) -> Tensor:
+        model = self._models[place]
+        if (tensor.device, tensor.dtype) == (model.device, model.dtype):
+            return tensor
+        memory = self._memory[place]
+        if memory is None or len(memory) < len(tensor):
+            memory = self._memory[place] = model.new_empty(tensor.shape)
+        return memory[: len(tensor)].copy_(tensor)
+
+
+def on_device(feature: Any, device: torch.device | str) -> Any:
+    """A picture's features on another device."""
+    return _put_together(feature, (tensor.to(device) for tensor in tensors_of(feature)))
 
 
 def _put_together(template: Any, tensors: Iterator[Tensor]) -> Any:

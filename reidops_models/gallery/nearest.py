@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+FEW = 4  # times k: a block of no more is sorted as it is
+
 
 class Nearest(NamedTuple):
     """The nearest gallery pictures of P probes, in a part of the gallery. k is smaller where the part is.
@@ -41,7 +43,8 @@ def nearest_of(distances: Tensor, numbers: Tensor, k: int) -> Nearest:
         >>> found.distances.tolist(), found.numbers.tolist()
         ([[0.25, 0.25]], [[8, 9]])
     """
-    return _smallest(Nearest(distances, numbers.expand(distances.shape), distances.isfinite().all(dim=1)), k)
+    found = Nearest(distances, numbers.expand(distances.shape), distances.isfinite().all(dim=1))
+    return _smallest(_candidates(found, k) if distances.shape[1] > FEW * k else found, k)
 
 
 def merge_nearest(parts: Sequence[Nearest], k: int) -> Nearest:
@@ -61,6 +64,14 @@ def merge_nearest(parts: Sequence[Nearest], k: int) -> Nearest:
     distances, numbers = (torch.cat(values, dim=1) for values in list(zip(*parts, strict=True))[:2])
     finite = torch.stack([part.finite for part in parts]).all(dim=0)
     return _smallest(Nearest(distances, numbers, finite), k)
+
+
+def _candidates(found: Nearest, k: int) -> Nearest:
+    """All that are as near as the k-th: those that tie with it, too. To sort a few is faster than to sort all."""
+    farthest = found.distances.topk(k, dim=1, largest=False).values[:, -1:]
+    most = max(k, int((found.distances <= farthest).sum(dim=1).max()))
+    distances, places = found.distances.topk(most, dim=1, largest=False)
+    return Nearest(distances, found.numbers.gather(1, places), found.finite)
 
 
 def _smallest(found: Nearest, k: int) -> Nearest:

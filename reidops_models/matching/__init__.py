@@ -5,7 +5,7 @@ A colour histogram, the baseline of every paper, is in `reidops_models.matching.
 
 from __future__ import annotations
 
-from reidops_models.matching.batches import device_of, embed_in_batches, rescale
+from reidops_models.matching.batches import Prepared, device_of, embed_in_batches, rescale
 from reidops_models.matching.explanations import (
     Alignment,
     Block,
@@ -64,6 +64,7 @@ __all__ = [
     "PairMatcher",
     "Panel",
     "PartAttention",
+    "Prepared",
     "QuickMatcher",
     "Reconstruction",
     "Role",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import length_hint
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from tqdm.auto import tqdm
 
 from reidops_models.data import resize_image
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -25,6 +27,27 @@ def rescale(image: Tensor, factor: float) -> Tensor:
 def device_of(network: nn.Module) -> torch.device:
     """Where a network's weights are."""
     return next(network.parameters()).device
+
+
+class Prepared(Iterable[T]):
+    """`function` of each item, made when it is drawn. Unlike a generator it knows how many there are, where the items
+    do: a progress bar then has an end.
+
+    Example:
+        >>> prepared = Prepared(lambda image: rescale(image, 0.5), [torch.rand(3, 8, 4)] * 2)
+        >>> length_hint(prepared), [tuple(image.shape) for image in prepared]
+        (2, [(3, 4, 2), (3, 4, 2)])
+    """
+
+    def __init__(self, function: Callable[[S], T], items: Iterable[S]) -> None:
+        self._function = function
+        self._items = items
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._function, self._items)
+
+    def __length_hint__(self) -> int:
+        return length_hint(self._items)
 
 
 @torch.inference_mode()
@@ -43,7 +66,7 @@ def embed_in_batches(
         images: tensors (3, H, W) of any sizes and floating-point types; `embed` gets float32. They are drawn as they
             are needed, `8 * batch_size` at a time, so a generator that reads files never holds them all.
         batch_size: images in a batch at most.
-        progress: show a progress bar.
+        progress: show a progress bar; it has an end where `images` has a length (:class:`Prepared`).
         device: where `embed` computes; None leaves the images where they are.
 
     Returns:
@@ -55,7 +78,8 @@ def embed_in_batches(
         [1.0, 0.0]
     """
     features: list[T] = []
-    for window in _chunks(tqdm(images, unit="image", disable=not progress, leave=False), 8 * batch_size):
+    total = length_hint(images) or None
+    for window in _chunks(tqdm(images, total=total, unit="image", disable=not progress, leave=False), 8 * batch_size):
         by_size: dict[torch.Size, list[int]] = defaultdict(list)
         for index, image in enumerate(window):
             by_size[image.shape].append(index)

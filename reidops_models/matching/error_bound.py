@@ -23,7 +23,9 @@ smaller root of k^2 y^2 - (q - 2kb) y + b^2 = 0 where b > 0. For l = 0 this is
     E >= (e - q) + (t / m)^2 q,
 
 in words: what least squares leaves of x cannot be rebuilt, and of the rest the penalty leaves a part (t / m)^2.
-z is known from L <= P / beta, where P = e - max_j (|c_j| - t)^2 / ||y_j||^2 is the objective of the best single atom.
+z is known from L <= P / beta, where P = e - (m - t)^2 / ||y_j||^2 is the objective of the atom with |c_j| = m alone.
+The right side of (c) is -2a + a^2 / q and no q besides, with a = w'c, so it falls as q grows: a q that is too large,
+because c is rounded, leaves a bound that is true. So does an m that is too large.
 
 A solver stops at a certified relative gap g of the objective, which is strongly convex in Yw: its residual is within
 (g P / (1 - g))^1/2 of rho. So the error that it gives back is at least (E^1/2 - (g P / (1 - g))^1/2)^2.
@@ -33,6 +35,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,7 +44,7 @@ from reidops_models.matching.reconstruction import block_set
 
 TOLERANCE = 1e-4  # that of reidops.dsr_distance
 ROUNDING = 1e-5  # of a distance in float32, relative to the energy of its blocks
-TILE = 1 << 22  # correlations that are there at a time
+TILE = 1 << 19  # correlations that are there at a time
 
 
 @torch.inference_mode()
@@ -79,63 +82,93 @@ def least_distances(
     if not beta > 0:
         raise ValueError(f"least_distances: beta must be above 0, got {beta}")
     table = torch.zeros(len(probes), len(gallery), dtype=torch.float64)
+    columns = [_Columns.of(probe, scales) for probe in probes]
+    widest = max((one.energy.numel() for one in columns), default=1)
     layouts: dict[torch.Size, list[int]] = defaultdict(list)
-    for place, one in enumerate(gallery):
-        layouts[one.shape].append(place)
+    for place, image in enumerate(gallery):
+        layouts[image.shape].append(place)
     for shape, places in layouts.items():
-        cells = max((probe[0].numel() for probe in probes), default=1)
-        most = max(1, TILE // (max(1, shape[1:].numel() * cells)))
+        most = max(1, TILE // max(1, shape[1:].numel() * widest))
         for start in range(0, len(places), most):
             some = places[start : start + most]
-            atoms = torch.stack([gallery[place] for place in some]).flatten(2).double()  # (g, C, M)
-            gram = atoms.mT @ atoms
-            inverse = inverse_factor(gram, beta)
-            for number, probe in enumerate(probes):
-                table[number, some] = _least_of_probe(
-                    probe.double(), atoms, gram, inverse, beta, scales, tolerance
-                ).cpu()
+            atoms = _Atoms.of(torch.stack([gallery[place] for place in some]), beta)
+            for number, one in enumerate(columns):
+                table[number, some] = _least_of_probe(one, atoms, beta, tolerance).cpu()
     return table.nan_to_num(nan=0.0)
 
 
-def _least_of_probe(
-    probe: Tensor,
-    atoms: Tensor,
-    gram: Tensor,
-    inverse: Tensor,
-    beta: float,
-    scales: Sequence[int],
-    tolerance: float,
-) -> Tensor:
+class _Columns(NamedTuple):
+    """A probe's 1 x 1 blocks (C, hw), the matrix (hw, N) that averages them, and the energies (N,) of the averages."""
+
+    cells: Tensor
+    averages: Tensor
+    energy: Tensor
+
+    @classmethod
+    def of(cls, probe: Tensor, scales: Sequence[int]) -> _Columns:
+        cells = probe.float().flatten(1)
+        single = torch.eye(cells.shape[1], dtype=torch.float32, device=probe.device)
+        averages = block_set(single.unflatten(1, probe.shape[1:]), scales)[0]
+        return cls(cells, averages, (cells.double() @ averages.double()).square().sum(dim=0))
+
+
+class _Atoms(NamedTuple):
+    """Gallery images: their blocks (g, M, C), F (g, M, M) with F'F = (G + l I)^-1, and the largest ||y_j||^2 (g,)."""
+
+    blocks: Tensor
+    factor: Tensor
+    norm: Tensor
+
+    @classmethod
+    def of(cls, maps: Tensor, beta: float) -> _Atoms:
+        blocks = maps.float().flatten(2).mT.contiguous()
+        gram = blocks.double() @ blocks.double().mT
+        factor = inverse_factor(gram, beta).float()
+        return cls(blocks, factor, gram.diagonal(dim1=1, dim2=2).amax(dim=1))
+
+
+def _least_of_probe(probe: _Columns, atoms: _Atoms, beta: float, tolerance: float) -> Tensor:
     """(g,) least mean errors of one probe's blocks."""
-    products = atoms.mT @ probe.flatten(1)  # (g, M, hw): products of averages are averages of products
-    correlation = block_set(products.unflatten(2, probe.shape[1:]), scales)[0]  # (g, M, N)
-    energy = block_set(probe, scales)[0].square().sum(dim=0)  # (N,)
-    ridge = (inverse @ correlation).square().sum(dim=1)
-    least, objective = least_errors(correlation, energy, gram.diagonal(dim1=1, dim2=2), ridge, beta)
+    images, count, channels = atoms.blocks.shape
+    product = torch.ops.reidops.matrix_product  # in float32, whatever torch is allowed
+    cells = product(atoms.blocks.flatten(0, 1), probe.cells)
+    correlation = product(cells, probe.averages).unflatten(0, (images, count))  # products of averages are averages
+    rounding = _roundings(channels) * (atoms.norm.sqrt()[:, None] * probe.energy.amax().sqrt())
+    low, high = correlation.aminmax(dim=1)
+    largest = torch.maximum(high, -low).double() + rounding
+    # Rounding in c, and in its product with F, whose Frobenius norm is at most (M / l)^1/2.
+    ridge = (atoms.factor @ correlation).square_().sum(dim=1).double().sqrt()
+    moved = rounding + _roundings(count) * largest * count**0.5
+    ridge = (ridge + (count / ridge_weight(beta)) ** 0.5 * moved).square()
+    least, objective = least_errors(largest, rounding, ridge, probe.energy, atoms.norm[:, None], beta)
     unsolved = (tolerance / (1 - tolerance) * objective).sqrt()
     found = (least.sqrt() - unsolved).clamp(min=0).square().mean(dim=1)
-    return (found - ROUNDING * energy.mean()).clamp(min=0)
+    return (found - ROUNDING * probe.energy.mean()).clamp(min=0)
+
+
+def _roundings(terms: int) -> float:
+    """Of a sum of products in float32, relative to the norms of its factors: docs/ops.md, and those of averages."""
+    return (8 + terms**0.5 / 16) * torch.finfo(torch.float32).eps
 
 
 def least_errors(
-    correlation: Tensor, energy: Tensor, norms: Tensor, ridge: Tensor, beta: float
+    largest: Tensor, slack: Tensor, ridge: Tensor, energy: Tensor, norm: Tensor, beta: float
 ) -> tuple[Tensor, Tensor]:
-    """The bound (c), and P, the objective of the best single atom.
+    """The bound (c), and P.
 
     Args:
-        correlation: (g, M, N), c.
+        largest: (g, N), m, or more by 2 `slack` at most.
+        slack: (g, 1) or (g, N).
+        ridge: (g, N), q with l of :func:`ridge_weight`, or more.
         energy: (N,), e.
-        norms: (g, M), ||y_j||^2.
-        ridge: (g, N), q, with l of :func:`ridge_weight`.
+        norm: (g, 1), the largest ||y_j||^2.
         beta: of the penalty.
 
     Returns:
-        Both (g, N).
+        Both (g, N). P may be too large: that of the least gain which an atom with |c_j| = m can have.
     """
     t = beta / 2
-    size = correlation.abs()
-    largest = size.amax(dim=1)
-    gain = ((size - t).clamp(min=0).square() / norms.clamp(min=1e-300)[..., None]).amax(dim=1)
+    gain = (largest - 2 * slack - t).clamp(min=0).square() / norm.clamp(min=1e-300)
     objective = (energy - gain).clamp(min=0)
     z = ridge_weight(beta) * (objective / beta).square()
     k = largest / (largest + t)
@@ -149,8 +182,8 @@ def least_errors(
 
 
 def ridge_weight(beta: float) -> float:
-    """l: so small that z is at most 1e-5 e^2, and far above the rounding of a Gram matrix in float64."""
-    return 1e-5 * beta**2
+    """l: so small that z is at most 5e-3 e^2, and so large that the rounding of float32 in c matters less."""
+    return 5e-3 * beta**2
 
 
 def inverse_factor(gram: Tensor, beta: float) -> Tensor:

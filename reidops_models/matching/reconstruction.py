@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import reidops
 from reidops_models.data import resize_image
-from reidops_models.matching.batches import device_of, embed_in_batches, rescale
+from reidops_models.matching.batches import Prepared, device_of, embed_in_batches, rescale
 from reidops_models.matching.explanations import BlockGrid, Explanation, Reconstruction
 from reidops_models.matching.interface import Embedding, Role
 from reidops_models.matching.vectors import vector_distances
@@ -73,7 +73,7 @@ class BlockMatcher:
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The map (C, h, w) of each image, of its own size on the probe side."""
-        scaled = (self._scaled(image, role) for image in images)
+        scaled = Prepared(lambda image: self._scaled(image, role), images)
         return embed_in_batches(
             self._kept, scaled, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )

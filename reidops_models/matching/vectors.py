@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from reidops_models.data import resize_image
-from reidops_models.matching.batches import device_of, embed_in_batches
+from reidops_models.matching.batches import Prepared, device_of, embed_in_batches
 from reidops_models.matching.explanations import Explanation
 from reidops_models.matching.interface import Embedding, Role
 
@@ -57,7 +57,7 @@ class VectorMatcher:
 
     def embed(self, images: Iterable[Tensor], *, role: Role = "gallery", progress: bool = False) -> list[Tensor]:
         """The vector (C,) of each image."""
-        resized = (resize_image(image, *self.image_size) for image in images)
+        resized = Prepared(lambda image: resize_image(image, *self.image_size), images)
         return embed_in_batches(
             self.vectors, resized, batch_size=self.batch_size, progress=progress, device=device_of(self.network)
         )
@@ -71,14 +71,16 @@ class VectorMatcher:
         return None
 
 
-def vector_distances(probes: Sequence[Tensor], gallery: Sequence[Tensor], metric: Metric) -> Tensor:
+def vector_distances(probes: Tensor | Sequence[Tensor], gallery: Tensor | Sequence[Tensor], metric: Metric) -> Tensor:
     """(P, G) distances of P and G vectors (C,), on the CPU; for the cosine they have unit length.
+
+    A side may be one tensor, (P, C) or (G, C).
 
     Example:
         >>> vector_distances([torch.tensor([0.0, 1.0])], [torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])], "cosine")
         tensor([[1., 0.]])
     """
-    if not probes or not gallery:
+    if not len(probes) or not len(gallery):
         return torch.zeros(len(probes), len(gallery), dtype=torch.float32)
-    left, right = torch.stack(list(probes)), torch.stack(list(gallery))
+    left, right = (side if isinstance(side, Tensor) else torch.stack(list(side)) for side in (probes, gallery))
     return (1 - left @ right.mT if metric == "cosine" else torch.cdist(left, right)).cpu()

@@ -2,6 +2,7 @@
 
 `images` finds and names images, `ranking` searches a gallery for them, and what is left of a search are `ranked_lists`.
 `matches` writes these to files, `drawing` draws them for the report, `scores` and `search_scores` judge them.
+`stages` has what follows on a model's distances: a shortlist, re-ranking.
 `evaluation` does all of it for a model on a data set, and `results` is what it found. `model` finds the model that a
 caller names.
 
@@ -19,11 +20,13 @@ from reidops_models.retrieval.images import ImageFile, ImageTensor, Problem, Pro
 from reidops_models.retrieval.ranked_lists import Match, RankedList, SearchResult
 from reidops_models.retrieval.ranking import search
 from reidops_models.retrieval.results import Evaluation, MethodResult
+from reidops_models.retrieval.stages import KReciprocal, Stages
 
 __all__ = [
     "Evaluation",
     "ImageFile",
     "ImageTensor",
+    "KReciprocal",
     "Match",
     "MatchingOptionError",
     "MethodResult",
@@ -32,6 +35,7 @@ __all__ = [
     "RankedList",
     "SearchError",
     "SearchResult",
+    "Stages",
     "evaluate",
     "search",
 ]

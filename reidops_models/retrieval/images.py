@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reidops_models.data import ImageError, Sample, list_files, parse_market1501_name, read_image
+from reidops_models.data import ImageError, Sample, image_size, list_files, parse_market1501_name, read_image
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.weights import listed
 
@@ -23,7 +23,7 @@ class ImageFile:
     Attributes:
         path: where it is.
         name: what results call it: its path below the folder that was named.
-        size: (height, width) in pixels.
+        size: (height, width) in pixels, by its header until it has been read.
         pid, camid: the identity and the camera; None where they are not known.
     """
 
@@ -53,6 +53,14 @@ class NamedFile:
     path: Path
     name: str
 
+    def check(self) -> ImageFile:
+        """The image by its header; its pixels are not decoded.
+
+        Raises:
+            ImageError: it has no header that can be read.
+        """
+        return self.sized(*image_size(self.path))
+
     def read(self) -> tuple[ImageFile, Tensor]:
         """The image, and its pixels (3, H, W), RGB in [0, 1].
 
@@ -60,8 +68,13 @@ class NamedFile:
             ImageError: it cannot be read.
         """
         pixels = read_image(self.path)
-        labels = parse_market1501_name(self.path.name) or (None, None)
-        return ImageFile(self.path, self.name, (pixels.shape[1], pixels.shape[2]), *labels), pixels
+        return self.sized(pixels.shape[1], pixels.shape[2]), pixels
+
+    def sized(self, height: int, width: int) -> ImageFile:
+        """The image, whose size in pixels is known."""
+        return ImageFile(
+            self.path, self.name, (height, width), *(parse_market1501_name(self.path.name) or (None, None))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,12 +177,13 @@ class Problems:
 def find_images(source: ImageSource | Iterable[ImageSource], problems: Problems) -> list[SearchImage]:
     """The images that a caller names.
 
-    Every file is read once, so an unreadable file is known before the long work starts.
+    The header of every file is read, so that most unreadable files are known before the long work starts. One that
+    breaks off behind its header is found when it is read.
 
     Args:
         source: a folder, an image file, an image (3, H, W) or images (B, 3, H, W), or any number of these. Tensors
             are RGB in [0, 1] and of any size.
-        problems: takes the files that cannot be read.
+        problems: takes the files whose header cannot be read.
 
     Raises:
         SearchError: a path does not exist, a folder has no image files, or a tensor is not an image.
@@ -234,24 +248,23 @@ def _name_files(source: str | os.PathLike[str], problems: Problems, *, whole_nam
 
 def _checked(file: NamedFile, problems: Problems) -> ImageFile | None:
     try:
-        return file.read()[0]
+        return file.check()
     except ImageError as error:
         problems.add(file.path, str(error))
         return None
 
 
 def sample_images(samples: Iterable[Sample], root: Path) -> list[ImageFile]:
-    """The images of a data set's split, named by their path below `root`.
+    """The images of a data set's split, named by their path below `root`. Only their headers are read.
 
     Raises:
-        ImageError: an image cannot be read. Results on a part of a benchmark are not comparable.
+        ImageError: an image has no header that can be read. Results on a part of a benchmark are not comparable.
     """
     images = []
     for sample in samples:
-        height, width = read_image(sample.path).shape[-2:]
         inside = sample.path.is_relative_to(root)  # a CSV file may list images anywhere
         name = (sample.path.relative_to(root) if inside else sample.path).as_posix()
-        images.append(ImageFile(sample.path, name, (height, width), sample.pid, sample.camid))
+        images.append(ImageFile(sample.path, name, image_size(sample.path), sample.pid, sample.camid))
     return images
 
 

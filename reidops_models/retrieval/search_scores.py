@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from reidops_models.evaluation import RankingAccumulator
-from reidops_models.matching import Matcher
+from reidops_models.evaluation import RankingAccumulator, ShortlistAccumulator
+from reidops_models.matching import Matcher, in_shortlist
 from reidops_models.retrieval.images import SearchImage
 from reidops_models.retrieval.scores import RANKS, score_note, score_rows
 
@@ -40,6 +40,8 @@ class SearchScores:
         if (labels := _labels(gallery)) is not None:
             names = [method] if baseline is None else [method, baseline.name]
             self._methods = {name: RankingAccumulator(*labels, ranks=RANKS) for name in names}
+            self._kept = ShortlistAccumulator(*labels)
+        self._is_cut = False  # to shortlists
         self._embedded: Sequence[object] | None = None
 
     def add(self, probes: Sequence[SearchImage], distances: Tensor) -> None:
@@ -50,6 +52,9 @@ class SearchScores:
             self._methods = {}
             return
         self._methods[self._method].update(distances, *labels)
+        inside = in_shortlist(distances).numpy()
+        self._kept.update(inside, *labels)
+        self._is_cut |= not inside.all()
         if self._baseline is not None:
             if self._embedded is None:
                 self._embedded = self._baseline.embed((image.read() for image in self._gallery), role="gallery")
@@ -61,7 +66,8 @@ class SearchScores:
         results = {name: accumulator.result() for name, accumulator in self._methods.items()}
         if not any(result.valid.any() for result in results.values()):
             return [], ""
-        return score_rows(results), score_note(results[self._method])
+        note = score_note(results[self._method])
+        return score_rows(results), f"{note} {self._kept.result()}" if self._is_cut else note
 
 
 def _labels(images: Sequence[SearchImage]) -> tuple[list[int], list[int]] | None:

@@ -88,7 +88,7 @@ class GlobalMemory {
   static void admit(const py::array& array, bool writable) { buffers.push_back({extent(array), writable}); }
 };
 
-// Gives a module configure(seed, strict_exit, shared_kilobytes) and the exception EmulatorError.
+// Gives a module configure(seed, strict_exit, shared_kilobytes), run_by(), and the exception EmulatorError.
 inline void bind_emulator(py::module_& module) {
   py::register_local_exception<Error>(module, "EmulatorError", PyExc_RuntimeError);
   module.def(
@@ -101,6 +101,25 @@ inline void bind_emulator(py::module_& module) {
       "that a block may have, for the launches to come; and have the race build count wavefronts.",
       py::kw_only(), py::arg("seed") = 0, py::arg("strict_exit") = true, py::arg("count_banks") = false,
       py::arg("shared_kilobytes") = default_shared_kilobytes());
+  module.def(
+      "run_by",
+      [](py::object function) {
+        run_elsewhere = nullptr;
+        if (function.is_none()) return;
+        run_elsewhere = [function](const Request& request) {
+          const auto size = [](dim3 of) { return py::make_tuple(of.x, of.y, of.z); };
+          py::list ranges;
+          for (const Buffer& buffer : buffers)
+            ranges.append(py::make_tuple(reinterpret_cast<std::uintptr_t>(buffer.range.begin),
+                                         reinterpret_cast<std::uintptr_t>(buffer.range.end), buffer.writable));
+          function(request.kernel, size(request.grid), size(request.block), request.shared_bytes,
+                   py::bytes(request.parameters.data(), request.parameters.size()), ranges);
+        };
+      },
+      "Give launches to function(kernel, grid, block, shared_bytes, parameters, ranges) in place of the emulator, or, "
+      "with None, to the emulator again. `kernel` is a place in the module's library; `ranges` are begin, end and "
+      "whether it may be written, of each array.",
+      py::arg("function").none(true));
   module.def(
       "wavefronts",
       [] {

@@ -21,6 +21,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.machine_code import library as machine_code
+
 EMULATOR = Path(__file__).parent
 ROOT = EMULATOR.parent.parent
 KERNELS = ROOT / "csrc"
@@ -34,6 +36,8 @@ COMPILE += ["-Wall", "-Wextra", "-Wno-unknown-pragmas"]
 # What the race build adds; to the compiler alone, race_hooks.h says why.
 CHECKS = "thread,bounds-strict,alignment,signed-integer-overflow,integer-divide-by-zero,shift"
 BUILDS = {"plain": [], "race": [f"-fsanitize={CHECKS}"]}
+# The plain build's launches run nvcc's machine code (tests/machine_code) in place of g++'s.
+ON_MACHINE_CODE = os.environ.get("REIDOPS_MACHINE_CODE") == "1"
 # What nvcc does, and g++ elsewhere not: a * b + c in one rounding.
 CONTRACTION = ["-mfma", "-ffp-contract=fast"]
 
@@ -129,6 +133,8 @@ def load(op: str, build: str, *changes: Change) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if build == "plain" and not changes and ON_MACHINE_CODE:
+        machine_code.attach(module, machine_code.compiled(machine_code.source_of(op)))
     return module
 
 

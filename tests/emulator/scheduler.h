@@ -1,9 +1,15 @@
 // scheduler.h - runs a grid: one block at a time, one thread at a time, in an order that a seed decides.
 #pragma once
 
+#include <dlfcn.h>
+
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <functional>
 #include <numeric>
 #include <tuple>
+#include <vector>
 
 #include "collectives.h"
 #include "race.h"
@@ -120,6 +126,30 @@ inline bool cuda_would_launch(dim3 grid, dim3 block, std::size_t shared_bytes) {
          shared_bytes <= std::size_t{config.shared_kilobytes} * 1024;
 }
 
+// A launch as the hardware gets it: the kernel's place in its library, and its parameters as they lie in memory.
+struct Request {
+  std::uintptr_t kernel;
+  dim3 grid, block;
+  std::size_t shared_bytes;
+  std::vector<char> parameters;
+};
+
+// Runs launches in place of the emulator, where there is one: tests/machine_code.  Never destroyed, because Python, which
+// it may hold a function of, ends before static variables do.
+inline std::function<void(const Request&)>& run_elsewhere = *new std::function<void(const Request&)>;
+
+template <class T>
+void append_parameter(std::vector<char>& bytes, const T& value) {
+  bytes.resize((bytes.size() + alignof(T) - 1) / alignof(T) * alignof(T) + sizeof(T));
+  std::memcpy(bytes.data() + bytes.size() - sizeof(T), &value, sizeof(T));
+}
+
+inline std::uintptr_t place_in_library(const void* function) {
+  Dl_info library{};
+  if (dladdr(function, &library) == 0) throw Error("a kernel of no library");
+  return reinterpret_cast<std::uintptr_t>(function) - reinterpret_cast<std::uintptr_t>(library.dli_fbase);
+}
+
 }  // namespace reidops::emulator
 
 namespace reidops {
@@ -131,6 +161,11 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
             Arguments&&... arguments) {
   using namespace emulator;
   if (!cuda_would_launch(grid, block, shared_bytes)) throw Error("invalid launch configuration");
+  if (run_elsewhere) {
+    Request request{place_in_library(reinterpret_cast<const void*>(kernel)), grid, block, shared_bytes, {}};
+    (append_parameter<Parameters>(request.parameters, static_cast<Parameters>(arguments)), ...);
+    return run_elsewhere(request);
+  }
 
   struct Invocation {
     void (*kernel)(Parameters...);

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reidops_models import Gallery, GalleryError, search
-from reidops_models.gallery.features import Layout, rows_like, tensors_of
+from reidops_models.gallery.features import Layout, Likeness, tensors_of
 from reidops_models.matching import BlockMatcher
 from reidops_models.retrieval.model import find_model
 
@@ -71,7 +71,7 @@ def test_features_are_rebuilt_as_they_were_made() -> None:
 
     columns = layout.write(made)
     batch = pa.record_batch([columns[name] for name in layout.columns], names=layout.columns)
-    rebuilt = rows_like(made[0], layout.read(batch.slice(1, 2)))
+    rebuilt = Likeness(made[0])(layout.read(batch.slice(1, 2)))
     for one, other in zip(rebuilt, made[1:], strict=True):
         assert isinstance(one, Described)
         for left, right in zip(tensors_of(one), tensors_of(other), strict=True):

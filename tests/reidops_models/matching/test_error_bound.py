@@ -28,7 +28,8 @@ def problem(seed: int, channels: int, atoms: int, columns: int, alike: float, un
 def least_and_objective(x: Tensor, y: Tensor, beta: float) -> tuple[Tensor, Tensor]:
     c, gram = y.mT @ x, y.mT @ y
     q = (inverse_factor(gram[None], beta)[0] @ c).square().sum(dim=0)
-    least, objective = least_errors(c[None], x.square().sum(dim=0), gram.diagonal()[None], q[None], beta)
+    norm, none = gram.diagonal().amax()[None, None], torch.zeros(1, 1, dtype=x.dtype)
+    least, objective = least_errors(c.abs().amax(dim=0)[None], none, q[None], x.square().sum(dim=0), norm, beta)
     return least[0], objective[0]
 
 
@@ -59,7 +60,7 @@ def test_no_error_is_less(case: tuple[int, int, int, int, float, bool], beta: fl
 def test_one_atom_that_is_the_column_itself_has_the_least_error() -> None:
     x = F.normalize(torch.ones(5, 1, dtype=torch.float64), dim=0)
     least, _ = least_and_objective(x, x, 0.4)
-    torch.testing.assert_close(least, torch.tensor([0.04], dtype=torch.float64), rtol=0, atol=2e-5)  # (t / m)^2, exact
+    torch.testing.assert_close(least, torch.tensor([0.04], dtype=torch.float64), rtol=0, atol=5e-3)  # (t / m)^2
 
 
 def test_atoms_of_no_use_leave_everything() -> None:
@@ -72,7 +73,7 @@ def test_least_squares_is_what_is_left_without_a_penalty() -> None:
     x, y = problem(0, 12, 5, 3, 0.5, True)
     least, _ = least_and_objective(x, y, 1e-4)
     expected = (x - y @ torch.linalg.lstsq(y, x).solution).square().sum(dim=0)
-    torch.testing.assert_close(least, expected, rtol=0, atol=1e-3)
+    torch.testing.assert_close(least, expected, rtol=0, atol=5e-3)
 
 
 @settings(max_examples=25, deadline=None)
