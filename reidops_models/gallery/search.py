@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, overload
@@ -23,6 +23,8 @@ from reidops_models.retrieval.reading import read_each
 
 BLOCK_MEMORY = 8 << 20  # bytes of a block's features, about
 PROBE_MEMORY = 128 << 20  # bytes of the probes' features that are compared in one pass over the gallery, about
+
+Pass = Callable[[Sequence[Any], int, "tqdm[Any]"], Nearest | None]  # features of probes, k, bar -> their k nearest
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def rank_entries(
     *,
     top: int,
     threshold: float | None = None,
+    nearest: Pass | None = None,
     progress: bool = False,
 ) -> Iterator[RankedList]:
     """The ranked list of each probe, as soon as it is known: after each pass over the gallery.
@@ -142,13 +145,15 @@ def rank_entries(
         problems: takes the probes that cannot be matched; they have no list.
         top: ranks to keep.
         threshold: is handed on to each list.
+        nearest: makes a pass; None: in this process.
         progress: show a progress bar, over the gallery's pictures in each pass.
 
     A list's `first_right` is known up to `top` only, because farther distances are not kept.
     """
+    search: Pass = nearest or (lambda features, k, bar: nearest_in(matcher, features, read_blocks(store), k, bar))
     for images, features in _passes(store, matcher, probes, problems):
         with tqdm(total=len(store), unit="image", disable=not progress, leave=False) as bar:
-            found = nearest_in(matcher, features, read_blocks(store), top, bar)
+            found = search(features, top, bar)
         assert found is not None
         entries = store.take(sorted(set(found.numbers.flatten().tolist())))
         people = store.people({image.pid for image in images if image.pid is not None and image.pid >= 0})
