@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from reidops_models.cli.arguments import add_checkpoint_arguments, load_chosen, load_named
+from reidops_models.cli.arguments import add_checkpoint_arguments, add_workers_argument, load_chosen, load_named
 from reidops_models.cli.console import PARTIAL, complain, show_progress
 
 SUMMARY = "put images into a gallery that lasts"
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="FILE_OR_DIR", help="images to put into the gallery")
     parser.add_argument("--out", required=True, metavar="GALLERY", help="gallery, new or one to go on with")
     add_checkpoint_arguments(parser)
+    add_workers_argument(parser)
     parser.add_argument(
         "--dtype",
         choices=["float16", "float32"],
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     except NoGalleryError:
         gallery = Gallery.build(options.out, (), load_chosen(options), dtype=options.dtype)
     sources = options.images[0] if len(options.images) == 1 else options.images
-    added = gallery.add(sources, problems=problems, progress=show_progress())
+    added = gallery.add(sources, problems=problems, workers=options.workers, progress=show_progress())
     done = f"{added.new} new, {added.updated} changed, {added.unchanged} as they were"
     left_out = f", {len(problems)} left out" if problems else ""
     print(f"{options.out}: {len(gallery)} images ({done}{left_out})")
