@@ -23,6 +23,7 @@ from reidops_models.cli import (
     recipes,
     reproduce,
     search,
+    serve,
     synth,
     train,
 )
@@ -42,13 +43,15 @@ COMMANDS = (
     index,
     search,
     gallery,
+    serve,
     embed,
     pose,
     reproduce,
     info,
 )
 
-EXTRAS = {"lance": "gallery", "pyarrow": "gallery"}  # what brings a package that `models` does not
+# What brings a package that `models` does not.
+EXTRAS = {"fastapi": "serve", "lance": "gallery", "pyarrow": "gallery", "uvicorn": "serve"}
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\

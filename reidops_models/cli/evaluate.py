@@ -8,6 +8,7 @@ from pathlib import Path
 from reidops_models.cli.arguments import (
     add_model_arguments,
     add_setting_argument,
+    add_workers_argument,
     load_chosen,
     name_list,
     natural_number,
@@ -68,6 +69,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--rivals", action="store_true", help="also the methods that the paper compares with")
     parser.add_argument("--methods", type=name_list, metavar="A,B", help="these methods of the model (default: all)")
     add_model_arguments(parser)
+    add_workers_argument(parser)
     add_stage_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="write results there")
     parser.add_argument(
@@ -93,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
         rivals=options.rivals,
         shots=options.shots,
         repeats=options.repeats,
+        workers=options.workers,
         stages=stages,
         rerank=checkpoint,
         progress=show_progress(),

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
     problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
     try:
-        gallery = Gallery.open(options.out, load_named(options))
+        gallery = Gallery.open(options.out, load_named(options), device=options.device)
     except NoGalleryError:
         gallery = Gallery.build(options.out, (), load_chosen(options), dtype=options.dtype)
     sources = options.images[0] if len(options.images) == 1 else options.images

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval.model import matching_facts, with_matching
 
     problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
-    gallery = Gallery.open(options.gallery, load_named(options))
+    gallery = Gallery.open(options.gallery, load_named(options), device=options.device)
     matching = matching_options(options, gallery.checkpoint.paper)
     matcher = gallery.matcher(matching)
     if isinstance(options.threshold, Rate):

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reidops_models.checkpoint import Checkpoint
-from reidops_models.data import ReidDataset
+from reidops_models.data import ImageError, ReidDataset
 from reidops_models.evaluation import Calibration
 from reidops_models.matching import MEMORY, DistanceTable, Images, Matcher, MatchingError, distance_tables
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageFile, sample_images
 from reidops_models.retrieval.model import Model, find_model, with_matching
+from reidops_models.retrieval.reading import read_whole
 from reidops_models.retrieval.results import Evaluation, MethodResult
 from reidops_models.retrieval.scores import Labels, Scorer, ShortlistScorer
 from reidops_models.retrieval.stages import Stages, exact_cost
@@ -35,6 +36,7 @@ def evaluate(
     rerank: Model | None = None,
     calibration: Calibration | None = None,
     memory: int = MEMORY,
+    workers: int | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Rank a data set's gallery for each of its probes, by the methods of a model.
@@ -55,6 +57,7 @@ def evaluate(
         rerank: the model that ranks the shortlist, and that the options are of; None is `model` itself.
         calibration: of one of the methods, made on other people; what it says is held against these ones.
         memory: bytes to be held at a time beside the network, about.
+        workers: threads that read files ahead, 0 or more; None: one for each processor, 8 at most.
         progress: show progress bars.
 
     Raises:
@@ -93,7 +96,7 @@ def evaluate(
         matchers = [*(matchers if methods else []), staged]
     used = _usable(calibration, checkpoint, matchers, right)
     results = []
-    for matcher, distances in _match(matchers, left, right, memory, progress):
+    for matcher, distances in _match(matchers, left, right, memory, workers, progress):
         scorer = Scorer(labels, shots, repeats)
         shortlists = ShortlistScorer(labels)
         for rows, block in distances.blocks(memory // SCORED):
@@ -178,14 +181,17 @@ def _match(
     probes: Sequence[ImageFile],
     gallery: Sequence[ImageFile],
     memory: int,
+    workers: int | None,
     progress: bool,
 ) -> Iterator[tuple[Matcher, DistanceTable]]:
     """Each method with its (P, G) distances. Methods of one embedding share their features."""
     left, right = (
-        Images(lambda side=side: (image.read() for image in side), len(side))  # type: ignore[misc]
+        Images(lambda side=side: read_whole(side, workers), len(side))  # type: ignore[misc]
         for side in (probes, gallery)
     )
     try:
         yield from distance_tables(matchers, left, right, memory=memory, progress=progress)
     except MatchingError as error:
+        if isinstance(error.__cause__, ImageError):
+            raise error.__cause__ from None
         raise SearchError(str(error)) from error
