@@ -46,7 +46,7 @@ def compare_pairs(
     if isinstance(matcher, PairMatcher):
         used = candidates[candidates >= 0].unique()
         if len(used) < len(gallery):  # what a matcher looks at in every image takes longer than a few pairs
-            places = torch.searchsorted(used, candidates)
+            places = torch.searchsorted(used, candidates.contiguous())
             candidates = torch.where(candidates < 0, -1, places)
             gallery = [gallery[place] for place in used.tolist()]
         return matcher.pairs(probes, gallery, candidates, progress=progress)
