@@ -11,7 +11,7 @@ import torch
 from reidops_models.distributed.cluster import arrived
 from reidops_models.evaluation.protocol import Protocol
 from reidops_models.gallery.entries import NUMBER
-from reidops_models.gallery.features import on_device, rows_like
+from reidops_models.gallery.features import Likeness, on_device
 from reidops_models.gallery.nearest import Nearest
 from reidops_models.gallery.search import Block, nearest_in, read_blocks
 from reidops_models.gallery.store import Store, one_line
@@ -116,9 +116,10 @@ class Shard:
         """Those of the last key are kept, because they are asked for twice."""
         if self._table is None or self._table.key != key:
             moved = [on_device(probe, self._device) for probe in probes]
+            likeness = Likeness(moved[0])
             parts, numbers = [], []
             for block in self._read():
-                parts.append(self._matcher.distances(moved, rows_like(moved[0], block.tensors)))
+                parts.append(self._matcher.distances(moved, likeness(block.tensors)))
                 numbers.append(block.numbers)
             own = torch.cat(numbers).numpy()
             self._table = Table(key, torch.cat(parts, dim=1).numpy(), own, self._protocol(own))
