@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reidops_models.cli.answers import add_answer_arguments, answer
-from reidops_models.cli.arguments import add_model_arguments, finite_number, load_named, matching_options
+from reidops_models.cli.arguments import add_model_arguments, finite_number, load_named, matching_options, positive_int
 from reidops_models.cli.console import complain, show_progress
 from reidops_models.cli.parser import CommandParser
 
@@ -52,6 +52,12 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--probe", type=Path, required=True, metavar="FILE_OR_DIR", help="images to look for")
     add_model_arguments(parser)
     add_answer_arguments(parser, distance_or_rate, "DISTANCE|fpr=RATE")
+    parser.add_argument(
+        "--shortlist",
+        type=positive_int,
+        metavar="K",
+        help="compare only the K pictures with the nearest descriptors (default: all)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,12 +73,19 @@ def run(options: argparse.Namespace) -> int:
         options.threshold = gallery.threshold_at(options.threshold.fpr, matching)
     probes = find_images(options.probe, problems)
     ranking = gallery.rank(
-        probes, problems, matcher=matcher, top=options.top, threshold=options.threshold, progress=show_progress()
+        probes,
+        problems,
+        matcher=matcher,
+        top=options.top,
+        shortlist=options.shortlist,
+        threshold=options.threshold,
+        progress=show_progress(),
     )
     facts: dict[str, Any] = {
         "model": gallery.facts.model,
         "method": matcher.name,
         "checkpoint": options.checkpoint or "shipped with the package",
         "options": matching_facts(with_matching(gallery.checkpoint, matching)),
+        **({} if options.shortlist is None else {"shortlist": options.shortlist}),
     }
     return answer(options, ranking, matcher, gallery, problems, facts, probes=len(probes))

@@ -77,12 +77,15 @@ class Block(NamedTuple):
     tensors: list[Tensor]
 
 
-def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterator[Block]:
+def read_blocks(
+    store: Store, fragments: Sequence[int] | None = None, *, numbers: Sequence[int] | None = None
+) -> Iterator[Block]:
     """The features of a gallery, block by block.
 
     Args:
         store: the gallery.
         fragments: the ids of the dataset's fragments to read; None reads all.
+        numbers: of the pictures to read; None reads all.
     """
     layout = store.facts.layout
     rows = max(1, BLOCK_MEMORY // layout.bytes_per_picture)
@@ -95,6 +98,7 @@ def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterato
         fragment_readahead=2,
         io_buffer_size=2 * BLOCK_MEMORY,
         fragments=chosen,
+        filter=None if numbers is None else f"{NUMBER} IN ({', '.join(map(str, numbers))})",
     )
     with one_line(store.path):
         for batch in scanner.to_batches():
