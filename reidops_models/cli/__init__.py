@@ -48,7 +48,12 @@ COMMANDS = (
     info,
 )
 
-EXTRAS = {"lance": "gallery", "pyarrow": "gallery"}  # what brings a package that `models` does not
+EXTRAS = {  # what brings a package that `models` does not
+    "lance": "gallery",
+    "lance_ray": "distributed",
+    "pyarrow": "gallery",
+    "ray": "distributed",
+}
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\

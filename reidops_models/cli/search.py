@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from reidops_models.cli.answers import add_answer_arguments, answer
-from reidops_models.cli.arguments import add_model_arguments, finite_number, load_named, matching_options
+from reidops_models.cli.arguments import (
+    add_model_arguments,
+    add_ray_argument,
+    finite_number,
+    gpus_of_workers,
+    load_named,
+    matching_options,
+)
 from reidops_models.cli.console import complain, show_progress
 from reidops_models.cli.parser import CommandParser
 
@@ -23,11 +31,13 @@ examples:
   reidops search --gallery people.lance --probe crops/ --top 10 --out matches
   reidops search --gallery people.lance --probe crops/ --threshold fpr=0.01
   reidops search --gallery people.lance --probe crops/ --checkpoint runs/demo/model
+  reidops search --gallery people.lance --probe crops/ --ray 10.0.0.1:6379
 
 The checkpoint must be the one that made the gallery; the shipped one of its
 model is found without --checkpoint. In --out are the files of `reidops match`.
 --threshold is a distance, or the false positive rate that the gallery's
-calibration turns into one (reidops gallery calibrate).
+calibration turns into one (reidops gallery calibrate). With --ray all machines
+must see the gallery under the same path; the answers are the same.
 """
 
 
@@ -52,6 +62,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--probe", type=Path, required=True, metavar="FILE_OR_DIR", help="images to look for")
     add_model_arguments(parser)
     add_answer_arguments(parser, distance_or_rate, "DISTANCE|fpr=RATE")
+    add_ray_argument(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,19 +71,29 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.retrieval.model import matching_facts, with_matching
 
     problems = Problems(report=lambda problem: complain(problem.message), remark=complain)
+    gpus = None
+    if options.ray is not None:
+        gpus, options.device = gpus_of_workers(options.device), "cpu"
     gallery = Gallery.open(options.gallery, load_named(options))
     matching = matching_options(options, gallery.checkpoint.paper)
     matcher = gallery.matcher(matching)
     if isinstance(options.threshold, Rate):
         options.threshold = gallery.threshold_at(options.threshold.fpr, matching)
     probes = find_images(options.probe, problems)
-    ranking = gallery.rank(
-        probes, problems, matcher=matcher, top=options.top, threshold=options.threshold, progress=show_progress()
-    )
     facts: dict[str, Any] = {
         "model": gallery.facts.model,
         "method": matcher.name,
         "checkpoint": options.checkpoint or "shipped with the package",
         "options": matching_facts(with_matching(gallery.checkpoint, matching)),
     }
-    return answer(options, ranking, matcher, gallery, problems, facts, probes=len(probes))
+    kept: dict[str, Any] = {"top": options.top, "threshold": options.threshold, "progress": show_progress()}
+    with ExitStack() as stack:
+        if options.ray is None:
+            ranking = gallery.rank(probes, problems, matcher=matcher, **kept)
+        else:
+            from reidops_models.distributed import ShardedGallery, connected
+
+            stack.enter_context(connected(options.ray))
+            shards = stack.enter_context(ShardedGallery(gallery, matching, gpus=gpus))
+            ranking = shards.rank(probes, problems, **kept)
+        return answer(options, ranking, matcher, gallery, problems, facts, probes=len(probes))
