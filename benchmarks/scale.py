@@ -35,8 +35,9 @@ from reidops_models.retrieval.images import sample_images
 from reidops_models.retrieval.model import find_model
 
 SIZES = (10**6, 10**8, 10**9)
-PROCESSORS, MEMORY = 32, 256e9  # of a machine in the plans: processors, and bytes
+PROCESSORS, MEMORY = 32, 128e9  # of a machine in the plans: processors, and bytes for a part of the gallery
 DAY = 86400.0
+WAIT = 10.0  # seconds for which a probe may be compared with all
 SCALES = (1, 2, 3)
 PROBES = 32  # compared together
 TOP = 100
@@ -205,14 +206,16 @@ def plans(costs: Sequence[Cost], held: float, device: Device, parts: Sequence[in
                 (
                     f"{count:.0e}",
                     amount(count * cost.stored),
-                    f"{duration(index)} of a core: {machines(index / DAY)} for a day",
-                    f"{duration(count * network)} of a GPU",
+                    machines(count * cost.stored / MEMORY),
+                    f"{duration(index)} of a core: {machines(index / DAY / PROCESSORS)} for a day",
+                    f"{duration(count * network)}: {machines(count * network / DAY, 'GPU')} for a day",
                     amount(count * held),
-                    f"{duration(against)} of a core: {machines(against / 10)} for 10 s",
-                    f"{duration(count * gpu)} of a GPU",
+                    f"{duration(against)} of a core: {machines(against / WAIT / PROCESSORS)} for {WAIT:.0f} s",
+                    f"{duration(count * gpu)}: {machines(count * gpu / WAIT, 'GPU')} for {WAIT:.0f} s",
                 )
             )
-        show(("pictures", "gallery", "index", "by GPU", "adding holds", "a probe against all", "by GPU"), rows)
+        names = ("pictures", "gallery", "hold it", "index", "by GPU", "adding holds", "a probe against all", "by GPU")
+        show(names, rows)
         rows = []
         for count in SIZES:
             for part, share in ((parts[place], kept[place]) for place in (0, 3)):
@@ -236,9 +239,9 @@ def show(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print("\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n")
 
 
-def machines(cores: float) -> str:
-    count = max(1, int(-(-cores // PROCESSORS)))
-    return f"{count:,} machine{'s' if count > 1 else ''}"
+def machines(needed: float, kind: str = "machine") -> str:
+    count = max(1, int(-(-needed // 1)))
+    return f"{count:,} {kind}{'s' if count > 1 else ''}"
 
 
 def duration(value: float) -> str:

@@ -23,6 +23,7 @@ from reidops_models.cli import (
     recipes,
     reproduce,
     search,
+    serve,
     synth,
     train,
 )
@@ -42,6 +43,7 @@ COMMANDS = (
     index,
     search,
     gallery,
+    serve,
     embed,
     pose,
     reproduce,
@@ -49,10 +51,12 @@ COMMANDS = (
 )
 
 EXTRAS = {  # what brings a package that `models` does not
+    "fastapi": "serve",
     "lance": "gallery",
     "lance_ray": "distributed",
     "pyarrow": "gallery",
     "ray": "distributed",
+    "uvicorn": "serve",
 }
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."

@@ -8,14 +8,15 @@ from pathlib import Path
 from reidops_models.cli.arguments import (
     add_model_arguments,
     add_setting_argument,
+    add_workers_argument,
     load_chosen,
-    matching_options,
     name_list,
     natural_number,
     positive_int,
 )
 from reidops_models.cli.console import print_evaluation, show_progress
 from reidops_models.cli.parser import CommandParser
+from reidops_models.cli.stages import add_stage_arguments, load_stages, stages_of
 
 SUMMARY = "CMC, mAP, mINP and ROC on a data set"
 DESCRIPTION = """\
@@ -37,6 +38,9 @@ examples:
   reidops evaluate --data Partial-REID --query occluded
   reidops evaluate --data cuhk03_release --setting labeled-old-0 --shots 1 --model csn
   reidops evaluate --data Partial-REID --shots 3          mean over 3 images per person
+  reidops evaluate --data people --shortlist 20 --rerank dsr
+  reidops evaluate --data people --shortlist 20 --exact --methods dsr-multi-scale
+  reidops evaluate --data people --k-reciprocal
   reidops evaluate --data people --rivals                 with SWM, AMC and AMC+SWM: slow
 
 In --out: evaluation.json, table.md, cmc.png, roc.png, and report.html, which
@@ -65,6 +69,8 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--rivals", action="store_true", help="also the methods that the paper compares with")
     parser.add_argument("--methods", type=name_list, metavar="A,B", help="these methods of the model (default: all)")
     add_model_arguments(parser)
+    add_workers_argument(parser)
+    add_stage_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="write results there")
     parser.add_argument(
         "--pictures", type=natural_number, default=12, metavar="N", help="probes drawn (default: %(default)s)"
@@ -74,23 +80,24 @@ def add_arguments(parser: CommandParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from reidops_models.data import describe, load_dataset
     from reidops_models.retrieval import evaluate
-    from reidops_models.retrieval.model import with_matching
 
-    loaded = load_chosen(options)
-    matching = matching_options(options, loaded.paper)
-    checkpoint = with_matching(loaded, matching, others=True, rivals=options.rivals)
+    stages = stages_of(options)
+    first, checkpoint = load_stages(options, load_chosen(options), others=True, rivals=options.rivals)
     dataset = load_dataset(options.data, options.query, setting=options.setting)
     print(describe(dataset), flush=True)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written is found before the long work
     evaluation = evaluate(
-        checkpoint,
+        first,
         dataset,
         probes="query" if options.probes is None and options.query else options.probes,
         methods=options.methods,
         rivals=options.rivals,
         shots=options.shots,
         repeats=options.repeats,
+        workers=options.workers,
+        stages=stages,
+        rerank=checkpoint,
         progress=show_progress(),
     )
     print_evaluation(evaluation)

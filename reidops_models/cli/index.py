@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if options.ray is not None:
         gpus, options.device = gpus_of_workers(options.device), "cpu"
     try:
-        gallery = Gallery.open(options.out, load_named(options))
+        gallery = Gallery.open(options.out, load_named(options), device=options.device)
     except NoGalleryError:
         gallery = Gallery.build(options.out, (), load_chosen(options), dtype=options.dtype)
     sources = options.images[0] if len(options.images) == 1 else options.images

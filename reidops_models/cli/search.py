@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     gpus = None
     if options.ray is not None:
         gpus, options.device = gpus_of_workers(options.device), "cpu"
-    gallery = Gallery.open(options.gallery, load_named(options))
+    gallery = Gallery.open(options.gallery, load_named(options), device=options.device)
     matching = matching_options(options, gallery.checkpoint.paper)
     matcher = gallery.matcher(matching)
     if isinstance(options.threshold, Rate):

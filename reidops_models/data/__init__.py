@@ -8,7 +8,17 @@ from reidops_models.data.cuhk03 import load_cuhk03
 from reidops_models.data.dataset import DISTRACTOR, UNKNOWN, DatasetError, ReidDataset, Sample
 from reidops_models.data.doctor import describe
 from reidops_models.data.dukemtmc import load_dukemtmc
-from reidops_models.data.images import ImageError, image_size, list_files, list_images, read_image, resize_image
+from reidops_models.data.images import (
+    UPLOAD_FORMATS,
+    ImageError,
+    ImageSizeError,
+    decode_upload,
+    image_size,
+    list_files,
+    list_images,
+    read_image,
+    resize_image,
+)
 from reidops_models.data.keypoints import KEYPOINTS, KEYPOINTS_FILE, load_keypoints, save_keypoints
 from reidops_models.data.load import load_dataset
 from reidops_models.data.market1501 import load_folder, load_market1501, parse_market1501_name
@@ -25,10 +35,13 @@ __all__ = [
     "KEYPOINTS",
     "KEYPOINTS_FILE",
     "UNKNOWN",
+    "UPLOAD_FORMATS",
     "DatasetError",
     "ImageError",
+    "ImageSizeError",
     "ReidDataset",
     "Sample",
+    "decode_upload",
     "describe",
     "image_size",
     "list_files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import warnings
@@ -17,9 +18,12 @@ from torch.nn import functional as F
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "UPLOAD_FORMATS",
     "ImageError",
+    "ImageSizeError",
     "as_image",
     "decode_image",
+    "decode_upload",
     "image_size",
     "list_files",
     "list_images",
@@ -34,11 +38,17 @@ _OF_PILLOW = """
 _OF_CAMERAS = ".arw .cr2 .cr3 .dng .heic .heif .jxl .nef .orf .raw .rw2"  # Pillow alone does not read these
 IMAGE_SUFFIXES = frozenset((_OF_PILLOW + _OF_CAMERAS).split())
 """Files that are taken for images. One that cannot be read is named with its reason, not left out without a word."""
+UPLOAD_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+"""What :func:`decode_upload` reads: the formats of browsers, a small part of what Pillow has decoders for."""
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
 class ImageError(ValueError):
     """A file that cannot be read as an image. The message is one line that begins with the file's path."""
+
+
+class ImageSizeError(ImageError):
+    """An image of more pixels than the caller takes. It was not decoded."""
 
 
 def read_image(path: str | os.PathLike[str]) -> Tensor:
@@ -90,6 +100,45 @@ def decode_image(path: str | os.PathLike[str]) -> np.ndarray:
     return pixels
 
 
+def decode_upload(data: bytes, name: str = "image", *, most_pixels: int) -> Tensor:
+    """Decode an image that somebody else has sent.
+
+    Its format is found by its first bytes, among `UPLOAD_FORMATS` alone. Its size is read before its pixels are, so a
+    small file that would unfold to a huge picture (a decompression bomb) takes no memory. Of an animation the first
+    picture is read. Otherwise it is read as :func:`read_image` reads a file.
+
+    Args:
+        data: the whole file.
+        name: what messages call it.
+        most_pixels: height x width that is decoded at most.
+
+    Returns:
+        float32 tensor (3, H, W), values in [0, 1].
+
+    Raises:
+        ImageSizeError: it has more pixels.
+        ImageError: it is empty, truncated, not an image, or in another format.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (300, 400)).save(file, "PNG")
+        >>> decode_upload(file.getvalue(), most_pixels=120_000).shape
+        torch.Size([3, 400, 300])
+        >>> decode_upload(file.getvalue(), "a.png", most_pixels=100_000)
+        Traceback (most recent call last):
+        ...
+        reidops_models.data.images.ImageSizeError: a.png: 300 x 400 pixels, expected 100000 or fewer
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty (0 bytes)")
+    with _decoding(name, UPLOAD_FORMATS), Image.open(io.BytesIO(data), formats=UPLOAD_FORMATS) as image:
+        width, height = image.size  # of the header: nothing is decoded yet
+        if width * height > most_pixels:
+            raise ImageSizeError(f"{name}: {width} x {height} pixels, expected {most_pixels} or fewer")
+        pixels = _to_rgb(ImageOps.exif_transpose(image))
+    return as_image(pixels)
+
+
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """(height, width) of :func:`read_image`'s image, from the file's header: nothing is decoded.
 
@@ -115,22 +164,31 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"{path}: {'is a folder, not an image' if path.is_dir() else 'no such file'}")
-    try:
+    with _decoding(str(path)):
         if path.stat().st_size == 0:
             raise ImageError(f"{path}: the file is empty (0 bytes)")
-        with _PILLOW_IS_QUIET, Image.open(path) as image:
+        with Image.open(path) as image:
             yield image
+
+
+@contextmanager
+def _decoding(name: str, formats: tuple[str, ...] = ()) -> Iterator[None]:
+    """Whatever Pillow raises in here becomes an :class:`ImageError`. `formats`: those that are taken, if not all."""
+    try:
+        with _PILLOW_IS_QUIET:
+            yield
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: not an image in a format that Pillow reads") from None
+        taken = f"that is taken: {', '.join(formats)}" if formats else "that Pillow reads"
+        raise ImageError(f"{name}: not an image in a format {taken}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(f"{path}: larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
+        raise ImageSizeError(f"{name}: larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
     except (
         Exception
     ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path}: damaged or truncated ({reason})") from error
+        raise ImageError(f"{name}: damaged or truncated ({reason})") from error
 
 
 class _QuietPillow:

@@ -10,7 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from reidops_models.gallery.store import is_local
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -144,6 +147,11 @@ def cause(error: BaseException, kind: type[BaseException]) -> BaseException | No
         seen.append(one)
         left += [one.__cause__, one.__context__, getattr(one, "cause", None)]
     return None
+
+
+def everywhere(path: str) -> str:
+    """A path as workers find it, whose current folder is another one."""
+    return str(Path(path).absolute()) if is_local(path) else path
 
 
 def sent(checkpoint: Checkpoint) -> list[Any]:

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reidops_models.distributed.cluster import PATIENCE, POLL, ClusterError, Watch, cause, places, ray_errors, sent
+from reidops_models.distributed.cluster import (
+    PATIENCE,
+    POLL,
+    ClusterError,
+    Watch,
+    cause,
+    everywhere,
+    places,
+    ray_errors,
+    sent,
+)
 from reidops_models.distributed.shard import UNKNOWN, Labels, Right, Shard
 from reidops_models.evaluation.ranking import DEFAULT_RANKS, RankingResult, judge
 from reidops_models.gallery import Gallery, GalleryError, GallerySearch, Nearest, merge_nearest
@@ -97,7 +107,7 @@ class ShardedGallery:
             num_gpus=gpus, max_restarts=-1, max_task_retries=-1, scheduling_strategy="SPREAD"
         )
         self._checkpoint = sent(with_matching(gallery.checkpoint, options or {}))
-        facts = (gallery.path, gallery.store.dataset.version)
+        facts = (everywhere(gallery.path), gallery.store.dataset.version)
         rest = (self._checkpoint, gallery.probe_sizes, held)
         self._actors: list[Any] = [actor.remote(*facts, part.fragments, *rest) for part in self._parts]
 

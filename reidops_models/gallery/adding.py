@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from reidops_models.data import ImageError
+from reidops_models.data import ImageError, read_images
 from reidops_models.gallery.entries import GalleryEntry, default_id, fingerprint, new_entry
 from reidops_models.gallery.errors import GalleryError
 from reidops_models.gallery.store import Store
@@ -62,6 +64,7 @@ class Adding:
         rows: pictures in a commit at most; None: as many as fit into `COMMIT` and `COMMIT_MEMORY`.
         always: embed pictures anew that have not changed.
         counted: is called with the number of pictures that are done.
+        workers: threads that read files, as of `reidops_models.data.read_images`.
     """
 
     store: Store
@@ -70,6 +73,7 @@ class Adding:
     rows: int | None = None
     always: bool = False
     counted: Callable[[int], object] = lambda _: None
+    workers: int | None = None
     new: int = field(default=0, init=False)
     updated: int = field(default=0, init=False)
     unchanged: int = field(default=0, init=False)
@@ -100,17 +104,34 @@ class Adding:
 
     def _read(self, named: Mapping[str, Source]) -> Iterator[Picture]:
         """The pictures that are new or have changed. A file that has not changed is not opened."""
+        waiting: deque[tuple[str, str, Source]] = deque()
+        for found in read_images(self._differing(named, waiting), self.workers):
+            identifier, mark, source = waiting.popleft()
+            if isinstance(found, ImageError):
+                self._leave_out(source, found)
+                continue
+            image = source if isinstance(source, ImageTensor) else source.sized(found.shape[1], found.shape[2])
+            yield Picture(new_entry(image, identifier, mark), found)
+
+    def _differing(
+        self, named: Mapping[str, Source], waiting: deque[tuple[str, str, Source]]
+    ) -> Iterator[Path | Tensor]:
+        """What is to be read, and who waits for it."""
         for identifier, source in named.items():
             try:
                 mark = fingerprint(source)  # first: a file that changes while it is read has changed next time
-                if not self.always and self._known.get(identifier, (0, ""))[1] == mark:
-                    self._pass_over(1)
-                    continue
-                image, pixels = (source, source.pixels) if isinstance(source, ImageTensor) else source.read()
-                yield Picture(new_entry(image, identifier, mark), pixels)
             except (ImageError, OSError) as error:
-                self.problems.add(source.path if isinstance(source, NamedFile) else source, str(error))
-                self.counted(1)
+                self._leave_out(source, error)
+                continue
+            if not self.always and self._known.get(identifier, (0, ""))[1] == mark:
+                self._pass_over(1)
+                continue
+            waiting.append((identifier, mark, source))
+            yield source.pixels if isinstance(source, ImageTensor) else source.path
+
+    def _leave_out(self, source: Source, error: Exception) -> None:
+        self.problems.add(source.path if isinstance(source, NamedFile) else source, str(error))
+        self.counted(1)
 
     def _pass_over(self, count: int) -> None:
         self.unchanged += count

@@ -119,7 +119,7 @@ class Layout(NamedTuple):
             stacked = torch.stack(tensors)
             columns[leaf.column] = _column(stacked, leaf.dtype)
             if self.averaged:
-                columns[DESCRIPTOR] = _column(stacked.mean(dim=(2, 3)), leaf.dtype)
+                columns[DESCRIPTOR] = _column(stacked.float().mean(dim=(2, 3)), leaf.dtype)
         return columns
 
     def checksums(self, columns: Mapping[str, pa.Array]) -> pa.Array:

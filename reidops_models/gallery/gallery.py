@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from reidops_models.checkpoint import shipped_checkpoint
+from reidops_models.devices import Device
 from reidops_models.evaluation import Calibration
 from reidops_models.gallery.adding import Added, Adding, progress_bar
 from reidops_models.gallery.errors import GalleryError, NoGalleryError
@@ -82,28 +83,30 @@ class Gallery(GalleryReader):
         return gallery
 
     @staticmethod
-    def open(path: str | os.PathLike[str], model: Model | None = None) -> Gallery:
+    def open(path: str | os.PathLike[str], model: Model | None = None, *, device: Device | None = None) -> Gallery:
         """A gallery that is there.
 
         Args:
             path: where it is.
             model: the checkpoint that made it, as in :meth:`build`. None: the shipped one of its model, if that made
                 it; otherwise only what needs no network can be done.
+            device: where its network shall compute, as of `Checkpoint.to`; None leaves a loaded one where it is.
 
         Raises:
             GalleryError: there is no gallery, or another checkpoint made it.
+            DeviceError: there is no such device.
             CheckpointError: the checkpoint is missing or damaged.
         """
         store = Store.open(os.fspath(path))
         facts = store.facts
         if model is not None:
-            checkpoint = find_model(model)
+            checkpoint = find_model(model, device)
             found = checkpoint.identity
             if found != facts.identity:
                 raise GalleryError(f"{store.path}: of another checkpoint, {facts.identity}; the one given is {found}")
             return Gallery(store, checkpoint)
         if facts.model in paper_names() and shipped_checkpoint(facts.model).is_file():
-            shipped = find_model(facts.model)
+            shipped = find_model(facts.model, device)
             if shipped.identity == facts.identity:
                 return Gallery(store, shipped)
         return Gallery(store, None)

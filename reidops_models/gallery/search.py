@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple, overload
 
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 from tqdm.auto import tqdm
 
-from reidops_models.data import ImageError
 from reidops_models.gallery.entries import NUMBER, GalleryEntry
 from reidops_models.gallery.features import Likeness, tensors_of
 from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
@@ -19,6 +19,7 @@ from reidops_models.matching import BlockMatcher, Matcher, VectorMatcher
 from reidops_models.retrieval.images import Problem, Problems, SearchImage
 from reidops_models.retrieval.ranked_lists import Match, RankedList
 from reidops_models.retrieval.ranking import CHUNK
+from reidops_models.retrieval.reading import read_each
 
 BLOCK_MEMORY = 8 << 20  # bytes of a block's features, about
 PROBE_MEMORY = 128 << 20  # bytes of the probes' features that are compared in one pass over the gallery, about
@@ -182,8 +183,9 @@ def _passes(
     images: list[SearchImage] = []
     features: list[Any] = []
     held = 0
-    for start in range(0, len(probes), CHUNK):
-        for image, feature in _embed_chunk(matcher, probes[start : start + CHUNK], one, problems):
+    reading = read_each(probes, problems)
+    while some := list(islice(reading, CHUNK)):
+        for image, feature in _embed_chunk(matcher, some, one, problems):
             images.append(image)
             features.append(feature)
             held += sum(tensor.nbytes for tensor in tensors_of(feature))
@@ -195,18 +197,17 @@ def _passes(
 
 
 def _embed_chunk(
-    matcher: Matcher, probes: Sequence[SearchImage], one: Block, problems: Problems
+    matcher: Matcher, probes: Sequence[tuple[SearchImage, Tensor]], one: Block, problems: Problems
 ) -> Iterator[tuple[SearchImage, Any]]:
     """Probes with their features, without those that cannot be compared with a picture of the gallery."""
     try:
-        embedded = matcher.embed((image.read() for image in probes), role="probe")
+        embedded = matcher.embed((pixels for _, pixels in probes), role="probe")
         matcher.distances(embedded, Likeness(embedded[0])(one.tensors))
     except ValueError as error:
         if len(probes) == 1:
-            unread = isinstance(error, ImageError)  # its message names the file
-            problems.add(probes[0], str(error) if unread else f"{probes[0]}: cannot be matched: {error}")
+            problems.add(probes[0][0], f"{probes[0][0]}: cannot be matched: {error}")
             return
         for probe in probes:  # one of them spoils the others, which are still matched
             yield from _embed_chunk(matcher, [probe], one, problems)
         return
-    yield from zip(probes, embedded, strict=True)
+    yield from zip((image for image, _ in probes), embedded, strict=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reidops_models.files import replacing
 from reidops_models.matching import Explanation
+from reidops_models.report.fragment import templates
 from reidops_models.report.panels import lay_out
 from reidops_models.report.pixels import data_uri, png_uri
 
@@ -73,22 +74,17 @@ def write_report(
     Example:
         >>> write_report("report.html", probes, facts={"model": "dsr"})  # doctest: +SKIP
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("reidops_models.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("report.html").render(
-        title=title,
-        facts=dict(facts or {}),
-        tables=[[list(row) for row in table] for table in tables],
-        notes=list(notes),
-        figures={name: png_uri(path) for name, path in (figures or {}).items()},
-        probes=[_section(number, probe) for number, probe in enumerate(probes, start=1)],
+    html = (
+        templates()
+        .get_template("report.html")
+        .render(
+            title=title,
+            facts=dict(facts or {}),
+            tables=[[list(row) for row in table] for table in tables],
+            notes=list(notes),
+            figures={name: png_uri(path) for name, path in (figures or {}).items()},
+            probes=[_section(number, probe) for number, probe in enumerate(probes, start=1)],
+        )
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

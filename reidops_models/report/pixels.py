@@ -35,8 +35,8 @@ def heat(image: Tensor, values: Tensor, strength: float = 0.65) -> Tensor:
     return (1 - strength) * pale(image).cpu() + strength * colours
 
 
-def data_uri(image: Tensor, longest: int = 256) -> str:
-    """An image as a `data:` address, JPEG, shrunk (never enlarged) to at most `longest` pixels a side.
+def thumbnail(image: Tensor, longest: int = 256) -> bytes:
+    """An image as a JPEG file, shrunk (never enlarged) to at most `longest` pixels a side.
 
     Args:
         image: RGB, (3, H, W) in [0, 1].
@@ -46,7 +46,12 @@ def data_uri(image: Tensor, longest: int = 256) -> str:
     small.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
+
+
+def data_uri(image: Tensor, longest: int = 256) -> str:
+    """The :func:`thumbnail` of an image as a `data:` address."""
+    return "data:image/jpeg;base64," + base64.b64encode(thumbnail(image, longest)).decode("ascii")
 
 
 def png_uri(path: str | Path) -> str:

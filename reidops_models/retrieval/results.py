@@ -14,6 +14,7 @@ from reidops_models.evaluation import (
     Interval,
     OpenSetResult,
     RankingResult,
+    ShortlistResult,
     VerificationResult,
     bootstrap_interval,
     format_table,
@@ -36,6 +37,7 @@ from reidops_models.retrieval.scores import (
     open_set_rows,
     score_note,
     score_rows,
+    shortlist_rows,
     threshold_rows,
     verification_rows,
 )
@@ -55,6 +57,8 @@ class MethodResult:
         open_set: whether each probe's person is in the gallery, and its nearest image.
         matcher: the method; None where only its distances are known.
         calibration: what its distances mean, made on other people, or None.
+        shortlist: what the shortlists of a method of two stages kept; None where every pair has a distance.
+        remark: one line on how the distances were made, or none.
     """
 
     name: str
@@ -64,6 +68,8 @@ class MethodResult:
     open_set: OpenSetResult
     matcher: Matcher | None = None
     calibration: Calibration | None = None
+    shortlist: ShortlistResult | None = None
+    remark: str = ""
 
     @property
     def cmc(self) -> list[float]:
@@ -127,7 +133,7 @@ class Evaluation:
     @property
     def note(self) -> str:
         """What the scores rest on, in one line."""
-        return score_note(self.methods[0].ranking, self.draws)
+        return "  ".join([score_note(self.methods[0].ranking, self.draws), *(one.remark for one in self if one.remark)])
 
     def ranking_table(self) -> list[list[str]]:
         """Rank-k, mAP and mINP in per cent with intervals: a header, then a row per method."""
@@ -147,6 +153,11 @@ class Evaluation:
         results = {method.name: method.open_set for method in self.methods}
         return open_set_rows(results) if self.methods[0].open_set.unknown_probes else []
 
+    def shortlist_table(self) -> list[list[str]]:
+        """The share of the right images that shortlists kept: a header, then a row per method that has them."""
+        found = {method.name: method.shortlist for method in self.methods if method.shortlist is not None}
+        return shortlist_rows(found) if found else []
+
     def calibrated_table(self) -> list[list[str]]:
         """What the thresholds of calibrations do here: a header, then a row per method that has one, or nothing."""
         found = {one.name: (one.calibration, one.verification) for one in self if one.calibration is not None}
@@ -158,6 +169,7 @@ class Evaluation:
         who = "probe of somebody who is" if strangers == 1 else "probes of people who are"
         found = {
             self.title: self.ranking_table(),
+            "shortlists": self.shortlist_table(),
             "pairs verified": self.verification_table(),
             "thresholds": self.threshold_table(),
             f"open set: {strangers} {who} not in the gallery": self.open_set_table(),
@@ -236,6 +248,10 @@ def method_values(method: MethodResult, draws: int = 1) -> dict[str, Any]:
         "eer": method.verification.eer,
         "probes without a right picture": method.ranking.invalid_probes // draws,
     }
+    if method.shortlist is not None:
+        values["shortlist"] = {"recall": method.shortlist.recall, "found": method.shortlist.found}
+    if method.remark:
+        values["remark"] = method.remark
     if open_set.unknown_probes:
         values["open set"] = {
             "dir at far": {f"{rate:g}": open_set.identification_rate(rate) for rate in ALARMS},

@@ -14,7 +14,15 @@ import torch
 from PIL import Image
 
 from reidops_models.matching import BlockGrid, Reconstruction
-from reidops_models.report import RankedImage, RankedProbe, draw_cmc, draw_roc, write_report
+from reidops_models.report import (
+    RankedImage,
+    RankedProbe,
+    draw_cmc,
+    draw_explanation,
+    draw_roc,
+    drawing_css,
+    write_report,
+)
 from reidops_models.report.pixels import data_uri
 
 VOID = {"meta", "img", "br", "link"}
@@ -103,6 +111,19 @@ def test_page_holds_the_figures(tmp_path: Path) -> None:
         assert shown[name] == "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
+def test_a_drawing_stands_in_any_page(tmp_path: Path, explanation: Reconstruction) -> None:
+    html, _ = page(tmp_path / "report.html", explanation)
+    fragment = draw_explanation(explanation)
+    assert fragment is not None
+    assert fragment.strip() in html  # the report's own
+    other = draw_explanation(explanation, "b-2")
+    assert other is not None
+    assert re.findall(r'id="(.*?)"|url\(#(.*?)\)', other) == [("scale-b-2", ""), ("", "scale-b-2")]
+    used = set(re.findall(r"var\((.*?)\)", drawing_css()))
+    assert used == {"--ink", "--soft"}
+    assert drawing_css().strip() in html
+
+
 def test_a_photograph_is_not_drawn_block_by_block(tmp_path: Path) -> None:
     grid = BlockGrid(33, 32)
     explanation = Reconstruction(
@@ -117,6 +138,7 @@ def test_a_photograph_is_not_drawn_block_by_block(tmp_path: Path) -> None:
     assert explanation.panels() == []
     html, _ = page(tmp_path / "report.html", explanation)
     assert "<svg" not in html
+    assert draw_explanation(explanation) is None
 
 
 def test_images_are_shrunk_and_never_enlarged() -> None:
