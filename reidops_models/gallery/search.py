@@ -106,6 +106,13 @@ def read_blocks(
                 yield Block(from_dlpack(batch.column(NUMBER)), layout.read(batch))
 
 
+def compare_blocks(matcher: Matcher, probes: Sequence[Any], blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
+    """Blocks with the distances (P, B) of the probes to them; arguments as of :func:`nearest_in`."""
+    likeness = Likeness(probes[0], stacked=isinstance(matcher, BlockMatcher | VectorMatcher))
+    for block in blocks:
+        yield block, matcher.distances(probes, likeness(block.tensors))
+
+
 def nearest_in(
     matcher: Matcher, probes: Sequence[Any], blocks: Iterable[Block], k: int, bar: tqdm[Any] | None = None
 ) -> Nearest | None:
@@ -119,9 +126,7 @@ def nearest_in(
         bar: is moved on by the pictures of each block.
     """
     best: Nearest | None = None
-    likeness = Likeness(probes[0], stacked=isinstance(matcher, BlockMatcher | VectorMatcher))
-    for block in blocks:
-        distances = matcher.distances(probes, likeness(block.tensors))
+    for block, distances in compare_blocks(matcher, probes, blocks):
         found = nearest_of(distances, block.numbers, k)
         best = found if best is None else merge_nearest([best, found], k)
         if bar is not None:
