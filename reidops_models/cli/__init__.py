@@ -54,8 +54,14 @@ COMMANDS = (
     info,
 )
 
-# What brings a package that `models` does not.
-EXTRAS = {"fastapi": "serve", "lance": "gallery", "pyarrow": "gallery", "uvicorn": "serve"}
+EXTRAS = {  # what brings a package that `models` does not
+    "fastapi": "serve",
+    "lance": "gallery",
+    "lance_ray": "distributed",
+    "pyarrow": "gallery",
+    "ray": "distributed",
+    "uvicorn": "serve",
+}
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\

@@ -122,6 +122,27 @@ def add_workers_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_ray_argument(parser: argparse.ArgumentParser) -> None:
+    """Whose machines do the work."""
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="let a Ray cluster do the work: HOST:PORT of its head, auto for the one of this machine, local for one "
+        "that is started and stopped (default: this process alone)",
+    )
+
+
+def gpus_of_workers(device: str) -> float | None:
+    """What `--device` means to the workers of a cluster: how many GPUs each has; None: one, where there are any.
+
+    Raises:
+        CommandError: a GPU by its number, which every machine has.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise CommandError(f"--device: with --ray expected auto, cpu or cuda, got {device!r}")
+    return {"cpu": 0.0, "cuda": 1.0}.get(device)
+
+
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEFAULT_MODEL) -> None:
     """Which network."""
     parser.add_argument(

@@ -55,6 +55,7 @@ class Gallery(GalleryReader):
         *,
         dtype: str = "float16",
         problems: Problems | None = None,
+        workers: int | None = None,
         progress: bool = False,
     ) -> Gallery:
         """A gallery of pictures, new or gone on with where there is one of this checkpoint.
@@ -65,6 +66,7 @@ class Gallery(GalleryReader):
             model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
             dtype: in which features are kept, "float16" or "float32". An existing gallery keeps its own.
             problems: takes the pictures that cannot be read.
+            workers: threads that read; None: one for each processor, 8 at most.
             progress: show a progress bar.
 
         Raises:
@@ -79,7 +81,7 @@ class Gallery(GalleryReader):
             gallery = Gallery.open(name, checkpoint)
         except NoGalleryError:
             gallery = Gallery(Store.create(name, new_facts(checkpoint, dtype)), checkpoint)
-        gallery.add(images, problems=problems, progress=progress)
+        gallery.add(images, problems=problems, workers=workers, progress=progress)
         return gallery
 
     @staticmethod
@@ -118,6 +120,7 @@ class Gallery(GalleryReader):
         ids: Sequence[str] | None = None,
         commit: int | None = None,
         problems: Problems | None = None,
+        workers: int | None = None,
         progress: bool = False,
     ) -> Added:
         """Add pictures. One that is there and has not changed is passed over; one that has changed is replaced.
@@ -130,6 +133,7 @@ class Gallery(GalleryReader):
             ids: one for each picture, if they are not to be the absolute paths of files; no folders are allowed then.
             commit: pictures in a commit at most; None: 64 to 512, by their size.
             problems: takes the pictures that cannot be read.
+            workers: threads that read; None: one for each processor, 8 at most.
             progress: show a progress bar.
 
         Returns:
@@ -139,7 +143,7 @@ class Gallery(GalleryReader):
             GalleryError: it cannot be written, or `ids` does not fit. What was committed before stays.
             SearchError: as in :meth:`build`.
         """
-        return self._add(images, ids, commit, problems, progress)
+        return self._add(images, ids, commit, problems, workers, progress)
 
     def update(
         self,
@@ -147,13 +151,14 @@ class Gallery(GalleryReader):
         *,
         ids: Sequence[str] | None = None,
         problems: Problems | None = None,
+        workers: int | None = None,
         progress: bool = False,
     ) -> Added:
         """Embed pictures anew that are there, whether or not they have changed. They keep their numbers.
 
         Arguments and errors are those of :meth:`add`. A picture that is not there is an error, too: nothing is done.
         """
-        return self._add(images, ids, None, problems, progress, update=True)
+        return self._add(images, ids, None, problems, workers, progress, update=True)
 
     def _add(
         self,
@@ -161,6 +166,7 @@ class Gallery(GalleryReader):
         ids: Sequence[str] | None,
         commit: int | None,
         problems: Problems | None,
+        workers: int | None,
         progress: bool,
         update: bool = False,
     ) -> Added:
@@ -169,7 +175,7 @@ class Gallery(GalleryReader):
         if ids is not None and (len(ids) != len(sources) or len(set(ids)) != len(ids)):
             raise GalleryError(f"ids: expected {len(sources)} different ones, one for each picture, got {len(ids)}")
         matcher = self.checkpoint.methods().main
-        adding = Adding(self._store, matcher, problems, rows=commit, always=update)
+        adding = Adding(self._store, matcher, problems, rows=commit, always=update, workers=workers)
         with progress_bar(len(sources), progress) as bar:
             adding.counted = bar.update
             return adding.run(sources, ids)

@@ -53,6 +53,9 @@ class NamedFile:
     path: Path
     name: str
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     def check(self) -> ImageFile:
         """The image by its header; its pixels are not decoded.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 from reidops_models import Gallery, GalleryError, load_checkpoint, search
 from reidops_models.checkpoint import save_checkpoint
-from reidops_models.data import list_images, read_image
+from reidops_models.data import list_images, read_image, resize_image
 from reidops_models.gallery import GallerySearch
 from reidops_models.retrieval import SearchResult
 
@@ -203,3 +204,23 @@ def test_what_cannot_be_read_or_matched_is_left_out(pictures: Path, checkpoint: 
     found = gallery.search([speck, torch.rand(3, 128, 64)], options={"scales": [2]})
     assert [ranked.probe.name for ranked in found] == ["image 1"]
     assert found.problems[0].message.startswith("image 0: cannot be matched: dsr_distance: ")
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_pictures_are_read_ahead_and_only_a_few_are_held(
+    workers: int, pictures: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery.build(tmp_path / "people.lance", (), checkpoint)
+    alive, most = [0], [0]
+
+    def counting(image: torch.Tensor, *size: int) -> torch.Tensor:
+        alive[0] += 1
+        most[0] = max(most[0], alive[0])
+        weakref.finalize(image, lambda: alive.__setitem__(0, alive[0] - 1))
+        return resize_image(image, *size) + 0  # another tensor: what the network takes is not the picture
+
+    monkeypatch.setattr("reidops_models.matching.reconstruction.resize_image", counting)
+    added = gallery.add(pictures, workers=workers)
+    assert added.new == 12
+    assert [entry.id for entry in gallery] == [str(path) for path in list_images(pictures)]
+    assert most[0] <= 2
