@@ -277,7 +277,7 @@ def test_demo_from_nothing_to_a_report(run: Run, tmp_path: Path) -> None:
 
 def test_every_command_is_in_the_help() -> None:
     text = build_parser().format_help()
-    assert len(COMMANDS) == 12
+    assert len(COMMANDS) == 16
     assert all(re.search(rf"^    {command}\s", text, re.MULTILINE) for command in COMMANDS)
 
 

@@ -23,7 +23,7 @@ def commands(page: str) -> list[str]:
 COMMANDS = commands("tutorial.md")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *commands("recipes.md")])
+@pytest.mark.parametrize("command", [*COMMANDS, *commands("recipes.md"), *commands("serve.md")])
 def test_command_is_understood(command: str) -> None:
     words = shlex.split(command.partition(" > ")[0])[1:]
     assert build_parser().parse_args(words).command == words[0]
@@ -38,6 +38,7 @@ def test_tutorial_shows_every_command_but_the_demo() -> None:
         "data",
         "evaluate",
         "match",
+        "serve",
         "embed",
         "pose",
         "reproduce",
