@@ -8,7 +8,12 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from reidops_models.gallery.store import is_local
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -21,7 +26,7 @@ POLL = 1.0  # seconds between looks at the cluster
 PATIENCE = 60.0  # seconds for which no node that can do the work is a pause, not the end
 
 
-class ClusterError(RuntimeError):
+class ClusterError(ValueError):
     """A cluster that cannot be reached, or cannot do the work any more. The message is one line."""
 
     def __init__(self, message: str) -> None:
@@ -144,25 +149,30 @@ def cause(error: BaseException, kind: type[BaseException]) -> BaseException | No
     return None
 
 
-def sent(value: object) -> list[Any]:
-    """Something large for the constructors of actors, which :func:`arrived` takes out.
+def everywhere(path: str) -> str:
+    """A path as workers find it, whose current folder is another one."""
+    return str(Path(path).absolute()) if is_local(path) else path
+
+
+def sent(checkpoint: Checkpoint) -> list[Any]:
+    """A checkpoint for the constructors of actors, which :func:`arrived` takes out.
 
     It is put into the object store once. Ray could not start an actor anew whose arguments are in the store themselves;
     a reference in a list lives as long as the caller keeps the list.
     """
     import ray
 
-    return [ray.put(value)]
+    if checkpoint.device.type != "cpu":  # a worker may have no GPU
+        checkpoint = replace(checkpoint, network=deepcopy(checkpoint.network).cpu())
+    return [ray.put(checkpoint)]
 
 
 def arrived(checkpoint: Sequence[Any]) -> Checkpoint:
-    """What :func:`sent` has sent, a checkpoint, on the GPU where Ray has given this worker one."""
+    """What :func:`sent` has sent, on the GPU where Ray has given this worker one."""
     import ray
-    import torch
 
     found: Checkpoint = ray.get(checkpoint[0])
-    found.network.to("cuda" if torch.cuda.is_available() else "cpu")
-    return found
+    return found.to("auto")
 
 
 def ray_errors() -> type[Exception]:

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reidops_models.checkpoint import Checkpoint
-from reidops_models.distributed.cluster import PATIENCE, ClusterError, Watch, cause, places, ray_errors, sent
+from reidops_models.distributed.cluster import (
+    PATIENCE,
+    ClusterError,
+    Watch,
+    cause,
+    everywhere,
+    places,
+    ray_errors,
+    sent,
+)
 from reidops_models.distributed.fragments import commit_fragments
 from reidops_models.distributed.pictures import COLUMN, FragmentWriter, Planned, Written, plan_table, read_files
 from reidops_models.gallery import Added, Gallery, GalleryError
@@ -213,7 +222,7 @@ class DistributedAdding:
             .map_batches(read_files, batch_size=None, batch_format="pyarrow", num_cpus=READER["CPU"])
             .map_batches(
                 FragmentWriter,
-                fn_constructor_args=(self.store.path, self._sent),
+                fn_constructor_args=(everywhere(self.store.path), self._sent),
                 batch_size=size,
                 batch_format="numpy",
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers, initial_size=workers),

@@ -9,10 +9,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reidops_models.distributed.cluster import PATIENCE, POLL, ClusterError, Watch, cause, places, ray_errors, sent
+from reidops_models.distributed.cluster import (
+    PATIENCE,
+    POLL,
+    ClusterError,
+    Watch,
+    cause,
+    everywhere,
+    places,
+    ray_errors,
+    sent,
+)
 from reidops_models.distributed.shard import UNKNOWN, Labels, Right, Shard
 from reidops_models.evaluation.ranking import DEFAULT_RANKS, RankingResult, judge
 from reidops_models.gallery import Gallery, GalleryError, GallerySearch, Nearest, merge_nearest
+from reidops_models.gallery.features import on_device
 from reidops_models.gallery.search import rank_entries
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageSource, Problems, SearchImage, find_images
@@ -23,6 +34,7 @@ from reidops_models.retrieval.ranking import TOP, check_threshold
 HELD = 1 << 30  # bytes of features that an actor keeps in memory
 TABLE = 256 << 20  # bytes of distances that an actor keeps for an evaluation
 PROBES = 32  # compared together in an evaluation, at most
+MERGED = 32  # lists in one sort: of two at a time most would be sorted again and again
 
 
 class Part(NamedTuple):
@@ -95,7 +107,7 @@ class ShardedGallery:
             num_gpus=gpus, max_restarts=-1, max_task_retries=-1, scheduling_strategy="SPREAD"
         )
         self._checkpoint = sent(with_matching(gallery.checkpoint, options or {}))
-        facts = (gallery.path, gallery.store.dataset.version)
+        facts = (everywhere(gallery.path), gallery.store.dataset.version)
         rest = (self._checkpoint, gallery.probe_sizes, held)
         self._actors: list[Any] = [actor.remote(*facts, part.fragments, *rest) for part in self._parts]
 
@@ -191,12 +203,12 @@ class ShardedGallery:
         return RankingResult(probe_pids=pids, **judge(found, "step")._asdict(), ranks=tuple(ranks))
 
     def _nearest(self, features: Sequence[Any], k: int, bar: Any) -> Nearest:
-        best: Nearest | None = None
-        for part, found in self._ask(lambda actor, probes: actor.nearest.remote(probes, k), features):
-            best = found if best is None else merge_nearest([best, found], k)
-            bar.update(part.rows)
-        assert best is not None
-        return best
+        def answers() -> Iterator[Nearest]:
+            for part, found in self._ask(lambda actor, probes: actor.nearest.remote(probes, k), features):
+                bar.update(part.rows)
+                yield found
+
+        return merge_answers(answers(), k)
 
     def _ranks(self, probes: Sequence[SearchImage]) -> list[np.ndarray]:
         """The ranks of the right pictures of each probe."""
@@ -216,7 +228,7 @@ class ShardedGallery:
         """What each actor answers, as soon as it does."""
         import ray
 
-        shared = ray.put(list(features))
+        shared = ray.put([on_device(one, "cpu") for one in features])
         waiting = {call(actor, shared): part for actor, part in zip(self._actors, self._parts, strict=True)}
         while waiting:
             done, _ = ray.wait(list(waiting), timeout=POLL)
@@ -228,6 +240,21 @@ class ShardedGallery:
                     if found := cause(error, GalleryError):
                         raise GalleryError(str(found)) from error
                     raise ClusterError(f"Ray: {type(error).__name__}: {error}") from error
+
+
+def merge_answers(answers: Iterable[Nearest], k: int) -> Nearest:
+    """The k nearest of the lists of all parts, in whatever order they come; a few of them are held at a time.
+
+    Args:
+        answers: one or more.
+        k: 1 or more.
+    """
+    held: list[Nearest] = []
+    for found in answers:
+        held.append(found)
+        if len(held) == MERGED:
+            held = [merge_nearest(held, k)]
+    return merge_nearest(held, k)
 
 
 def divide(rows: Mapping[int, int], parts: int) -> list[Part]:

@@ -11,11 +11,10 @@ import torch
 from reidops_models.distributed.cluster import arrived
 from reidops_models.evaluation.protocol import Protocol
 from reidops_models.gallery.entries import NUMBER
-from reidops_models.gallery.features import Likeness, on_device
+from reidops_models.gallery.features import on_device
 from reidops_models.gallery.nearest import Nearest
-from reidops_models.gallery.search import Block, nearest_in, read_blocks
+from reidops_models.gallery.search import Block, compare_blocks, nearest_in, read_blocks
 from reidops_models.gallery.store import Store, one_line
-from reidops_models.matching.batches import device_of
 
 UNKNOWN = -1  # a person or a camera that is not known, as in `reidops_models.evaluation`
 
@@ -76,7 +75,7 @@ class Shard:
         self._fragments = list(fragments)
         loaded = arrived(checkpoint)
         self._matcher = loaded.methods(list(sizes)).main
-        self._device = device_of(loaded.network)
+        self._device = loaded.device
         self._most = held
         self._blocks: list[Block] | None = None
         self._table: Table | None = None
@@ -116,10 +115,9 @@ class Shard:
         """Those of the last key are kept, because they are asked for twice."""
         if self._table is None or self._table.key != key:
             moved = [on_device(probe, self._device) for probe in probes]
-            likeness = Likeness(moved[0])
             parts, numbers = [], []
-            for block in self._read():
-                parts.append(self._matcher.distances(moved, likeness(block.tensors)))
+            for block, distances in compare_blocks(self._matcher, moved, self._read()):
+                parts.append(distances)
                 numbers.append(block.numbers)
             own = torch.cat(numbers).numpy()
             self._table = Table(key, torch.cat(parts, dim=1).numpy(), own, self._protocol(own))

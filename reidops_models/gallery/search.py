@@ -77,12 +77,15 @@ class Block(NamedTuple):
     tensors: list[Tensor]
 
 
-def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterator[Block]:
+def read_blocks(
+    store: Store, fragments: Sequence[int] | None = None, *, numbers: Sequence[int] | None = None
+) -> Iterator[Block]:
     """The features of a gallery, block by block.
 
     Args:
         store: the gallery.
         fragments: the ids of the dataset's fragments to read; None reads all.
+        numbers: of the pictures to read; None reads all.
     """
     layout = store.facts.layout
     rows = max(1, BLOCK_MEMORY // layout.bytes_per_picture)
@@ -95,11 +98,19 @@ def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterato
         fragment_readahead=2,
         io_buffer_size=2 * BLOCK_MEMORY,
         fragments=chosen,
+        filter=None if numbers is None else f"{NUMBER} IN ({', '.join(map(str, numbers))})",
     )
     with one_line(store.path):
         for batch in scanner.to_batches():
             if len(batch):
                 yield Block(from_dlpack(batch.column(NUMBER)), layout.read(batch))
+
+
+def compare_blocks(matcher: Matcher, probes: Sequence[Any], blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
+    """Blocks with the distances (P, B) of the probes to them; arguments as of :func:`nearest_in`."""
+    likeness = Likeness(probes[0], stacked=isinstance(matcher, BlockMatcher | VectorMatcher))
+    for block in blocks:
+        yield block, matcher.distances(probes, likeness(block.tensors))
 
 
 def nearest_in(
@@ -115,9 +126,7 @@ def nearest_in(
         bar: is moved on by the pictures of each block.
     """
     best: Nearest | None = None
-    likeness = Likeness(probes[0], stacked=isinstance(matcher, BlockMatcher | VectorMatcher))
-    for block in blocks:
-        distances = matcher.distances(probes, likeness(block.tensors))
+    for block, distances in compare_blocks(matcher, probes, blocks):
         found = nearest_of(distances, block.numbers, k)
         best = found if best is None else merge_nearest([best, found], k)
         if bar is not None:

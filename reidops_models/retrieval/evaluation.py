@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reidops_models.checkpoint import Checkpoint
 from reidops_models.data import ImageError, ReidDataset
 from reidops_models.evaluation import Calibration
 from reidops_models.matching import MEMORY, DistanceTable, Images, Matcher, MatchingError, distance_tables
+from reidops_models.retrieval.distance_files import DistanceFile
 from reidops_models.retrieval.errors import SearchError
 from reidops_models.retrieval.images import ImageFile, sample_images
-from reidops_models.retrieval.model import Model, find_model, with_matching
+from reidops_models.retrieval.model import Model, find_model, matching_facts, with_matching
 from reidops_models.retrieval.reading import read_whole
 from reidops_models.retrieval.results import Evaluation, MethodResult
 from reidops_models.retrieval.scores import Labels, Scorer, ShortlistScorer
@@ -97,29 +99,12 @@ def evaluate(
     used = _usable(calibration, checkpoint, matchers, right)
     results = []
     for matcher, distances in _match(matchers, left, right, memory, workers, progress):
-        scorer = Scorer(labels, shots, repeats)
-        shortlists = ShortlistScorer(labels)
-        for rows, block in distances.blocks(memory // SCORED):
-            scorer.add(rows, block)
-            shortlists.add(rows, block)
-        scores = scorer.result()
-        if not scores.ranking.valid.any():
-            raise SearchError(f"{dataset.root}: {labels.why_no_right_image(probe_set)}")
+        place = f"{dataset.root}: {probe_set}"
+        result = _score(matcher.name, distances, labels, place, shots, repeats, memory, ShortlistScorer(labels))
         chosen = calibration if matcher is used else None
-        results.append(
-            MethodResult(
-                matcher.name,
-                distances,
-                *scores,
-                matcher=matcher,
-                calibration=chosen,
-                shortlist=shortlists.result(),
-                remark=exact_cost(matcher),
-            )
-        )
-    protocol = "" if shots is None else f", {shots} shot{'s' if shots > 1 else ''}, {repeats} draws"
+        results.append(replace(result, matcher=matcher, calibration=chosen, remark=exact_cost(matcher)))
     return Evaluation(
-        title=f"{probe_set} in {dataset.root.name}{protocol}",
+        title=f"{probe_set} in {dataset.root.name}{_draws(shots, repeats)}",
         facts={
             "model": checkpoint.recipe.model,
             "data": str(dataset.root),
@@ -135,6 +120,65 @@ def evaluate(
         labels=labels,
         draws=1 if shots is None else repeats,
     )
+
+
+def score_distances(
+    content: DistanceFile, title: str, *, shots: int | None = None, repeats: int = 10, memory: int = MEMORY
+) -> Evaluation:
+    """Score distances that were made elsewhere, by the rules of :func:`evaluate`.
+
+    Args:
+        content: what `read_distances` returns.
+        title: what was searched in what.
+        shots, repeats, memory: as of :func:`evaluate`.
+
+    Raises:
+        SearchError: no probe has a right image in the gallery.
+    """
+    results = [
+        _score(name, table, content.labels, title, shots, repeats, memory) for name, table in content.tables.items()
+    ]
+    probes, gallery = len(content.labels.probe_pids), len(content.labels.gallery_pids)
+    return Evaluation(
+        title=f"{title}{_draws(shots, repeats)}",
+        facts={
+            "data": title,
+            "probes": probes,
+            "gallery": gallery,
+            "shots": shots,
+            "repeats": None if shots is None else repeats,
+        },
+        methods=results,
+        labels=content.labels,
+        draws=1 if shots is None else repeats,
+        names=(content.probe_names, content.gallery_names),
+    )
+
+
+def _score(
+    name: str,
+    distances: DistanceTable,
+    labels: Labels,
+    place: str,
+    shots: int | None,
+    repeats: int,
+    memory: int,
+    shortlists: ShortlistScorer | None = None,
+) -> MethodResult:
+    """What one method's distances are worth; `place` is named where nothing can be scored."""
+    scorer = Scorer(labels, shots, repeats)
+    for rows, block in distances.blocks(memory // SCORED):
+        scorer.add(rows, block)
+        if shortlists is not None:
+            shortlists.add(rows, block)
+    scores = scorer.result()
+    if not scores.ranking.valid.any():
+        raise SearchError(f"{place}: {labels.why_no_right_image()}")
+    return MethodResult(name, distances, *scores, shortlist=None if shortlists is None else shortlists.result())
+
+
+def _draws(shots: int | None, repeats: int) -> str:
+    return "" if shots is None else f", {shots} shot{'s' if shots > 1 else ''}, {repeats} draws"
 
 
 def method_name(matcher: Matcher) -> str:
@@ -156,7 +200,7 @@ def _usable(
     """The matcher whose distances a calibration is of."""
     if calibration is None:
         return None
-    expected = {"checkpoint": checkpoint.identity, "options": checkpoint.recipe.model_dump(mode="json")["matching"]}
+    expected = {"checkpoint": checkpoint.identity, "options": matching_facts(checkpoint)}
     for name, value in expected.items():
         if (made_of := getattr(calibration, name)) != value:
             raise SearchError(f"it is of the {name} {made_of}, and this is {value}", argument="calibration")

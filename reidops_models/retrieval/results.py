@@ -25,6 +25,7 @@ from reidops_models.evaluation import (
 from reidops_models.files import replacing
 from reidops_models.matching import DistanceTable, Matcher
 from reidops_models.report import draw_cmc, draw_reliability, draw_roc, write_report
+from reidops_models.retrieval.distance_files import DistanceFile
 from reidops_models.retrieval.drawing import DRAWN_RANKS, drawn_probe
 from reidops_models.retrieval.images import ImageFile
 from reidops_models.retrieval.ranked_lists import Ranker
@@ -110,6 +111,7 @@ class Evaluation:
         labels: who is on the images.
         probes, gallery: the images; empty where only distances are known.
         draws: how often the gallery's images were drawn; 1 where all images were ranked.
+        names: of probes and gallery, where there are no images.
     """
 
     title: str
@@ -119,6 +121,7 @@ class Evaluation:
     probes: Sequence[ImageFile] = ()
     gallery: Sequence[ImageFile] = ()
     draws: int = 1
+    names: tuple[Sequence[str], Sequence[str]] = ((), ())
 
     def __iter__(self) -> Iterator[MethodResult]:
         return iter(self.methods)
@@ -166,13 +169,12 @@ class Evaluation:
     def tables(self) -> dict[str, list[list[str]]]:
         """All tables that have something to say, by title."""
         strangers = self.methods[0].open_set.unknown_probes
-        who = "probe of somebody who is" if strangers == 1 else "probes of people who are"
         found = {
             self.title: self.ranking_table(),
             "shortlists": self.shortlist_table(),
             "pairs verified": self.verification_table(),
             "thresholds": self.threshold_table(),
-            f"open set: {strangers} {who} not in the gallery": self.open_set_table(),
+            f"open set: {strangers} probe{'s' * (strangers != 1)} of strangers": self.open_set_table(),
             "thresholds of the calibration, on these people": self.calibrated_table(),
         }
         return {title: rows for title, rows in found.items() if rows}
@@ -180,6 +182,26 @@ class Evaluation:
     def values(self) -> dict[str, Any]:
         """All results as plain values, as `evaluation.json` has them."""
         return {**self.facts, "methods": {method.name: method_values(method, self.draws) for method in self.methods}}
+
+    def distance_file(self) -> DistanceFile:
+        """The distances of all methods with the labels and names of the images, for `write_distances` and
+        `write_trec`."""
+        return DistanceFile(
+            {method.name: method.distances for method in self.methods},
+            self.labels,
+            self.probe_names,
+            self.gallery_names,
+        )
+
+    @property
+    def probe_names(self) -> Sequence[str]:
+        """What the probes are called."""
+        return [image.name for image in self.probes] or self.names[0]
+
+    @property
+    def gallery_names(self) -> Sequence[str]:
+        """What the gallery's images are called."""
+        return [image.name for image in self.gallery] or self.names[1]
 
     def write(self, folder: str | Path, images: int = 12) -> None:
         """Write `evaluation.json`, `table.md`, `cmc.png` and `roc.png`; `reliability.png` where there is a calibration,

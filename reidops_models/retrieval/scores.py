@@ -62,9 +62,9 @@ class Labels:
         probe_pids, gallery_pids, probe_camids, gallery_camids = sides
         return cls(probe_pids, gallery_pids, probe_camids, gallery_camids, distractor)
 
-    def why_no_right_image(self, probe_set: str) -> str:
+    def why_no_right_image(self) -> str:
         """Why no probe can be scored, in one line."""
-        nobody = f"no probe of {probe_set} has a right image in the gallery"
+        nobody = "no probe has a right image in the gallery"
         inside = np.isin(self.probe_pids[self.probe_pids >= 0], self.gallery_pids)
         if not inside.any():
             return f"{nobody}: none of their people is in it"

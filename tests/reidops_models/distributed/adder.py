@@ -1,9 +1,9 @@
-"""Adds pictures to a gallery by a cluster's workers, in a process of its own, which kills itself where it is told to.
+"""Adds pictures to a gallery by a cluster's workers, in a process of its own, which kills itself within a commit.
 
-    python adder.py ADDRESS GALLERY CHECKPOINT PICTURES ROWS WHERE NUMBER
+    python adder.py ADDRESS GALLERY CHECKPOINT PICTURES ROWS NUMBER
 
-ROWS is the number of pictures in a fragment; each is committed by itself. WHERE is `within` or `after` commit NUMBER
-(from 0). `within` a commit everything is written but the new version itself.
+ROWS is the number of pictures in a fragment; each is committed by itself. In commit NUMBER (from 0) everything is
+written but the new version itself.
 """
 
 from __future__ import annotations
@@ -19,25 +19,17 @@ from reidops_models import Gallery
 from reidops_models.distributed import add_pictures, connected
 
 
-def main(address: str, gallery: str, checkpoint: str, pictures: str, rows: str, where: str, number: str) -> None:
-    from reidops_models.distributed import indexing
+def main(address: str, gallery: str, checkpoint: str, pictures: str, rows: str, number: str) -> None:
+    real, done = lance.LanceDataset.commit, 0
 
-    real, done = indexing.commit_fragments, 0
-
-    def die(*_: Any, **__: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def commit_and_die(*arguments: Any) -> bool:
+    def commit_or_die(*arguments: Any, **options: Any) -> Any:
         nonlocal done
-        if done == int(number) and where == "within":
-            lance.LanceDataset.commit = die
-        found = real(*arguments)
         if done == int(number):
-            die()
+            os.kill(os.getpid(), signal.SIGKILL)
         done += 1
-        return found
+        return real(*arguments, **options)
 
-    indexing.commit_fragments = commit_and_die
+    lance.LanceDataset.commit = commit_or_die
     with connected(address):
         add_pictures(Gallery.open(gallery, checkpoint), pictures, rows=int(rows), every=0)
 
