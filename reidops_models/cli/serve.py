@@ -80,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
     from reidops_models.serve import run as serve
 
     gallery = Gallery.open(options.gallery, load_named(options))
+    gallery.checkpoint.to(options.device)
     matching = matching_options(options, gallery.checkpoint.paper)
     threshold = options.threshold
     if isinstance(threshold, Rate):

@@ -21,7 +21,7 @@ from reidops_models.retrieval.ranked_lists import Match, RankedList
 from reidops_models.retrieval.ranking import CHUNK
 from reidops_models.retrieval.reading import read_each
 
-BLOCK_MEMORY = 8 << 20  # bytes of a block's features, about
+BLOCK_MEMORY = 4 << 20  # bytes of a block's features, about
 PROBE_MEMORY = 128 << 20  # bytes of the probes' features that are compared in one pass over the gallery, about
 
 Pass = Callable[[Sequence[Any], int, "tqdm[Any]"], Nearest | None]  # features of probes, k, bar -> their k nearest

@@ -21,9 +21,7 @@ def commands(page: str) -> list[str]:
 
 
 COMMANDS = commands("tutorial.md")
-
-
-PAGES = ("recipes.md", "evaluation.md", "galleries.md", "search.md")
+PAGES = ("recipes.md", "evaluation.md", "galleries.md", "search.md", "serve.md")
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *(command for page in PAGES for command in commands(page))])
@@ -46,6 +44,7 @@ def test_tutorial_shows_every_command_but_the_demo() -> None:
         "index",
         "search",
         "gallery",
+        "serve",
         "embed",
         "pose",
         "reproduce",

@@ -14,6 +14,7 @@ from reidops_models import Gallery, GalleryError, load_checkpoint, search
 from reidops_models.checkpoint import save_checkpoint
 from reidops_models.data import list_images, read_image, resize_image
 from reidops_models.gallery import GallerySearch
+from reidops_models.gallery.search import read_blocks
 from reidops_models.retrieval import SearchResult
 
 
@@ -34,6 +35,24 @@ def test_ranks_and_distances_are_the_bits_of_a_search(people: Path, checkpoint: 
         assert lists(gallery.search(probes, options=options)) == lists(
             search(probes, folder, checkpoint, options=options)
         )
+
+
+def test_blocks_and_passes_change_no_bit(
+    people: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = people / "query"
+    probes = [people / "partial_query", folder]  # 48 probes make two passes
+    gallery = Gallery.build(tmp_path / "people.lance", (), checkpoint, dtype="float32")
+    gallery.add(folder)
+    whole = lists(gallery.search(probes, top=7))
+    (block,) = read_blocks(gallery.store)
+    size = gallery.facts.layout.bytes_per_picture
+    monkeypatch.setattr("reidops_models.gallery.search.BLOCK_MEMORY", 5 * size)
+    monkeypatch.setattr("reidops_models.gallery.search.PROBE_MEMORY", 1)
+    blocks = list(read_blocks(gallery.store))
+    assert [len(one.numbers) for one in blocks] == [5, 5, 5, 5, 4]
+    assert torch.equal(torch.cat([one.tensors[0] for one in blocks]), block.tensors[0])
+    assert lists(gallery.search(probes, top=7)) == whole == lists(search(probes, folder, checkpoint, top=7))
 
 
 def test_in_half_the_bits_only_the_gallerys_features_are_rounded(

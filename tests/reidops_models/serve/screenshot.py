@@ -5,9 +5,12 @@ python -m tests.reidops_models.serve.screenshot docs/images/serve.png
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from PIL import Image
 
 from reidops_models import Gallery
 from reidops_models.data import list_images, write_synthetic
@@ -30,7 +33,8 @@ def take_screenshot(path: Path, size: str = "small") -> None:
             page.set_input_files("#file", probe)
             page.wait_for_selector("#explanation")
             page.wait_for_load_state("networkidle")  # the small pictures are here
-            page.screenshot(path=path, full_page=True)
+            seen = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    seen.convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def _found(gallery: Gallery, probes: Path) -> Path:

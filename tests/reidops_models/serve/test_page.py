@@ -14,6 +14,7 @@ from reidops_models import Gallery
 
 from .server import CHROMIUM, Server, chromium, serving
 
+expect.set_options(timeout=60_000)  # the machine may be busy
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 
 
@@ -41,6 +42,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     """The page. Whatever the browser complains of, or asks for elsewhere, fails the test."""
     complaints, asked = [], []
     context = browser.new_context(viewport={"width": 1000, "height": 800})
+    context.set_default_timeout(60_000)
     page = context.new_page()
 
     def complain(message: ConsoleMessage) -> None:
@@ -79,8 +81,9 @@ def shows_ranks(page: Page, gallery: Path, probe: Path, top: int = 10) -> None:
     expect(page.locator("#status")).to_have_text(f"{probe.name}: {top} ranks. The image was not kept.")
     texts = page.locator("#matches li").all_inner_texts()
     assert [text.split()[:2] for text in texts] == [[str(m.rank), f"{m.distance:.4f}"] for m in ranked.matches]
-    loaded = "images => images.every(image => image.complete && image.naturalWidth > 10)"
-    page.wait_for_function(f"({loaded})([...document.querySelectorAll('#matches img')])")
+    for image in page.locator("#matches img").all():
+        expect(image).to_have_js_property("complete", True)
+        assert image.evaluate("it => it.naturalWidth") > 10
 
 
 def test_a_chosen_file_is_ranked_and_drawn(page: Page, gallery: Path, probe: Path, threshold: float) -> None:
@@ -99,9 +102,9 @@ def test_a_chosen_file_is_ranked_and_drawn(page: Page, gallery: Path, probe: Pat
 def test_a_block_shows_what_it_leans_on(page: Page, probe: Path) -> None:
     page.set_input_files("#file", probe)
     block = page.locator("#drawing g.block").nth(3)
-    assert block.locator(".weights").evaluate("it => getComputedStyle(it).opacity") == "0"
+    expect(block.locator(".weights")).to_have_css("opacity", "0")
     block.locator(".place").hover()
-    page.wait_for_function("it => getComputedStyle(it).opacity === '1'", arg=block.locator(".weights").element_handle())
+    expect(block.locator(".weights")).to_have_css("opacity", "1")
 
 
 def test_a_drop_is_ranked(page: Page, gallery: Path, probe: Path) -> None:
@@ -196,7 +199,7 @@ def test_it_is_readable_by_day_and_by_night(page: Page, probe: Path, scheme: str
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_input_files("#file", probe)
     expect(page.locator("#explanation")).to_be_visible()
-    page.wait_for_function("!document.querySelector('.old')")
+    expect(page.locator("#result")).not_to_have_class("old")
     for place in (
         "h1",
         "#invitation",
