@@ -39,7 +39,7 @@ lint: install
 	$(BIN)/mypy
 
 pytest: install
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=8
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=8 --dist=loadgroup
 
 cpp: install
 	@if command -v cmake >/dev/null; then \

@@ -25,6 +25,7 @@ from reidops_models.retrieval.model import find_model
 
 SHORTLISTS = (20, 50, 100, 200)
 RANKS = (1, 5, 10, 20)
+LARGE = 20_000  # images, for one probe; the gallery's, again and again
 
 
 def product(probes: Sequence[Tensor], gallery: Sequence[Tensor]) -> Tensor:
@@ -91,6 +92,11 @@ def main() -> None:
         took, found = seconds(lambda: exact.distances(left, right))  # noqa: B023
         same = torch.equal(found.sort(stable=True).values[:, :ranks], table.sort(stable=True).values[:, :ranks])
         line(f"exact to rank {ranks}", took, f"the same: {same}; {exact.cost}")
+
+    many = (right * (LARGE // len(right) + 1))[:LARGE]
+    matcher = TwoStageMatcher(methods.quick, methods.main, 100)
+    times = [seconds(lambda: matcher.distances(left[:1], many))[0] for _ in range(9)]
+    print(f"one probe, {LARGE} images, a shortlist of 100: {1e3 * np.median(times):.0f} ms")
 
 
 if __name__ == "__main__":

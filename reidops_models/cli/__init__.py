@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from reidops_models.cli import (
+    calibrate,
     data,
     demo,
     embed,
@@ -22,6 +23,7 @@ from reidops_models.cli import (
     pose,
     recipes,
     reproduce,
+    score,
     search,
     serve,
     synth,
@@ -39,6 +41,8 @@ COMMANDS = (
     train,
     merge,
     evaluate,
+    score,
+    calibrate,
     match,
     index,
     search,
@@ -50,8 +54,14 @@ COMMANDS = (
     info,
 )
 
-# What brings a package that `models` does not.
-EXTRAS = {"fastapi": "serve", "lance": "gallery", "pyarrow": "gallery", "uvicorn": "serve"}
+EXTRAS = {  # what brings a package that `models` does not
+    "fastapi": "serve",
+    "lance": "gallery",
+    "lance_ray": "distributed",
+    "pyarrow": "gallery",
+    "ray": "distributed",
+    "uvicorn": "serve",
+}
 
 DESCRIPTION = "Partial and occluded person re-identification, from image files to a ranked list."
 EPILOG = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
 from reidops_models.cli.console import CommandError, flag_of
@@ -47,6 +48,14 @@ def training_seed(text: str) -> int:
     return seed
 
 
+def gigabytes(text: str) -> int:
+    """An argparse type: bytes of a number of gigabytes, such as `0.5`."""
+    number = finite_number(text)
+    if number < 1 / 16:
+        raise argparse.ArgumentTypeError(f"expected 0.0625 (64 MB) or more, got {text!r}")
+    return int(number * (1 << 30))
+
+
 def int_list(text: str) -> list[int]:
     """An argparse type: `1,2,3`."""
     return [positive_int(part) for part in text.split(",")]
@@ -61,6 +70,27 @@ def _whole_number(text: str, least: int) -> int:
     if not text.strip().isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"expected a whole number, {least} or more, got {text!r}")
     return int(text)
+
+
+def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
+    """How distances are scored, in how much memory, and where they go."""
+    parser.add_argument(
+        "--shots",
+        type=positive_int,
+        metavar="N",
+        help="rank people by the mean over N of their images, drawn at random (default: rank all images)",
+    )
+    parser.add_argument("--repeats", type=positive_int, default=10, help="draws of --shots (default: %(default)s)")
+    parser.add_argument(
+        "--memory",
+        type=gigabytes,
+        default=4 << 30,
+        metavar="GB",
+        help="held at a time beside program and network, about; the rest lies in temporary files (default: 4)",
+    )
+    parser.add_argument(
+        "--trec", type=Path, metavar="DIR", help="write METHOD.run and qrels there, for trec_eval, ir-measures or ranx"
+    )
 
 
 def add_setting_argument(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +120,27 @@ def add_workers_argument(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that read images ahead; 0: none (default: one for each processor, 8 at most)",
     )
+
+
+def add_ray_argument(parser: argparse.ArgumentParser) -> None:
+    """Whose machines do the work."""
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="let a Ray cluster do the work: HOST:PORT of its head, auto for the one of this machine, local for one "
+        "that is started and stopped (default: this process alone)",
+    )
+
+
+def gpus_of_workers(device: str) -> float | None:
+    """What `--device` means to the workers of a cluster: how many GPUs each has; None: one, where there are any.
+
+    Raises:
+        CommandError: a GPU by its number, which every machine has.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise CommandError(f"--device: with --ray expected auto, cpu or cuda, got {device!r}")
+    return {"cpu": 0.0, "cuda": 1.0}.get(device)
 
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str = DEFAULT_MODEL) -> None:
@@ -131,12 +182,18 @@ def load_chosen(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Ch
         CommandError: there is no such model.
         DeviceError: there is no such device.
     """
-    from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
+    from reidops_models.checkpoint import load_checkpoint
 
     if options.model is not None and options.model not in paper_names():
         raise CommandError(f"--model: unknown {options.model!r}; known: {', '.join(paper_names())}")
-    path = shipped_checkpoint(options.model or default) if options.checkpoint is None else options.checkpoint
-    return load_checkpoint(path, model=options.model, device=options.device)
+    return load_checkpoint(checkpoint_path(options, default), model=options.model, device=options.device)
+
+
+def checkpoint_path(options: argparse.Namespace, default: str = DEFAULT_MODEL) -> Path:
+    """Where the checkpoint is that :func:`load_chosen` loads."""
+    from reidops_models.checkpoint import shipped_checkpoint
+
+    return shipped_checkpoint(options.model or default) if options.checkpoint is None else Path(options.checkpoint)
 
 
 def load_named(options: argparse.Namespace) -> Checkpoint | None:

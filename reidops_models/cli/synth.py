@@ -20,9 +20,11 @@ EXAMPLES = """\
 examples:
   reidops synth people
   reidops synth people --size medium --seed 1
+  reidops synth crowd --strangers 40       probes whose person is not in the gallery
   reidops synth --sheet people.png         a sheet of examples, and no data set
 """
 
+GROUP = 4  # people who look alike; the library has the number, too, but takes long to import
 SIZES = ("tiny", "small", "medium")
 
 
@@ -31,9 +33,23 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--size", choices=SIZES, default="small", help="how many people (default: %(default)s)")
     parser.add_argument("--seed", type=natural_number, default=0, help="which people (default: %(default)s)")
     parser.add_argument(
+        "--strangers",
+        type=whole_groups,
+        metavar="N",
+        help="people who are searched for and are not in the gallery, a multiple of 4 (default: none)",
+    )
+    parser.add_argument(
         "--workers", type=positive_int, metavar="N", help="processes that draw (default: one for each CPU)"
     )
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a sheet of example images to this PNG file")
+
+
+def whole_groups(text: str) -> int:
+    """An argparse type: so many people that no group of look-alikes is cut in two."""
+    number = natural_number(text)
+    if number % GROUP:
+        raise argparse.ArgumentTypeError(f"expected a multiple of {GROUP}, got {text!r}")
+    return number
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,7 +62,12 @@ def run(options: argparse.Namespace) -> int:
         print(f"written: {save_sheet(options.sheet, options.seed)}")
     if options.out is not None:
         write_synthetic(
-            options.out, size=options.size, seed=options.seed, workers=options.workers, progress=show_progress()
+            options.out,
+            size=options.size,
+            seed=options.seed,
+            strangers=options.strangers,
+            workers=options.workers,
+            progress=show_progress(),
         )
         print(f"written: {options.out}")
     return 0

@@ -28,8 +28,8 @@ def default_workers() -> int:
 def read_images(sources: Iterable[Source], workers: int | None = None) -> Iterator[Tensor | ImageError]:
     """Read images in order, each file once, while the caller works on those before.
 
-    Threads and not processes, because they start at once, copy nothing and cost less at every size of picture that we
-    have tried; Pillow decodes without Python's lock. No more than a few files for each thread are in memory.
+    Threads and not processes, because they start at once and copy nothing, and Pillow decodes without Python's lock. No
+    more than a few files for each thread are in memory.
 
     Args:
         sources: paths, which are drawn as they are needed. A tensor is an image already and is handed on.

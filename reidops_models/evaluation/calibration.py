@@ -37,7 +37,7 @@ class Calibration(BaseModel):
         checkpoint: the identity of the checkpoint (`Checkpoint.identity`).
         data: the name of the data set and the probe set of the pairs.
         gallery: a digest of the gallery's files, by which the same people are known again; empty: not known.
-        people: how many identities the probes show.
+        people: how many there are in the pairs of one person.
         right_pairs, wrong_pairs: how many pairs of one person, and of two, it was made on.
         thresholds: false positive rates, rising, each with the largest distance at which no larger share of the wrong
             pairs is accepted.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from reidops_models.data import ImageError
+from reidops_models.data import ImageError, read_images
 from reidops_models.gallery.entries import GalleryEntry, default_id, fingerprint, new_entry
 from reidops_models.gallery.errors import GalleryError
 from reidops_models.gallery.store import Store
@@ -61,6 +63,7 @@ class Adding:
         problems: takes the pictures that cannot be read; they are left out.
         rows: pictures in a commit at most; None: as many as fit into `COMMIT` and `COMMIT_MEMORY`.
         always: embed pictures anew that have not changed.
+        workers: threads that read, as of `read_images`.
         counted: is called with the number of pictures that are done.
     """
 
@@ -69,6 +72,7 @@ class Adding:
     problems: Problems
     rows: int | None = None
     always: bool = False
+    workers: int | None = None
     counted: Callable[[int], object] = lambda _: None
     new: int = field(default=0, init=False)
     updated: int = field(default=0, init=False)
@@ -94,31 +98,58 @@ class Adding:
             raise GalleryError(f"{self.store.path}: no picture {unknown[0]}")
         size = self.rows or rows_of_a_commit(self.store.facts.layout.bytes_per_picture)
         pictures = self._read(named)
-        while chunk := list(islice(pictures, size)):
-            self._commit(chunk)
+        while self._add(islice(pictures, size)):
+            pass
         return Added(self.new, self.updated, self.unchanged, tuple(self.problems), tuple(self.problems.notes))
 
+    def _add(self, pictures: Iterator[Picture]) -> int:
+        """Embed pictures, which are drawn one by one and not held, and commit them. Returns how many there were."""
+        entries: list[GalleryEntry] = []
+
+        def pixels() -> Iterator[Tensor]:
+            for entry, image in pictures:
+                entries.append(entry)
+                yield image
+
+        features = self.matcher.embed(pixels(), role="gallery")
+        if entries:
+            self._commit(list(zip(entries, features, strict=True)))
+        return len(entries)
+
     def _read(self, named: Mapping[str, Source]) -> Iterator[Picture]:
-        """The pictures that are new or have changed. A file that has not changed is not opened."""
-        for identifier, source in named.items():
-            try:
-                mark = fingerprint(source)  # first: a file that changes while it is read has changed next time
+        """The pictures that are new or have changed, read ahead by threads. What has not changed is not opened."""
+        coming: deque[tuple[str, Source, str]] = deque()
+
+        def wanted() -> Iterator[Path | Tensor]:
+            for identifier, source in named.items():
+                try:
+                    mark = fingerprint(source)  # first: a file that changes while it is read has changed next time
+                except OSError as error:
+                    self._leave_out(source, f"{source}: {error.strerror}")
+                    continue
                 if not self.always and self._known.get(identifier, (0, ""))[1] == mark:
                     self._pass_over(1)
                     continue
-                image, pixels = (source, source.pixels) if isinstance(source, ImageTensor) else source.read()
-                yield Picture(new_entry(image, identifier, mark), pixels)
-            except (ImageError, OSError) as error:
-                self.problems.add(source.path if isinstance(source, NamedFile) else source, str(error))
-                self.counted(1)
+                coming.append((identifier, source, mark))
+                yield source.pixels if isinstance(source, ImageTensor) else source.path
+
+        for found in read_images(wanted(), self.workers):
+            identifier, source, mark = coming.popleft()
+            if isinstance(found, ImageError):
+                self._leave_out(source, str(found))
+                continue
+            image = source if isinstance(source, ImageTensor) else source.sized(found.shape[1], found.shape[2])
+            yield Picture(new_entry(image, identifier, mark), found)
+
+    def _leave_out(self, source: Source, message: str) -> None:
+        self.problems.add(source.path if isinstance(source, NamedFile) else source, message)
+        self.counted(1)
 
     def _pass_over(self, count: int) -> None:
         self.unchanged += count
         self.counted(count)
 
-    def _commit(self, pictures: Sequence[Picture]) -> None:
-        features = self.matcher.embed((picture.pixels for picture in pictures), role="gallery")
-        rows = [(picture.entry, feature) for picture, feature in zip(pictures, features, strict=True)]
+    def _commit(self, rows: Sequence[tuple[GalleryEntry, Any]]) -> None:
         for _ in range(ATTEMPTS):
             fresh = [(entry, feature) for entry, feature in rows if self.always or self._differs(entry)]
             new = sum(entry.id not in self._known for entry, _ in fresh)

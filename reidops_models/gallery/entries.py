@@ -78,7 +78,7 @@ def new_entry(image: SearchImage, identifier: str, mark: str) -> GalleryEntry:
     source = time = None
     if isinstance(image, ImageFile):
         source = str(image.path.absolute())
-        time = datetime.fromtimestamp(image.path.stat().st_mtime, timezone.utc)
+        time = datetime.fromtimestamp(int(mark.rpartition("-")[2]) // 1000 / 1e6, timezone.utc)
     return GalleryEntry(-1, identifier, image.name, source, image.pid, image.camid, time, image.size, mark)
 
 

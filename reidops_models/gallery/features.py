@@ -119,7 +119,7 @@ class Layout(NamedTuple):
             stacked = torch.stack(tensors)
             columns[leaf.column] = _column(stacked, leaf.dtype)
             if self.averaged:
-                columns[DESCRIPTOR] = _column(stacked.mean(dim=(2, 3)), leaf.dtype)
+                columns[DESCRIPTOR] = _column(stacked.float().mean(dim=(2, 3)), leaf.dtype)
         return columns
 
     def checksums(self, columns: Mapping[str, pa.Array]) -> pa.Array:
@@ -190,6 +190,11 @@ class Likeness:
         if memory is None or len(memory) < len(tensor):
             memory = self._memory[place] = model.new_empty(tensor.shape)
         return memory[: len(tensor)].copy_(tensor)
+
+
+def on_device(feature: Any, device: torch.device | str) -> Any:
+    """A picture's features on another device."""
+    return _put_together(feature, (tensor.to(device) for tensor in tensors_of(feature)))
 
 
 def _put_together(template: Any, tensors: Iterator[Tensor]) -> Any:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from reidops_models.checkpoint import shipped_checkpoint
+from reidops_models.devices import Device
 from reidops_models.evaluation import Calibration
 from reidops_models.gallery.adding import Added, Adding, progress_bar
 from reidops_models.gallery.errors import GalleryError, NoGalleryError
@@ -54,6 +55,7 @@ class Gallery(GalleryReader):
         *,
         dtype: str = "float16",
         problems: Problems | None = None,
+        workers: int | None = None,
         progress: bool = False,
     ) -> Gallery:
         """A gallery of pictures, new or gone on with where there is one of this checkpoint.
@@ -64,6 +66,7 @@ class Gallery(GalleryReader):
             model: a paper's name, for its shipped checkpoint; a checkpoint's file; or a loaded checkpoint.
             dtype: in which features are kept, "float16" or "float32". An existing gallery keeps its own.
             problems: takes the pictures that cannot be read.
+            workers: threads that read; None: one for each processor, 8 at most.
             progress: show a progress bar.
 
         Raises:
@@ -78,32 +81,34 @@ class Gallery(GalleryReader):
             gallery = Gallery.open(name, checkpoint)
         except NoGalleryError:
             gallery = Gallery(Store.create(name, new_facts(checkpoint, dtype)), checkpoint)
-        gallery.add(images, problems=problems, progress=progress)
+        gallery.add(images, problems=problems, workers=workers, progress=progress)
         return gallery
 
     @staticmethod
-    def open(path: str | os.PathLike[str], model: Model | None = None) -> Gallery:
+    def open(path: str | os.PathLike[str], model: Model | None = None, *, device: Device | None = None) -> Gallery:
         """A gallery that is there.
 
         Args:
             path: where it is.
             model: the checkpoint that made it, as in :meth:`build`. None: the shipped one of its model, if that made
                 it; otherwise only what needs no network can be done.
+            device: where its network shall compute, as of `Checkpoint.to`; None leaves a loaded one where it is.
 
         Raises:
             GalleryError: there is no gallery, or another checkpoint made it.
+            DeviceError: there is no such device.
             CheckpointError: the checkpoint is missing or damaged.
         """
         store = Store.open(os.fspath(path))
         facts = store.facts
         if model is not None:
-            checkpoint = find_model(model)
+            checkpoint = find_model(model, device)
             found = checkpoint.identity
             if found != facts.identity:
                 raise GalleryError(f"{store.path}: of another checkpoint, {facts.identity}; the one given is {found}")
             return Gallery(store, checkpoint)
         if facts.model in paper_names() and shipped_checkpoint(facts.model).is_file():
-            shipped = find_model(facts.model)
+            shipped = find_model(facts.model, device)
             if shipped.identity == facts.identity:
                 return Gallery(store, shipped)
         return Gallery(store, None)
@@ -115,6 +120,7 @@ class Gallery(GalleryReader):
         ids: Sequence[str] | None = None,
         commit: int | None = None,
         problems: Problems | None = None,
+        workers: int | None = None,
         progress: bool = False,
     ) -> Added:
         """Add pictures. One that is there and has not changed is passed over; one that has changed is replaced.
@@ -127,6 +133,7 @@ class Gallery(GalleryReader):
             ids: one for each picture, if they are not to be the absolute paths of files; no folders are allowed then.
             commit: pictures in a commit at most; None: 64 to 512, by their size.
             problems: takes the pictures that cannot be read.
+            workers: threads that read; None: one for each processor, 8 at most.
             progress: show a progress bar.
 
         Returns:
@@ -136,7 +143,7 @@ class Gallery(GalleryReader):
             GalleryError: it cannot be written, or `ids` does not fit. What was committed before stays.
             SearchError: as in :meth:`build`.
         """
-        return self._add(images, ids, commit, problems, progress)
+        return self._add(images, ids, commit, problems, workers, progress)
 
     def update(
         self,
@@ -144,13 +151,14 @@ class Gallery(GalleryReader):
         *,
         ids: Sequence[str] | None = None,
         problems: Problems | None = None,
+        workers: int | None = None,
         progress: bool = False,
     ) -> Added:
         """Embed pictures anew that are there, whether or not they have changed. They keep their numbers.
 
         Arguments and errors are those of :meth:`add`. A picture that is not there is an error, too: nothing is done.
         """
-        return self._add(images, ids, None, problems, progress, update=True)
+        return self._add(images, ids, None, problems, workers, progress, update=True)
 
     def _add(
         self,
@@ -158,6 +166,7 @@ class Gallery(GalleryReader):
         ids: Sequence[str] | None,
         commit: int | None,
         problems: Problems | None,
+        workers: int | None,
         progress: bool,
         update: bool = False,
     ) -> Added:
@@ -166,7 +175,7 @@ class Gallery(GalleryReader):
         if ids is not None and (len(ids) != len(sources) or len(set(ids)) != len(ids)):
             raise GalleryError(f"ids: expected {len(sources)} different ones, one for each picture, got {len(ids)}")
         matcher = self.checkpoint.methods().main
-        adding = Adding(self._store, matcher, problems, rows=commit, always=update)
+        adding = Adding(self._store, matcher, problems, rows=commit, always=update, workers=workers)
         with progress_bar(len(sources), progress) as bar:
             adding.counted = bar.update
             return adding.run(sources, ids)

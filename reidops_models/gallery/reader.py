@@ -10,7 +10,9 @@ from reidops_models.evaluation import Calibration
 from reidops_models.gallery.entries import GalleryEntry
 from reidops_models.gallery.errors import GalleryError
 from reidops_models.gallery.facts import Facts
-from reidops_models.gallery.search import GallerySearch, rank_entries
+from reidops_models.gallery.features import DESCRIPTOR
+from reidops_models.gallery.search import GallerySearch, Pass, rank_entries
+from reidops_models.gallery.shortlist import shortlist_pass
 from reidops_models.gallery.sizes import middle_sizes
 from reidops_models.gallery.store import CALIBRATION, PROBE_SIZES, Store
 from reidops_models.matching import Matcher, probe_scale
@@ -103,6 +105,7 @@ class GalleryReader:
         probes: ImageSource | Iterable[ImageSource],
         *,
         top: int = TOP,
+        shortlist: int | None = None,
         threshold: float | None = None,
         options: Mapping[str, Any] | None = None,
         progress: bool = False,
@@ -112,6 +115,8 @@ class GalleryReader:
         Args:
             probes: folders, image files, tensors (3, H, W) or (B, 3, H, W) in [0, 1], or any number of these.
             top: ranks to keep for each probe, 1 or more.
+            shortlist: pictures that are compared with each probe, those with the nearest descriptors; no list has more
+                ranks. None compares all.
             threshold: a probe whose nearest picture is farther than this is `RankedList.unknown`, :meth:`threshold_at`;
                 None: none is.
             options: options of matching that replace the recipe's, such as {"beta": 0.2}.
@@ -122,12 +127,15 @@ class GalleryReader:
 
         Raises:
             GalleryError: it is empty, its checkpoint was not given, or it cannot be read.
-            SearchError: a path does not exist, or a wrong `top`, `threshold` or option.
+            SearchError: a path does not exist, or a wrong `top`, `shortlist`, `threshold` or
+                option.
         """
         problems = Problems()
         matcher = self.matcher(options)
         images = find_images(probes, problems)
-        ranking = self.rank(images, problems, matcher=matcher, top=top, threshold=threshold, progress=progress)
+        ranking = self.rank(
+            images, problems, matcher=matcher, top=top, shortlist=shortlist, threshold=threshold, progress=progress
+        )
         ranked = tuple(ranking)  # first: it finds problems, too
         return GallerySearch(matcher.name, ranked, tuple(problems), tuple(problems.notes))
 
@@ -138,6 +146,7 @@ class GalleryReader:
         *,
         matcher: Matcher | None = None,
         top: int = TOP,
+        shortlist: int | None = None,
         threshold: float | None = None,
         progress: bool = False,
     ) -> Iterator[RankedList]:
@@ -147,7 +156,7 @@ class GalleryReader:
             probes: what `reidops_models.retrieval.images.find_images` found.
             problems: takes the probes that cannot be matched; they have no list.
             matcher: makes the distances, :meth:`matcher`.
-            top, threshold, progress: as in :meth:`search`.
+            top, shortlist, threshold, progress: as in :meth:`search`.
         """
         check_threshold(threshold)
         if type(top) is not int or top < 1:
@@ -155,7 +164,17 @@ class GalleryReader:
         if not len(self):
             raise GalleryError(f"{self.path}: has no pictures")
         method = self.matcher() if matcher is None else matcher
-        return rank_entries(self._store, method, probes, problems, top=top, threshold=threshold, progress=progress)
+        nearest = None if shortlist is None else self._shortlist_pass(method, shortlist)
+        return rank_entries(
+            self._store,
+            method,
+            probes,
+            problems,
+            top=top,
+            threshold=threshold,
+            nearest=nearest,
+            progress=progress,
+        )
 
     def matcher(self, options: Mapping[str, Any] | None = None) -> Matcher:
         """What compares its pictures, with the probe scale of the gallery.
@@ -164,6 +183,15 @@ class GalleryReader:
             options: as in :meth:`search`.
         """
         return with_matching(self.checkpoint, options or {}).methods(self.probe_sizes).main
+
+    def _shortlist_pass(self, method: Matcher, shortlist: int) -> Pass:
+        if type(shortlist) is not int or shortlist < 1:
+            raise SearchError(f"expected a whole number, 1 or more, got {shortlist!r}", argument="shortlist")
+        layout = self.facts.layout
+        if layout.descriptor is None or layout.columns == [DESCRIPTOR]:
+            why = "has no descriptors" if layout.descriptor is None else "compares descriptors, none is ranked again"
+            raise SearchError(f"{method.name} {why}", argument="shortlist")
+        return shortlist_pass(self._store, method, getattr(method, "metric", "cosine"), shortlist)
 
     @property
     def probe_sizes(self) -> list[tuple[int, int]]:

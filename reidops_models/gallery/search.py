@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple, overload
 
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 from tqdm.auto import tqdm
 
-from reidops_models.data import ImageError
 from reidops_models.gallery.entries import NUMBER, GalleryEntry
 from reidops_models.gallery.features import Likeness, tensors_of
 from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
@@ -19,9 +19,12 @@ from reidops_models.matching import BlockMatcher, Matcher, VectorMatcher
 from reidops_models.retrieval.images import Problem, Problems, SearchImage
 from reidops_models.retrieval.ranked_lists import Match, RankedList
 from reidops_models.retrieval.ranking import CHUNK
+from reidops_models.retrieval.reading import read_each
 
-BLOCK_MEMORY = 8 << 20  # bytes of a block's features, about
+BLOCK_MEMORY = 4 << 20  # bytes of a block's features, about
 PROBE_MEMORY = 128 << 20  # bytes of the probes' features that are compared in one pass over the gallery, about
+
+Pass = Callable[[Sequence[Any], int, "tqdm[Any]"], Nearest | None]  # features of probes, k, bar -> their k nearest
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,15 @@ class Block(NamedTuple):
     tensors: list[Tensor]
 
 
-def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterator[Block]:
+def read_blocks(
+    store: Store, fragments: Sequence[int] | None = None, *, numbers: Sequence[int] | None = None
+) -> Iterator[Block]:
     """The features of a gallery, block by block.
 
     Args:
         store: the gallery.
         fragments: the ids of the dataset's fragments to read; None reads all.
+        numbers: of the pictures to read; None reads all.
     """
     layout = store.facts.layout
     rows = max(1, BLOCK_MEMORY // layout.bytes_per_picture)
@@ -92,11 +98,19 @@ def read_blocks(store: Store, fragments: Sequence[int] | None = None) -> Iterato
         fragment_readahead=2,
         io_buffer_size=2 * BLOCK_MEMORY,
         fragments=chosen,
+        filter=None if numbers is None else f"{NUMBER} IN ({', '.join(map(str, numbers))})",
     )
     with one_line(store.path):
         for batch in scanner.to_batches():
             if len(batch):
                 yield Block(from_dlpack(batch.column(NUMBER)), layout.read(batch))
+
+
+def compare_blocks(matcher: Matcher, probes: Sequence[Any], blocks: Iterable[Block]) -> Iterator[tuple[Block, Tensor]]:
+    """Blocks with the distances (P, B) of the probes to them; arguments as of :func:`nearest_in`."""
+    likeness = Likeness(probes[0], stacked=isinstance(matcher, BlockMatcher | VectorMatcher))
+    for block in blocks:
+        yield block, matcher.distances(probes, likeness(block.tensors))
 
 
 def nearest_in(
@@ -112,9 +126,7 @@ def nearest_in(
         bar: is moved on by the pictures of each block.
     """
     best: Nearest | None = None
-    likeness = Likeness(probes[0], stacked=isinstance(matcher, BlockMatcher | VectorMatcher))
-    for block in blocks:
-        distances = matcher.distances(probes, likeness(block.tensors))
+    for block, distances in compare_blocks(matcher, probes, blocks):
         found = nearest_of(distances, block.numbers, k)
         best = found if best is None else merge_nearest([best, found], k)
         if bar is not None:
@@ -130,6 +142,7 @@ def rank_entries(
     *,
     top: int,
     threshold: float | None = None,
+    nearest: Pass | None = None,
     progress: bool = False,
 ) -> Iterator[RankedList]:
     """The ranked list of each probe, as soon as it is known: after each pass over the gallery.
@@ -141,13 +154,15 @@ def rank_entries(
         problems: takes the probes that cannot be matched; they have no list.
         top: ranks to keep.
         threshold: is handed on to each list.
+        nearest: makes a pass; None: in this process.
         progress: show a progress bar, over the gallery's pictures in each pass.
 
     A list's `first_right` is known up to `top` only, because farther distances are not kept.
     """
+    search: Pass = nearest or (lambda features, k, bar: nearest_in(matcher, features, read_blocks(store), k, bar))
     for images, features in _passes(store, matcher, probes, problems):
         with tqdm(total=len(store), unit="image", disable=not progress, leave=False) as bar:
-            found = nearest_in(matcher, features, read_blocks(store), top, bar)
+            found = search(features, top, bar)
         assert found is not None
         entries = store.take(sorted(set(found.numbers.flatten().tolist())))
         people = store.people({image.pid for image in images if image.pid is not None and image.pid >= 0})
@@ -172,8 +187,9 @@ def _passes(
     images: list[SearchImage] = []
     features: list[Any] = []
     held = 0
-    for start in range(0, len(probes), CHUNK):
-        for image, feature in _embed_chunk(matcher, probes[start : start + CHUNK], one, problems):
+    reading = read_each(probes, problems)
+    while some := list(islice(reading, CHUNK)):
+        for image, feature in _embed_chunk(matcher, some, one, problems):
             images.append(image)
             features.append(feature)
             held += sum(tensor.nbytes for tensor in tensors_of(feature))
@@ -185,18 +201,17 @@ def _passes(
 
 
 def _embed_chunk(
-    matcher: Matcher, probes: Sequence[SearchImage], one: Block, problems: Problems
+    matcher: Matcher, probes: Sequence[tuple[SearchImage, Tensor]], one: Block, problems: Problems
 ) -> Iterator[tuple[SearchImage, Any]]:
     """Probes with their features, without those that cannot be compared with a picture of the gallery."""
     try:
-        embedded = matcher.embed((image.read() for image in probes), role="probe")
+        embedded = matcher.embed((pixels for _, pixels in probes), role="probe")
         matcher.distances(embedded, Likeness(embedded[0])(one.tensors))
     except ValueError as error:
         if len(probes) == 1:
-            unread = isinstance(error, ImageError)  # its message names the file
-            problems.add(probes[0], str(error) if unread else f"{probes[0]}: cannot be matched: {error}")
+            problems.add(probes[0][0], f"{probes[0][0]}: cannot be matched: {error}")
             return
         for probe in probes:  # one of them spoils the others, which are still matched
             yield from _embed_chunk(matcher, [probe], one, problems)
         return
-    yield from zip(probes, embedded, strict=True)
+    yield from zip((image for image, _ in probes), embedded, strict=True)

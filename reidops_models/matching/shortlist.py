@@ -44,6 +44,11 @@ def compare_pairs(
         (P, K) float32; infinite where a candidate is -1.
     """
     if isinstance(matcher, PairMatcher):
+        used = candidates[candidates >= 0].unique()
+        if len(used) < len(gallery):  # what a matcher looks at in every image takes longer than a few pairs
+            places = torch.searchsorted(used, candidates.contiguous())
+            candidates = torch.where(candidates < 0, -1, places)
+            gallery = [gallery[place] for place in used.tolist()]
         return matcher.pairs(probes, gallery, candidates, progress=progress)
     found = torch.full(candidates.shape, torch.inf, dtype=torch.float32)
     with pair_bar(int((candidates >= 0).sum()), progress, matcher.name) as bar:

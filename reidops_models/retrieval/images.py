@@ -53,13 +53,16 @@ class NamedFile:
     path: Path
     name: str
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     def check(self) -> ImageFile:
         """The image by its header; its pixels are not decoded.
 
         Raises:
             ImageError: it has no header that can be read.
         """
-        return self._image(image_size(self.path))
+        return self.sized(*image_size(self.path))
 
     def read(self) -> tuple[ImageFile, Tensor]:
         """The image, and its pixels (3, H, W), RGB in [0, 1].
@@ -68,10 +71,13 @@ class NamedFile:
             ImageError: it cannot be read.
         """
         pixels = read_image(self.path)
-        return self._image((pixels.shape[1], pixels.shape[2])), pixels
+        return self.sized(pixels.shape[1], pixels.shape[2]), pixels
 
-    def _image(self, size: tuple[int, int]) -> ImageFile:
-        return ImageFile(self.path, self.name, size, *(parse_market1501_name(self.path.name) or (None, None)))
+    def sized(self, height: int, width: int) -> ImageFile:
+        """The image, whose size in pixels is known."""
+        return ImageFile(
+            self.path, self.name, (height, width), *(parse_market1501_name(self.path.name) or (None, None))
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from reidops_models.evaluation import (
     Interval,
     OpenSetResult,
     RankingResult,
+    ShortlistResult,
     VerificationResult,
     bootstrap_interval,
     format_table,
@@ -24,6 +25,7 @@ from reidops_models.evaluation import (
 from reidops_models.files import replacing
 from reidops_models.matching import DistanceTable, Matcher
 from reidops_models.report import draw_cmc, draw_reliability, draw_roc, write_report
+from reidops_models.retrieval.distance_files import DistanceFile
 from reidops_models.retrieval.drawing import DRAWN_RANKS, drawn_probe
 from reidops_models.retrieval.images import ImageFile
 from reidops_models.retrieval.ranked_lists import Ranker
@@ -36,6 +38,7 @@ from reidops_models.retrieval.scores import (
     open_set_rows,
     score_note,
     score_rows,
+    shortlist_rows,
     threshold_rows,
     verification_rows,
 )
@@ -55,6 +58,8 @@ class MethodResult:
         open_set: whether each probe's person is in the gallery, and its nearest image.
         matcher: the method; None where only its distances are known.
         calibration: what its distances mean, made on other people, or None.
+        shortlist: what the shortlists of a method of two stages kept; None where every pair has a distance.
+        remark: one line on how the distances were made, or none.
     """
 
     name: str
@@ -64,6 +69,8 @@ class MethodResult:
     open_set: OpenSetResult
     matcher: Matcher | None = None
     calibration: Calibration | None = None
+    shortlist: ShortlistResult | None = None
+    remark: str = ""
 
     @property
     def cmc(self) -> list[float]:
@@ -104,6 +111,7 @@ class Evaluation:
         labels: who is on the images.
         probes, gallery: the images; empty where only distances are known.
         draws: how often the gallery's images were drawn; 1 where all images were ranked.
+        names: of probes and gallery, where there are no images.
     """
 
     title: str
@@ -113,6 +121,7 @@ class Evaluation:
     probes: Sequence[ImageFile] = ()
     gallery: Sequence[ImageFile] = ()
     draws: int = 1
+    names: tuple[Sequence[str], Sequence[str]] = ((), ())
 
     def __iter__(self) -> Iterator[MethodResult]:
         return iter(self.methods)
@@ -127,7 +136,7 @@ class Evaluation:
     @property
     def note(self) -> str:
         """What the scores rest on, in one line."""
-        return score_note(self.methods[0].ranking, self.draws)
+        return "  ".join([score_note(self.methods[0].ranking, self.draws), *(one.remark for one in self if one.remark)])
 
     def ranking_table(self) -> list[list[str]]:
         """Rank-k, mAP and mINP in per cent with intervals: a header, then a row per method."""
@@ -147,6 +156,11 @@ class Evaluation:
         results = {method.name: method.open_set for method in self.methods}
         return open_set_rows(results) if self.methods[0].open_set.unknown_probes else []
 
+    def shortlist_table(self) -> list[list[str]]:
+        """The share of the right images that shortlists kept: a header, then a row per method that has them."""
+        found = {method.name: method.shortlist for method in self.methods if method.shortlist is not None}
+        return shortlist_rows(found) if found else []
+
     def calibrated_table(self) -> list[list[str]]:
         """What the thresholds of calibrations do here: a header, then a row per method that has one, or nothing."""
         found = {one.name: (one.calibration, one.verification) for one in self if one.calibration is not None}
@@ -155,12 +169,12 @@ class Evaluation:
     def tables(self) -> dict[str, list[list[str]]]:
         """All tables that have something to say, by title."""
         strangers = self.methods[0].open_set.unknown_probes
-        who = "probe of somebody who is" if strangers == 1 else "probes of people who are"
         found = {
             self.title: self.ranking_table(),
+            "shortlists": self.shortlist_table(),
             "pairs verified": self.verification_table(),
             "thresholds": self.threshold_table(),
-            f"open set: {strangers} {who} not in the gallery": self.open_set_table(),
+            f"open set: {strangers} probe{'s' * (strangers != 1)} of strangers": self.open_set_table(),
             "thresholds of the calibration, on these people": self.calibrated_table(),
         }
         return {title: rows for title, rows in found.items() if rows}
@@ -168,6 +182,26 @@ class Evaluation:
     def values(self) -> dict[str, Any]:
         """All results as plain values, as `evaluation.json` has them."""
         return {**self.facts, "methods": {method.name: method_values(method, self.draws) for method in self.methods}}
+
+    def distance_file(self) -> DistanceFile:
+        """The distances of all methods with the labels and names of the images, for `write_distances` and
+        `write_trec`."""
+        return DistanceFile(
+            {method.name: method.distances for method in self.methods},
+            self.labels,
+            self.probe_names,
+            self.gallery_names,
+        )
+
+    @property
+    def probe_names(self) -> Sequence[str]:
+        """What the probes are called."""
+        return [image.name for image in self.probes] or self.names[0]
+
+    @property
+    def gallery_names(self) -> Sequence[str]:
+        """What the gallery's images are called."""
+        return [image.name for image in self.gallery] or self.names[1]
 
     def write(self, folder: str | Path, images: int = 12) -> None:
         """Write `evaluation.json`, `table.md`, `cmc.png` and `roc.png`; `reliability.png` where there is a calibration,
@@ -236,6 +270,10 @@ def method_values(method: MethodResult, draws: int = 1) -> dict[str, Any]:
         "eer": method.verification.eer,
         "probes without a right picture": method.ranking.invalid_probes // draws,
     }
+    if method.shortlist is not None:
+        values["shortlist"] = {"recall": method.shortlist.recall, "found": method.shortlist.found}
+    if method.remark:
+        values["remark"] = method.remark
     if open_set.unknown_probes:
         values["open set"] = {
             "dir at far": {f"{rate:g}": open_set.identification_rate(rate) for rate in ALARMS},

@@ -16,11 +16,14 @@ from reidops_models.evaluation import (
     OpenSetResult,
     RankingAccumulator,
     RankingResult,
+    ShortlistAccumulator,
+    ShortlistResult,
     VerificationAccumulator,
     VerificationResult,
     bootstrap_interval,
     verification_interval,
 )
+from reidops_models.matching import in_shortlist
 from reidops_models.retrieval.images import SearchImage
 
 RANKS = (1, 3, 5, 10)
@@ -59,9 +62,9 @@ class Labels:
         probe_pids, gallery_pids, probe_camids, gallery_camids = sides
         return cls(probe_pids, gallery_pids, probe_camids, gallery_camids, distractor)
 
-    def why_no_right_image(self, probe_set: str) -> str:
+    def why_no_right_image(self) -> str:
         """Why no probe can be scored, in one line."""
-        nobody = f"no probe of {probe_set} has a right image in the gallery"
+        nobody = "no probe has a right image in the gallery"
         inside = np.isin(self.probe_pids[self.probe_pids >= 0], self.gallery_pids)
         if not inside.any():
             return f"{nobody}: none of their people is in it"
@@ -118,6 +121,30 @@ class Scorer:
         return Scores(self._ranking.result(), self._verification.result(), self._open_set.result())
 
 
+class ShortlistScorer:
+    """What shortlists kept, from distances that come in blocks of probes.
+
+    Args:
+        labels: of all probes and the gallery.
+    """
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._kept = ShortlistAccumulator(labels.gallery_pids, labels.gallery_camids)
+        self._is_cut = False
+
+    def add(self, probes: slice, distances: Tensor) -> None:
+        """The distances (p, G) of some probes to the gallery."""
+        inside = in_shortlist(distances).numpy()
+        cameras = self._labels.probe_camids
+        self._kept.update(inside, self._labels.probe_pids[probes], None if cameras is None else cameras[probes])
+        self._is_cut |= not inside.all()
+
+    def result(self) -> ShortlistResult | None:
+        """Of all of them; None where every pair has a distance."""
+        return self._kept.result() if self._is_cut else None
+
+
 def score_rows(results: Mapping[str, RankingResult], ranks: Sequence[int] = RANKS) -> list[list[str]]:
     """A header, then a row per method: per cent, and under it the 95 % bootstrap interval over identities."""
     metrics = {**{f"rank-{k}": f"r{k}" for k in ranks}, "mAP": "mAP", "mINP": "mINP"}
@@ -151,6 +178,12 @@ def open_set_rows(results: Mapping[str, OpenSetResult]) -> list[list[str]]:
         cells = (f"{100 * result.identification_rate(rate):.1f}\nto {result.threshold_at(rate):.4g}" for rate in ALARMS)
         rows.append([name, *cells])
     return rows
+
+
+def shortlist_rows(results: Mapping[str, ShortlistResult]) -> list[list[str]]:
+    """A header, then a row per method: the right images that its shortlists kept, in per cent."""
+    rows = [["per cent", "right images kept", "probes with one kept"]]
+    return rows + [[name, f"{100 * one.recall:.1f}", f"{100 * one.found:.1f}"] for name, one in results.items()]
 
 
 def calibrated_rows(results: Mapping[str, tuple[Calibration, VerificationResult]]) -> list[list[str]]:

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import nn
 
 from reidops_models.checkpoint import Checkpoint
-from reidops_models.data import ReidDataset, read_image
+from reidops_models.data import ReidDataset, image_size, read_image
 from reidops_models.evaluation import evaluate_ranking
 from reidops_models.recipe import Recipe
 
@@ -57,7 +57,7 @@ class Validator(Callback):
         probes, limit = people.probes(recipe.validation.probes), recipe.validation.limit
         self.probes = probes[:: math.ceil(len(probes) / limit) or 1]
         self.gallery = people.gallery
-        self.sizes: list[tuple[int, int]] = []  # of the gallery's images, once they have been read
+        self.sizes: list[tuple[int, int]] = []  # of the gallery's images, once their headers have been read
         self.keep = keep
         self.latest: Scores | None = None
         self.best: Scores | None = None
@@ -94,8 +94,7 @@ class Validator(Callback):
 
     def _scores(self, network: nn.Module, epoch: int) -> Scores:
         if not self.sizes:
-            images = (read_image(sample.path) for sample in self.gallery)
-            self.sizes = [(image.shape[1], image.shape[2]) for image in images]
+            self.sizes = [image_size(sample.path) for sample in self.gallery]
         matcher = Checkpoint(network, self.recipe, identities=1).methods(self.sizes).main
         probes = matcher.embed((read_image(sample.path) for sample in self.probes), role="probe")
         gallery = matcher.embed(read_image(sample.path) for sample in self.gallery)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.machine_code.memory import Global, Shared
 from tests.machine_code.program import Program
-from tests.machine_code.warp import MachineError, Warp
+from tests.machine_code.threads import MachineError, Threads
 
 PARAMETERS = 0x210  # where they begin in constant memory, on sm_90
 STACK = 0x28
@@ -35,41 +35,44 @@ class Launch:
 
 
 class Block:
-    """One block: its warps and its shared memory."""
+    """One block: its threads and its shared memory.
+
+    Args:
+        program: the kernel.
+        launch: what it is launched with.
+        index: which block of the grid.
+        static_shared: bytes of shared memory that the kernel has without asking.
+        limit: of the instructions that it may issue.
+    """
 
     def __init__(self, program: Program, launch: Launch, index: Size, static_shared: int, limit: int) -> None:
-        self.program, self.block, self.index, self.limit = program, launch.block, index, limit
+        self.program, self.block, self.index = program, launch.block, index
         self.constants = launch.constants
         self.memory, self.shared = Global(launch.ranges), Shared(static_shared + launch.shared_bytes)
-        threads = launch.block[0] * launch.block[1] * launch.block[2]
-        self.warps = [Warp(self, first, threads) for first in range(0, threads, 32)]
-        self._steps = 0
+        self.threads = Threads(self, launch.block[0] * launch.block[1] * launch.block[2])
+        self._left = limit
         self._said: bool | None = None  # by threads at the barrier so far: whether all hold
         self.found = False  # by all of them, at the last barrier of this kind
+
+    def run(self) -> Counter[int]:
+        """How often each instruction is issued, by all warps together."""
+        self.threads.run()
+        return self.threads.counts
+
+    def spend(self, threads: Threads, issued: int) -> None:
+        """Instructions of those that the block may issue."""
+        self._left -= issued
+        if self._left < 0:
+            raise MachineError(threads, "does not end in as many instructions as it may issue")
 
     def say(self, holds: np.ndarray) -> None:
         """What threads say at a barrier that asks."""
         self._said = bool(holds.all()) and self._said is not False
 
-    def issued(self) -> int:
-        """Counts one more."""
-        self._steps += 1
-        return self._steps
-
-    def run(self) -> Counter[int]:
-        """How often each instruction is issued, by all warps together."""
-        while True:
-            for warp in self.warps:
-                warp.run()
-            waiting = [warp for warp in self.warps if warp.alive.any()]
-            if not waiting:
-                return sum((warp.counts for warp in self.warps), Counter())
-            if any(not warp.at_barrier for warp in waiting):
-                raise MachineError(waiting[0], "waits for ever")
-            if self._said is not None:
-                self.found, self._said = self._said, None
-            for warp in waiting:
-                warp.leave_barrier()
+    def barrier_opens(self) -> None:
+        """All threads have reached it."""
+        if self._said is not None:
+            self.found, self._said = self._said, None
 
 
 def run(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tests.machine_code.operands import Lanes, flag, is_predicate, put_flag, put_words, word
-from tests.machine_code.warp import MachineError, Step, Warp
+from tests.machine_code.threads import MachineError, Step, Threads
 
 LANE = np.arange(32)
 
@@ -18,8 +18,8 @@ def shuffle(modifiers: list[str], operands: list[str]) -> Step:
     value, by, clamp = (word(text) for text in operands[2:5])
     how = modifiers[0]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        limit, offset = (np.broadcast_to(part(warp), 32).astype(np.int64) for part in (clamp, by))
+    def step(threads: Threads, lanes: Lanes) -> None:
+        limit, offset = (np.broadcast_to(part(threads), threads.shape).astype(np.int64) for part in (clamp, by))
         segment, most = limit >> 8 & 31, limit & 31
         first, last = LANE & segment, (LANE & segment) | (most & ~segment)
         other = {
@@ -30,10 +30,10 @@ def shuffle(modifiers: list[str], operands: list[str]) -> Step:
         }[how]
         there = other >= last if how == "UP" else other <= last
         source = np.where(there, other, LANE)
-        if not lanes[source[lanes]].all():
-            raise MachineError(warp, "a shuffle reads a thread that does not take part")
-        put(warp, np.broadcast_to(value(warp), 32)[source], lanes)
-        put_there(warp, there, lanes)
+        if not np.take_along_axis(lanes, source, axis=1)[lanes].all():
+            raise MachineError(threads, "a shuffle reads a thread that does not take part")
+        put(threads, np.take_along_axis(np.broadcast_to(value(threads), threads.shape), source, axis=1), lanes)
+        put_there(threads, there, lanes)
 
     return step
 
@@ -46,31 +46,34 @@ def vote(modifiers: list[str], operands: list[str]) -> Step:
     flags = [put_flag(text) for text in rest[:-1]]
     every = "ALL" in modifiers
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        which = lanes & holds(warp)
-        result = (which == lanes).all() if every else which.any()
+    def step(threads: Threads, lanes: Lanes) -> None:
+        which = lanes & holds(threads)
+        result = (which == lanes).all(axis=1, keepdims=True) if every else _any(which)
         for put_flag_of in flags:
-            put_flag_of(warp, np.array([result]), lanes)
+            put_flag_of(threads, result, lanes)
         for put in puts:
-            put(warp, np.array([_bits(which)], np.uint32), lanes)
+            put(threads, (which.astype(np.uint32) << LANE.astype(np.uint32)).sum(axis=1, keepdims=True), lanes)
 
     return step
 
 
-def _bits(lanes: Lanes) -> int:
-    return sum(1 << lane for lane in np.flatnonzero(lanes).tolist())
+def _any(lanes: Lanes) -> Lanes:
+    """Of each warp, whether any of its lanes."""
+    return lanes.any(axis=1, keepdims=True)
 
 
 def reduce(modifiers: list[str], operands: list[str]) -> Step:
     """REDUX: into a uniform register."""
     put, value = put_words(operands[0]), word(operands[1])
     kind = np.int32 if "S32" in modifiers else np.uint32
-    functions: dict[str, Callable[[np.ndarray], int]] = {"MAX": np.max, "MIN": np.min, "SUM": np.sum}
-    how = functions[next((name for name in modifiers if name in functions), "SUM")]
+    least, most = (int(edge) for edge in (np.iinfo(kind).min, np.iinfo(kind).max))
+    functions: dict[str, tuple[Callable[..., Lanes], int]] = {"MAX": (np.max, least), "MIN": (np.min, most)}
+    how, nothing = functions[modifiers[0]]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        found = how(np.broadcast_to(value(warp), 32).view(kind)[lanes])
-        put(warp, np.array([found]).astype(kind).view(np.uint32), np.ones(1, bool))
+    def step(threads: Threads, lanes: Lanes) -> None:
+        values = np.broadcast_to(value(threads).view(kind), threads.shape)
+        found = how(np.where(lanes, values, kind(nothing)), axis=1, keepdims=True)
+        put(threads, found.view(np.uint32), _any(lanes))
 
     return step
 
@@ -79,12 +82,12 @@ def to_uniform(_: list[str], operands: list[str]) -> Step:
     """R2UR: all threads that take part have the same value."""
     put, value = put_words(operands[0]), word(operands[1])
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        if lanes.any():
-            values = np.broadcast_to(value(warp), 32)[lanes]
-            if (values != values[0]).any():
-                raise MachineError(warp, "threads differ in what becomes uniform")
-            put(warp, values[:1], np.ones(1, bool))
+    def step(threads: Threads, lanes: Lanes) -> None:
+        values = np.broadcast_to(value(threads), threads.shape)
+        first = np.take_along_axis(values, lanes.argmax(axis=1, keepdims=True), axis=1)
+        if (lanes & (values != first)).any():
+            raise MachineError(threads, "threads differ in what becomes uniform")
+        put(threads, first, _any(lanes))
 
     return step
 
@@ -95,19 +98,19 @@ def special(uniform: bool) -> Callable[[list[str], list[str]], Step]:
     def build(_: list[str], operands: list[str]) -> Step:
         put, name = put_words(operands[0]), operands[1]
 
-        def step(warp: Warp, lanes: Lanes) -> None:
-            (x, y, _), numbers = warp.block.block, warp.numbers
+        def step(threads: Threads, lanes: Lanes) -> None:
+            (x, y, _), numbers = threads.block.block, threads.numbers
             values = {
                 "SR_TID.X": numbers % x,
                 "SR_TID.Y": numbers // x % y,
                 "SR_TID.Z": numbers // (x * y),
                 "SR_LANEID": LANE,
-                "SR_CTAID.X": [warp.block.index[0]],
-                "SR_CTAID.Y": [warp.block.index[1]],
-                "SR_CTAID.Z": [warp.block.index[2]],
+                "SR_CTAID.X": [threads.block.index[0]],
+                "SR_CTAID.Y": [threads.block.index[1]],
+                "SR_CTAID.Z": [threads.block.index[2]],
                 "SR_CgaCtaId": [0],
             }[name]
-            put(warp, np.asarray(values, np.uint32), np.ones(1, bool) if uniform else lanes)
+            put(threads, np.asarray(values, np.uint32), _any(lanes) if uniform else lanes)
 
         return step
 
@@ -120,9 +123,9 @@ def of_barrier(modifiers: list[str], operands: list[str]) -> Step:
     assert operands[0] == "RZ", operands
     puts = [put_flag(text) for text in operands[1:]]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
+    def step(threads: Threads, lanes: Lanes) -> None:
         for put in puts:
-            put(warp, np.array([warp.block.found]), lanes)
+            put(threads, np.array([threads.block.found]), lanes)
 
     return step
 

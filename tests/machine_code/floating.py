@@ -23,7 +23,7 @@ from tests.machine_code.operands import (
     single,
     word,
 )
-from tests.machine_code.warp import Step, Warp
+from tests.machine_code.threads import Step, Threads
 
 F32, F64, U32, U64 = np.float32, np.float64, np.uint32, np.uint64
 
@@ -42,34 +42,36 @@ def _rounded(exact: Lanes, modifiers: list[str]) -> Lanes:
 
 def add(modifiers: list[str], operands: list[str]) -> Step:
     a, b, put = single(operands[1]), single(operands[2]), put_float(operands[0])
-    return lambda warp, lanes: put(warp, _rounded(a(warp).astype(F64) + b(warp), modifiers), lanes)
+    return lambda threads, lanes: put(threads, _rounded(a(threads).astype(F64) + b(threads), modifiers), lanes)
 
 
 def multiply(modifiers: list[str], operands: list[str]) -> Step:
     a, b, put = single(operands[1]), single(operands[2]), put_float(operands[0])
-    return lambda warp, lanes: put(warp, _rounded(a(warp).astype(F64) * b(warp), modifiers), lanes)
+    return lambda threads, lanes: put(threads, _rounded(a(threads).astype(F64) * b(threads), modifiers), lanes)
 
 
 def multiply_add(modifiers: list[str], operands: list[str]) -> Step:
     a, b, c = (single(text) for text in operands[1:4])
     put = put_float(operands[0])
-    return lambda warp, lanes: put(warp, _rounded(a(warp).astype(F64) * b(warp) + c(warp), modifiers), lanes)
+    return lambda threads, lanes: put(
+        threads, _rounded(a(threads).astype(F64) * b(threads) + c(threads), modifiers), lanes
+    )
 
 
 def add_double(modifiers: list[str], operands: list[str]) -> Step:
     a, b, put = double(operands[1]), double(operands[2]), put_double(operands[0])
-    return lambda warp, lanes: put(warp, a(warp) + b(warp), lanes)
+    return lambda threads, lanes: put(threads, a(threads) + b(threads), lanes)
 
 
 def multiply_double(modifiers: list[str], operands: list[str]) -> Step:
     a, b, put = double(operands[1]), double(operands[2]), put_double(operands[0])
-    return lambda warp, lanes: put(warp, a(warp) * b(warp), lanes)
+    return lambda threads, lanes: put(threads, a(threads) * b(threads), lanes)
 
 
 def multiply_add_double(modifiers: list[str], operands: list[str]) -> Step:
     a, b, c = (double(text) for text in operands[1:4])
     put = put_double(operands[0])
-    return lambda warp, lanes: put(warp, fused(a(warp), b(warp), c(warp)), lanes)
+    return lambda threads, lanes: put(threads, fused(a(threads), b(threads), c(threads)), lanes)
 
 
 def fused(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
@@ -92,7 +94,7 @@ def _halves(value: Lanes) -> tuple[Lanes, Lanes]:
     return high, value - high
 
 
-def compare(read: Callable[[str], Callable[[Warp], Lanes]]) -> Callable[[list[str], list[str]], Step]:
+def compare(read: Callable[[str], Callable[[Threads], Lanes]]) -> Callable[[list[str], list[str]], Step]:
     """FSETP and DSETP: U at the end of a comparison, and NUM and NAN, say what it is where one is NaN."""
 
     def build(modifiers: list[str], operands: list[str]) -> Step:
@@ -101,23 +103,23 @@ def compare(read: Callable[[str], Callable[[Warp], Lanes]]) -> Callable[[list[st
         puts = [put_flag(text) for text in operands[:2]]
         a, b, also = read(operands[2]), read(operands[3]), flag(operands[4])
 
-        def step(warp: Warp, lanes: Lanes) -> None:
-            left, right = a(warp), b(warp)
+        def step(threads: Threads, lanes: Lanes) -> None:
+            left, right = a(threads), b(threads)
             unordered = np.isnan(left) | np.isnan(right)
             if how in ("NAN", "NUM"):
                 holds = unordered if how == "NAN" else ~unordered
             elif how in ("MIN", "MAX"):  # whether the first is to be taken; whether neither is a number
                 holds = (left < right if how == "MIN" else left > right) | np.isnan(right)
-                puts[0](warp, combine(holds, also(warp)), lanes)
-                puts[1](warp, combine(np.isnan(left) & np.isnan(right), also(warp)), lanes)
+                puts[0](threads, combine(holds, also(threads)), lanes)
+                puts[1](threads, combine(np.isnan(left) & np.isnan(right), also(threads)), lanes)
                 return
             elif how in COMPARE:
                 holds = COMPARE[how](left, right) & ~unordered
             else:
                 holds = COMPARE[how.removesuffix("U")](left, right) | unordered
-            with_this = also(warp)
-            puts[0](warp, combine(holds, with_this), lanes)
-            puts[1](warp, combine(~holds, with_this), lanes)
+            with_this = also(threads)
+            puts[0](threads, combine(holds, with_this), lanes)
+            puts[1](threads, combine(~holds, with_this), lanes)
 
         return step
 
@@ -129,16 +131,16 @@ def extreme(modifiers: list[str], operands: list[str]) -> Step:
     a, b, smaller, put = single(operands[1]), single(operands[2]), flag(operands[3]), put_float(operands[0])
     low, high = (np.minimum, np.maximum) if "NAN" in modifiers else (np.fmin, np.fmax)
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        left, right = a(warp), b(warp)
-        put(warp, np.where(smaller(warp), low(left, right), high(left, right)), lanes)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        left, right = a(threads), b(threads)
+        put(threads, np.where(smaller(threads), low(left, right), high(left, right)), lanes)
 
     return step
 
 
 def select(_: list[str], operands: list[str]) -> Step:
     a, b, first, put = single(operands[1]), single(operands[2]), flag(operands[3]), put_float(operands[0])
-    return lambda warp, lanes: put(warp, np.where(first(warp), a(warp), b(warp)), lanes)
+    return lambda threads, lanes: put(threads, np.where(first(threads), a(threads), b(threads)), lanes)
 
 
 def approximate(modifiers: list[str], operands: list[str]) -> Step:
@@ -147,10 +149,10 @@ def approximate(modifiers: list[str], operands: list[str]) -> Step:
     if name in ("RCP64H", "RSQ64H"):
         bits, put_high = word(operands[1]), put_words(operands[0])
 
-        def upper(warp: Warp, lanes: Lanes) -> None:
-            value = (bits(warp).astype(U64) << U64(32)).view(F64)
+        def upper(threads: Threads, lanes: Lanes) -> None:
+            value = (bits(threads).astype(U64) << U64(32)).view(F64)
             result = 1 / value if name == "RCP64H" else 1 / np.sqrt(value)
-            put_high(warp, (result.view(U64) >> U64(32)).astype(U32), lanes)
+            put_high(threads, (result.view(U64) >> U64(32)).astype(U32), lanes)
 
         return upper
     functions: dict[str, Callable[[Lanes], Lanes]] = {
@@ -161,19 +163,19 @@ def approximate(modifiers: list[str], operands: list[str]) -> Step:
         "LG2": np.log2,
     }
     value, put = single(operands[1]), put_float(operands[0])
-    return lambda warp, lanes: put(warp, functions[name](value(warp).astype(F64)), lanes)
+    return lambda threads, lanes: put(threads, functions[name](value(threads).astype(F64)), lanes)
 
 
 def is_hard_to_divide(_: list[str], operands: list[str]) -> Step:
     """FCHK: whether a / b, worked out by its usual few steps, could over- or underflow on the way."""
     put, a, b = put_flag(operands[0]), single(operands[1]), single(operands[2])
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        top, bottom = a(warp), b(warp)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        top, bottom = a(threads), b(threads)
         of_top, of_bottom = (np.frexp(np.where(np.isfinite(x), x, 0))[1] for x in (top, bottom))
         plain = np.isfinite(top) & np.isfinite(bottom) & (bottom != 0)
         near = (np.abs(of_top - of_bottom) < 120) & (np.abs(of_bottom) < 120) & ((top == 0) | (of_top > -100))
-        put(warp, ~(plain & near), lanes)
+        put(threads, ~(plain & near), lanes)
 
     return step
 
@@ -183,15 +185,15 @@ def from_integer(modifiers: list[str], operands: list[str]) -> Step:
     signed = not any(name.startswith("U") for name in modifiers)
     if wide:
         bits = pair(operands[1])
-        read = (lambda warp: bits(warp).view(np.int64)) if signed else bits
+        read = (lambda threads: bits(threads).view(np.int64)) if signed else bits
     else:
         narrow = word(operands[1])
-        read = (lambda warp: narrow(warp).view(np.int32)) if signed else narrow
+        read = (lambda threads: narrow(threads).view(np.int32)) if signed else narrow
     if "F64" in modifiers:
         put_wide = put_double(operands[0])
-        return lambda warp, lanes: put_wide(warp, read(warp).astype(F64), lanes)
+        return lambda threads, lanes: put_wide(threads, read(threads).astype(F64), lanes)
     put = put_float(operands[0])
-    return lambda warp, lanes: put(warp, _rounded(read(warp).astype(F64), modifiers), lanes)
+    return lambda threads, lanes: put(threads, _rounded(read(threads).astype(F64), modifiers), lanes)
 
 
 def to_integer(modifiers: list[str], operands: list[str]) -> Step:
@@ -205,11 +207,11 @@ def to_integer(modifiers: list[str], operands: list[str]) -> Step:
     how = np.floor if "FLOOR" in modifiers else np.ceil if "CEIL" in modifiers else np.trunc
     how = how if "TRUNC" in modifiers or how is not np.trunc else np.rint
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        given = how(value(warp).astype(F64))
-        whole = [low if np.isnan(x) else int(min(max(x, low), high)) for x in given.tolist()]
+    def step(threads: Threads, lanes: Lanes) -> None:
+        given = how(value(threads).astype(F64))
+        whole = [low if np.isnan(x) else int(min(max(x, low), high)) for x in given.ravel().tolist()]
         found = np.array([min(max(x, low), high) & (1 << bits) - 1 for x in whole], U64 if wide else U32)
-        put(warp, found, lanes)
+        put(threads, found.reshape(given.shape), lanes)
 
     return step
 
@@ -219,10 +221,10 @@ def convert(modifiers: list[str], operands: list[str]) -> Step:
     kinds = [name for name in modifiers if name in ("F32", "F64")]
     if kinds == ["F64", "F32"]:
         narrow, put_wide = single(operands[1]), put_double(operands[0])
-        return lambda warp, lanes: put_wide(warp, narrow(warp).astype(F64), lanes)
+        return lambda threads, lanes: put_wide(threads, narrow(threads).astype(F64), lanes)
     if kinds == ["F32", "F64"]:
         wide, put = double(operands[1]), put_float(operands[0])
-        return lambda warp, lanes: put(warp, wide(warp), lanes)
+        return lambda threads, lanes: put(threads, wide(threads), lanes)
     raise NotImplementedError(f"F2F.{'.'.join(modifiers)}")
 
 
@@ -232,14 +234,14 @@ def widen_half(modifiers: list[str], operands: list[str]) -> Step:
     assert operands[1] == "-RZ", operands
     bits, put = word(operands[2]), put_float(operands[0])
     shift = U32(16 if "H1_H1" in operands[2] else 0)
-    return lambda warp, lanes: put(warp, (bits(warp) >> shift).astype(np.uint16).view(np.float16), lanes)
+    return lambda threads, lanes: put(threads, (bits(threads) >> shift).astype(np.uint16).view(np.float16), lanes)
 
 
 def pack_halves(modifiers: list[str], operands: list[str]) -> Step:
     """F2FP.F16.F32.PACK_AB: two float32 as float16 or bfloat16, the first above the second."""
     high, low, put = single(operands[1]), single(operands[2]), put_words(operands[0])
     bits = _bfloat16_bits if "BF16" in modifiers else _float16_bits
-    return lambda warp, lanes: put(warp, bits(high(warp)) << U32(16) | bits(low(warp)), lanes)
+    return lambda threads, lanes: put(threads, bits(high(threads)) << U32(16) | bits(low(threads)), lanes)
 
 
 def _float16_bits(value: Lanes) -> Lanes:
@@ -256,7 +258,7 @@ def round_float(modifiers: list[str], operands: list[str]) -> Step:
     """FRND: to a whole number."""
     how = {"FLOOR": np.floor, "CEIL": np.ceil, "TRUNC": np.trunc}.get(modifiers[0] if modifiers else "", np.rint)
     value, put = single(operands[1]), put_float(operands[0])
-    return lambda warp, lanes: put(warp, how(value(warp)), lanes)
+    return lambda threads, lanes: put(threads, how(value(threads)), lanes)
 
 
 STEPS: dict[str, Callable[[list[str], list[str]], Step]] = {

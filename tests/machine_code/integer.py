@@ -17,7 +17,7 @@ from tests.machine_code.operands import (
     put_words,
     word,
 )
-from tests.machine_code.warp import Step, Warp
+from tests.machine_code.threads import Step, Threads
 
 U32, U64, I64 = np.uint32, np.uint64, np.int64
 ALL = U64(0xFFFFFFFF)
@@ -47,22 +47,22 @@ def add(modifiers: list[str], operands: list[str]) -> Step:
     sources = [_complement(text) if "X" in modifiers else exact(text) for text in parts.sources]
     put, put_carries = put_words(parts.register), [put_flag(text) for text in parts.flags]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        total = sources[0](warp)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        total = sources[0](threads)
         for source in sources[1:]:
-            total = total + source(warp)
+            total = total + source(threads)
         for carry in carries:
-            total = total + carry(warp).astype(U64)
+            total = total + carry(threads).astype(U64)
         for k, put_carry in enumerate(put_carries):
-            put_carry(warp, total >> U64(32) > U64(k), lanes)
-        put(warp, (total & ALL).astype(U32), lanes)
+            put_carry(threads, total >> U64(32) > U64(k), lanes)
+        put(threads, (total & ALL).astype(U32), lanes)
 
     return step
 
 
-def _complement(text: str) -> Callable[[Warp], Lanes]:
+def _complement(text: str) -> Callable[[Threads], Lanes]:
     plain = word(text)
-    return lambda warp: plain(warp).astype(U64)
+    return lambda threads: plain(threads).astype(U64)
 
 
 def multiply(modifiers: list[str], operands: list[str]) -> Step:
@@ -74,18 +74,18 @@ def multiply(modifiers: list[str], operands: list[str]) -> Step:
         a, b, wide = word(parts.sources[0]), word(parts.sources[1]), pair(parts.sources[2])
         put_high = put_words(parts.register)
 
-        def high(warp: Warp, lanes: Lanes) -> None:
-            product = _product(a(warp), b(warp), signed) + wide(warp)
-            put_high(warp, (product >> U64(32)).astype(U32), lanes)
+        def high(threads: Threads, lanes: Lanes) -> None:
+            product = _product(a(threads), b(threads), signed) + wide(threads)
+            put_high(threads, (product >> U64(32)).astype(U32), lanes)
 
         return high
     a, b, c = (word(text) for text in parts.sources[:3])
     carry = flag(parts.read[0]) if "X" in modifiers and parts.read else None
     put = put_words(parts.register)
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        total = a(warp) * b(warp) + c(warp)
-        put(warp, total if carry is None else total + carry(warp).astype(U32), lanes)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        total = a(threads) * b(threads) + c(threads)
+        put(threads, total if carry is None else total + carry(threads).astype(U32), lanes)
 
     return step
 
@@ -101,12 +101,12 @@ def _multiply_wide(signed: bool, parts: Parts) -> Step:
     a, b, c = word(parts.sources[0]), word(parts.sources[1]), pair(parts.sources[2])
     put, flags = put_words(parts.register, 2), [put_flag(text) for text in parts.flags]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        product = _product(a(warp), b(warp), signed)
-        total = product + c(warp)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        product = _product(a(threads), b(threads), signed)
+        total = product + c(threads)
         for put_carry in flags:
-            put_carry(warp, total < product, lanes)
-        put(warp, total, lanes)
+            put_carry(threads, total < product, lanes)
+        put(threads, total, lanes)
 
     return step
 
@@ -120,20 +120,20 @@ def shift_and_add(modifiers: list[str], operands: list[str]) -> Step:
     carry = flag(parts.read[0]) if "X" in modifiers else None
     put, flags = put_words(parts.register), [put_flag(text) for text in parts.flags]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        low = a(warp)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        low = a(threads)
         if "SX32" in modifiers:
             value = (low.view(np.int32).astype(I64) << shift.astype(I64)).view(U64) >> U64(32)
         elif top is not None:
-            value = (top(warp).astype(U64) << U64(32) | low) << shift >> U64(32)
+            value = (top(threads).astype(U64) << U64(32) | low) << shift >> U64(32)
         else:
             value = low.astype(U64) << shift & ALL
-        total = (value & ALL) + b(warp)
+        total = (value & ALL) + b(threads)
         if carry is not None:
-            total = total + carry(warp).astype(U64)
+            total = total + carry(threads).astype(U64)
         for put_carry in flags:
-            put_carry(warp, total >> U64(32) > U64(0), lanes)
-        put(warp, (total & ALL).astype(U32), lanes)
+            put_carry(threads, total >> U64(32) > U64(0), lanes)
+        put(threads, (total & ALL).astype(U32), lanes)
 
     return step
 
@@ -145,19 +145,19 @@ def shift(modifiers: list[str], operands: list[str]) -> Step:
     left, keep_high, wide = "L" in modifiers, "HI" in modifiers, "S64" in modifiers or "U64" in modifiers
     signed, wraps = "S32" in modifiers or "S64" in modifiers, "W" in modifiers
 
-    def step(warp: Warp, lanes: Lanes) -> None:
+    def step(threads: Threads, lanes: Lanes) -> None:
         most = 63 if wide else 31 if wraps else 32
-        by = count(warp).astype(U64)
+        by = count(threads).astype(U64)
         by = by & U64(most) if wraps else np.minimum(by, U64(most))
-        both = high(warp).astype(U64) << U64(32) | low(warp).astype(U64)
+        both = high(threads).astype(U64) << U64(32) | low(threads).astype(U64)
         if left:
-            value = (both << by >> U64(32)) if keep_high else low(warp).astype(U64) << by
+            value = (both << by >> U64(32)) if keep_high else low(threads).astype(U64) << by
         elif keep_high:
-            top = high(warp)
+            top = high(threads)
             value = (top.view(np.int32).astype(I64) >> by.astype(I64)).view(U64) if signed else top.astype(U64) >> by
         else:
             value = (both.view(I64) >> by.astype(I64)).view(U64) if signed else both >> by
-        put(warp, (value & ALL).astype(U32), lanes)
+        put(threads, (value & ALL).astype(U32), lanes)
 
     return step
 
@@ -178,11 +178,11 @@ def bitwise(_: list[str], operands: list[str]) -> Step:
     bits = int(parts.sources[3], 0)
     put, flags = put_words(parts.register), [put_flag(text) for text in parts.flags]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        value = _table(bits, [source(warp) for source in sources])
+    def step(threads: Threads, lanes: Lanes) -> None:
+        value = _table(bits, [source(threads) for source in sources])
         for put_nonzero in flags:
-            put_nonzero(warp, value != 0, lanes)
-        put(warp, value, lanes)
+            put_nonzero(threads, value != 0, lanes)
+        put(threads, value, lanes)
 
     return step
 
@@ -192,10 +192,10 @@ def of_predicates(_: list[str], operands: list[str]) -> Step:
     inputs = [flag(text) for text in operands[2:5]]
     puts = [(put_flag(operands[k]), int(operands[5 + k], 0)) for k in range(2)]
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        values = [value(warp) for value in inputs]
+    def step(threads: Threads, lanes: Lanes) -> None:
+        values = [value(threads) for value in inputs]
         for put, bits in puts:
-            put(warp, _table(bits, values), lanes)
+            put(threads, _table(bits, values), lanes)
 
     return step
 
@@ -223,15 +223,15 @@ def compare(modifiers: list[str], operands: list[str]) -> Step:
     below = flag(operands[5]) if "EX" in modifiers else None
     kind = U32 if "U32" in modifiers else np.int32
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        left, right = a(warp).view(kind), b(warp).view(kind)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        left, right = a(threads).view(kind), b(threads).view(kind)
         holds = COMPARE[how](left, right)
         if below is not None:
             equal = left == right
-            holds = (holds & ~equal) | (equal & below(warp))
-        with_this = also(warp)
-        puts[0](warp, combine(holds, with_this), lanes)
-        puts[1](warp, combine(~holds, with_this), lanes)
+            holds = (holds & ~equal) | (equal & below(threads))
+        with_this = also(threads)
+        puts[0](threads, combine(holds, with_this), lanes)
+        puts[1](threads, combine(~holds, with_this), lanes)
 
     return step
 
@@ -242,12 +242,12 @@ def extreme(modifiers: list[str], operands: list[str]) -> Step:
     values, wanted, put = [word(text) for text in sources], flag(smaller), put_words(operands[0])
     kind = U32 if "U32" in modifiers else np.int32
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        found = [value(warp) for value in values]
+    def step(threads: Threads, lanes: Lanes) -> None:
+        found = [value(threads) for value in values]
         if len(found) == 3:
             found = [found[0] + found[1], found[2]]
         a, b = (value.view(kind) for value in found)
-        put(warp, np.where(wanted(warp), np.minimum(a, b), np.maximum(a, b)).view(U32), lanes)
+        put(threads, np.where(wanted(threads), np.minimum(a, b), np.maximum(a, b)).view(U32), lanes)
 
     return step
 
@@ -257,36 +257,36 @@ def permute(modifiers: list[str], operands: list[str]) -> Step:
     assert not [name for name in modifiers if name != "U"], modifiers
     a, selector, b, put = word(operands[1]), word(operands[2]), word(operands[3]), put_words(operands[0])
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        eight = a(warp).astype(U64) | b(warp).astype(U64) << U64(32)
-        chosen, value = selector(warp).astype(U64), U64(0)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        eight = a(threads).astype(U64) | b(threads).astype(U64) << U64(32)
+        chosen, value = selector(threads).astype(U64), U64(0)
         for k in range(4):
             pick = chosen >> U64(4 * k) & U64(15)
             byte = eight >> U64(8) * (pick & U64(7)) & U64(255)
             sign = (byte >> U64(7)) * U64(255)
             value = value | np.where(pick & U64(8), sign, byte) << U64(8 * k)
-        put(warp, value.astype(U32), lanes)
+        put(threads, value.astype(U32), lanes)
 
     return step
 
 
 def move(_: list[str], operands: list[str]) -> Step:
     value, put = word(operands[1]), put_words(operands[0])
-    return lambda warp, lanes: put(warp, value(warp), lanes)
+    return lambda threads, lanes: put(threads, value(threads), lanes)
 
 
 def select(_: list[str], operands: list[str]) -> Step:
     a, b, first, put = word(operands[1]), word(operands[2]), flag(operands[3]), put_words(operands[0])
-    return lambda warp, lanes: put(warp, np.where(first(warp), a(warp), b(warp)), lanes)
+    return lambda threads, lanes: put(threads, np.where(first(threads), a(threads), b(threads)), lanes)
 
 
 def load_constant(modifiers: list[str], operands: list[str]) -> Step:
     if "64" in modifiers:
         value, put = pair(operands[1]), put_words(operands[0], 2)
-        return lambda warp, lanes: put(warp, value(warp), lanes)
+        return lambda threads, lanes: put(threads, value(threads), lanes)
     narrow, put_one = word(operands[1]), put_words(operands[0])
     keep = U32(next((mask for name, mask in (("U8", 255), ("U16", 65535)) if name in modifiers), 0xFFFFFFFF))
-    return lambda warp, lanes: put_one(warp, narrow(warp) & keep, lanes)
+    return lambda threads, lanes: put_one(threads, narrow(threads) & keep, lanes)
 
 
 def clear(modifiers: list[str], operands: list[str]) -> Step:
@@ -294,7 +294,7 @@ def clear(modifiers: list[str], operands: list[str]) -> Step:
     assert operands[1] == "SRZ", operands
     words = 1 if "32" in modifiers else 2
     put, zero = put_words(operands[0], words), np.zeros(1, U64 if words == 2 else U32)
-    return lambda warp, lanes: put(warp, zero, lanes)
+    return lambda threads, lanes: put(threads, zero, lanes)
 
 
 def packed_constant(_: list[str], operands: list[str]) -> Step:
@@ -302,19 +302,23 @@ def packed_constant(_: list[str], operands: list[str]) -> Step:
     assert operands[1:3] == ["-RZ", "RZ"], operands
     value = np.array([half(operands[3]) << 16 | half(operands[4])], U32)
     put = put_words(operands[0])
-    return lambda warp, lanes: put(warp, value, lanes)
+    return lambda threads, lanes: put(threads, value, lanes)
 
 
 def absolute(_: list[str], operands: list[str]) -> Step:
     value, put = word(operands[1]), put_words(operands[0])
-    return lambda warp, lanes: put(warp, np.abs(value(warp).view(np.int32).astype(I64)).astype(U32), lanes)
+    return lambda threads, lanes: put(threads, np.abs(value(threads).view(np.int32).astype(I64)).astype(U32), lanes)
+
+
+def _each(values: Lanes, function: Callable[[int], int]) -> Lanes:
+    return np.array([function(x) for x in values.ravel().tolist()], U32).reshape(values.shape)
 
 
 def reverse(_: list[str], operands: list[str]) -> Step:
     value, put = word(operands[1]), put_words(operands[0])
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        put(warp, np.array([int(f"{x:032b}"[::-1], 2) for x in value(warp).tolist()], U32), lanes)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        put(threads, _each(value(threads), lambda x: int(f"{x:032b}"[::-1], 2)), lanes)
 
     return step
 
@@ -324,16 +328,19 @@ def find_leading(modifiers: list[str], operands: list[str]) -> Step:
     value, put, zeros = word(operands[1]), put_words(operands[0]), "SH" in modifiers
     assert "U32" in modifiers, modifiers
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        places = [x.bit_length() - 1 for x in value(warp).tolist()]
-        put(warp, np.array([0xFFFFFFFF if n < 0 else 31 - n if zeros else n for n in places], U32), lanes)
+    def place(x: int) -> int:
+        highest = x.bit_length() - 1
+        return 0xFFFFFFFF if x == 0 else 31 - highest if zeros else highest
+
+    def step(threads: Threads, lanes: Lanes) -> None:
+        put(threads, _each(value(threads), place), lanes)
 
     return step
 
 
 def count_bits(_: list[str], operands: list[str]) -> Step:
     value, put = word(operands[1]), put_words(operands[0])
-    return lambda warp, lanes: put(warp, np.array([x.bit_count() for x in value(warp).tolist()], U32), lanes)
+    return lambda threads, lanes: put(threads, _each(value(threads), int.bit_count), lanes)
 
 
 def keep_predicates(_: list[str], operands: list[str]) -> Step:
@@ -341,9 +348,9 @@ def keep_predicates(_: list[str], operands: list[str]) -> Step:
     assert operands[1] == "PR", operands
     other, mask, put = word(operands[2]), int(operands[3], 0), put_words(operands[0])
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        bits = sum(warp.predicates[k].astype(U32) << U32(k) for k in range(7))
-        put(warp, (other(warp) & ~U32(mask)) | (bits & U32(mask)), lanes)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        bits = sum(threads.predicates[k].astype(U32) << U32(k) for k in range(7))
+        put(threads, (other(threads) & ~U32(mask)) | (bits & U32(mask)), lanes)
 
     return step
 
@@ -352,11 +359,11 @@ def restore_predicates(_: list[str], operands: list[str]) -> Step:
     """R2P PR, a, mask."""
     value, mask = word(operands[1]), int(operands[2], 0)
 
-    def step(warp: Warp, lanes: Lanes) -> None:
-        bits = value(warp)
+    def step(threads: Threads, lanes: Lanes) -> None:
+        bits = value(threads)
         for k in range(7):
             if mask >> k & 1:
-                np.copyto(warp.predicates[k], (bits >> U32(k) & U32(1)).astype(bool), where=lanes)
+                np.copyto(threads.predicates[k], (bits >> U32(k) & U32(1)).astype(bool), where=lanes)
 
     return step
 

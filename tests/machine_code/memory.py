@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.machine_code.operands import Lanes, Source, flag, is_predicate, pair, put_words, word
-from tests.machine_code.warp import MachineError, Step, Warp
+from tests.machine_code.threads import MachineError, Step, Threads
 
 _WIDTH = {"U8": 1, "S8": 1, "U16": 2, "S16": 2, "64": 8, "128": 16}
 SHARED_BEGIN = 0x400  # a block's own shared memory begins there on sm_90
@@ -35,20 +35,20 @@ class Global:
     def __init__(self, ranges: list[tuple[int, int, bool]]) -> None:
         self.ranges = [Range(*each) for each in ranges]
 
-    def view(self, warp: Warp, places: np.ndarray, width: int, writes: bool) -> tuple[np.ndarray, np.ndarray]:
+    def view(self, threads: Threads, places: np.ndarray, width: int, writes: bool) -> tuple[np.ndarray, np.ndarray]:
         """Words of memory, and which of them lie at `places`; one array holds them all."""
         first, last = int(places.min()), int(places.max())
         for each in self.ranges:
             if each.begin <= first and last + width <= each.end:
                 if writes and not each.writable:
-                    raise MachineError(warp, f"writes to an input at {first:#x}")
+                    raise MachineError(threads, f"writes to an input at {first:#x}")
                 if (places % np.uint64(width)).any():
-                    raise MachineError(warp, f"an address that is no multiple of {width}")
+                    raise MachineError(threads, f"an address that is no multiple of {width}")
                 unit = min(width, 4)
                 skew = -each.begin % unit  # arrays begin where NumPy put them
                 words = each.bytes[skew : skew + (each.end - each.begin - skew) // unit * unit].view(f"u{unit}")
                 return words, ((places - np.uint64(each.begin + skew)) // np.uint64(unit)).astype(np.int64)
-        raise MachineError(warp, f"accesses {first:#x} to {last + width:#x} outside every array")
+        raise MachineError(threads, f"accesses {first:#x} to {last + width:#x} outside every array")
 
 
 class Shared:
@@ -58,12 +58,12 @@ class Shared:
         self.words = np.full((SHARED_BEGIN + size + 15) // 4, 0x7FC0DEAD, np.uint32)
         self.end = SHARED_BEGIN + size
 
-    def view(self, warp: Warp, places: np.ndarray, width: int, writes: bool) -> tuple[np.ndarray, np.ndarray]:
+    def view(self, threads: Threads, places: np.ndarray, width: int, writes: bool) -> tuple[np.ndarray, np.ndarray]:
         if int(places.min()) < SHARED_BEGIN or int(places.max()) + width > self.end:
             reached = f"{int(places.min()):#x} to {int(places.max()) + width:#x}"
-            raise MachineError(warp, f"accesses shared memory at {reached}, which ends at {self.end:#x}")
+            raise MachineError(threads, f"accesses shared memory at {reached}, which ends at {self.end:#x}")
         if (places % np.uint64(width)).any():
-            raise MachineError(warp, f"an address of shared memory that is no multiple of {width}")
+            raise MachineError(threads, f"an address of shared memory that is no multiple of {width}")
         unit = min(width, 4)
         return self.words.view(f"u{unit}"), (places // np.uint64(unit)).astype(np.int64)
 
@@ -77,22 +77,22 @@ def address(text: str) -> Source:
         name, _, suffix = term.partition(".")
         if name.startswith("~") or name.startswith(("0x", "-0x")):
             offset = int(name.replace("~", "-"), 0)
-            sources.append(lambda warp, offset=offset: np.array([offset & 0xFFFFFFFFFFFFFFFF], np.uint64))
+            sources.append(lambda threads, offset=offset: np.array([offset & 0xFFFFFFFFFFFFFFFF], np.uint64))
         elif suffix == "64" or (global_memory and name.startswith("UR")):
             sources.append(pair(name))
         elif suffix.startswith("X"):
             scaled, by = word(name), np.uint64(int(suffix[1:]))
-            sources.append(lambda warp, scaled=scaled, by=by: scaled(warp).astype(np.uint64) * by)
+            sources.append(lambda threads, scaled=scaled, by=by: scaled(threads).astype(np.uint64) * by)
         else:
             one = word(name)
-            sources.append(lambda warp, one=one: one(warp).astype(np.uint64))
+            sources.append(lambda threads, one=one: one(threads).astype(np.uint64))
     mask = np.uint64(0xFFFFFFFFFFFFFFFF if global_memory else 0xFFFFFFFF)
 
-    def total(warp: Warp) -> Lanes:
-        found = sources[0](warp)
+    def total(threads: Threads) -> Lanes:
+        found = sources[0](threads)
         for source in sources[1:]:
-            found = found + source(warp)
-        return np.broadcast_to(found & mask, 32)
+            found = found + source(threads)
+        return np.broadcast_to(found & mask, threads.shape)
 
     return total
 
@@ -101,9 +101,9 @@ def width_of(modifiers: list[str]) -> int:
     return next((_WIDTH[name] for name in modifiers if name in _WIDTH), 4)
 
 
-def read(warp: Warp, space: Global | Shared, places: Lanes, width: int) -> np.ndarray:
+def read(threads: Threads, space: Global | Shared, places: Lanes, width: int) -> np.ndarray:
     """(words, lanes of `places`) uint32; bytes and halves without their sign."""
-    words, index = space.view(warp, places, width, writes=False)
+    words, index = space.view(threads, places, width, writes=False)
     return np.stack([words[index + k] for k in range(max(1, width // 4))]).astype(np.uint32)
 
 
@@ -113,17 +113,17 @@ def load(shared: bool) -> Callable[[list[str], list[str]], Step]:
         puts = [put_words(name) for name in _registers(operands[0], width)]
         sign = next((8 * _WIDTH[name] for name in modifiers if name in ("S8", "S16")), 0)
 
-        def step(warp: Warp, lanes: Lanes) -> None:
+        def step(threads: Threads, lanes: Lanes) -> None:
             if not lanes.any():
                 return
-            found = read(warp, warp.block.shared if shared else warp.block.memory, at(warp)[lanes], width)
+            found = read(threads, threads.block.shared if shared else threads.block.memory, at(threads)[lanes], width)
             if sign:
                 high = np.uint32(1 << sign - 1)
                 found = (found ^ high) - high
             for put, part in zip(puts, found):
-                values = np.zeros(32, np.uint32)
+                values = np.zeros(threads.shape, np.uint32)
                 values[lanes] = part
-                put(warp, values, lanes)
+                put(threads, values, lanes)
 
         return step
 
@@ -135,13 +135,13 @@ def store(shared: bool) -> Callable[[list[str], list[str]], Step]:
         width, at = width_of(modifiers), address(operands[0])
         values = [word(name) for name in _registers(operands[1], width)]
 
-        def step(warp: Warp, lanes: Lanes) -> None:
+        def step(threads: Threads, lanes: Lanes) -> None:
             if not lanes.any():
                 return
-            space = warp.block.shared if shared else warp.block.memory
-            words, index = space.view(warp, at(warp)[lanes], width, writes=True)
+            space = threads.block.shared if shared else threads.block.memory
+            words, index = space.view(threads, at(threads)[lanes], width, writes=True)
             for k, value in enumerate(values):
-                words[index + k] = np.broadcast_to(value(warp), 32)[lanes]
+                words[index + k] = np.broadcast_to(value(threads), threads.shape)[lanes]
 
         return step
 
@@ -153,14 +153,14 @@ def copy_to_shared(modifiers: list[str], operands: list[str]) -> Step:
     width, to, come_from = width_of(modifiers), address(operands[0]), address(operands[1])
     inside = flag(operands[2]) if len(operands) > 2 and is_predicate(operands[2]) else None
 
-    def step(warp: Warp, lanes: Lanes) -> None:
+    def step(threads: Threads, lanes: Lanes) -> None:
         if not lanes.any():
             return
-        there = lanes if inside is None else lanes & inside(warp)
-        values = np.zeros((max(1, width // 4), 32), np.uint32)
+        there = lanes if inside is None else lanes & inside(threads)
+        values = np.zeros((max(1, width // 4), *threads.shape), np.uint32)
         if there.any():
-            values[:, there] = read(warp, warp.block.memory, come_from(warp)[there], width)
-        words, index = warp.block.shared.view(warp, to(warp)[lanes], width, writes=True)
+            values[:, there] = read(threads, threads.block.memory, come_from(threads)[there], width)
+        words, index = threads.block.shared.view(threads, to(threads)[lanes], width, writes=True)
         for k, part in enumerate(values):
             words[index + k] = part[lanes]
 
@@ -173,15 +173,16 @@ def atomic_on_shared(modifiers: list[str], operands: list[str]) -> Step:
         raise NotImplementedError(f"ATOMS.{'.'.join(modifiers)}")
     at, value, put = address(operands[1]), word(operands[2]), put_words(operands[0])
 
-    def step(warp: Warp, lanes: Lanes) -> None:
+    def step(threads: Threads, lanes: Lanes) -> None:
         if not lanes.any():
             return
-        words, index = warp.block.shared.view(warp, at(warp)[lanes], 4, writes=True)
-        added, old = np.broadcast_to(value(warp), 32)[lanes], np.zeros(32, np.uint32)
-        for lane, place, more in zip(np.flatnonzero(lanes), index, added):
-            old[lane] = words[place]
+        words, index = threads.block.shared.view(threads, at(threads)[lanes], 4, writes=True)
+        old, found = np.zeros(threads.shape, np.uint32), np.zeros(len(index), np.uint32)
+        for k, (place, more) in enumerate(zip(index, np.broadcast_to(value(threads), threads.shape)[lanes])):
+            found[k] = words[place]
             words[place] += more
-        put(warp, old, lanes)
+        old[lanes] = found
+        put(threads, old, lanes)
 
     return step
 

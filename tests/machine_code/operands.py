@@ -1,7 +1,7 @@
-"""Operands of machine code: what they read from a warp, and where results go.
+"""Operands of machine code: what they read from threads, and where results go.
 
-A warp's register is an array of 32 words, a uniform register one of a single word, so that what computes with them need
-not know which is which.
+A register is an array of a row for each warp and 32 columns, a uniform register one of a single column, so that what
+computes with them need not know which is which.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from tests.machine_code.warp import Warp
+    from tests.machine_code.threads import Threads
 
-Lanes = np.ndarray  # (32,), or (1,) of a uniform register
-Source = Callable[["Warp"], Lanes]
-Put = Callable[["Warp", Lanes, Lanes], None]  # warp, values, lanes that take them
+Lanes = np.ndarray  # (warps, 32), (warps, 1) of a uniform register, or (1,) of a constant
+Source = Callable[["Threads"], Lanes]
+Put = Callable[["Threads", Lanes, Lanes], None]  # threads, values, lanes that take them
 
 _REGISTER = re.compile(r"(U?)R(\d+|Z)$")
 _PREDICATE = re.compile(r"(!?)(U?)P(\d|T)$")
@@ -58,14 +58,15 @@ def _constant(name: str, kind: str) -> Source | None:
         return None
     offset = int(found.group(2) or "0", 0)
     if not found.group(1):
-        return lambda warp: np.frombuffer(warp.constants, kind, 1, offset)
+        return lambda threads: np.frombuffer(threads.constants, kind, 1, offset)
     index, size = word(found.group(1)), np.dtype(kind).itemsize
 
-    def indexed(warp: Warp) -> Lanes:
-        places = index(warp).astype(np.int64) + offset  # of lanes that take no part, anything
-        last = len(warp.constants) - size
-        inside = np.clip(places, 0, last).tolist()
-        return np.array([np.frombuffer(warp.constants, kind, 1, k)[0] for k in inside], kind)
+    def indexed(threads: Threads) -> Lanes:
+        places = index(threads).astype(np.int64) + offset  # of lanes that take no part, anything
+        last = len(threads.constants) - size
+        inside = np.clip(places, 0, last)
+        values = [np.frombuffer(threads.constants, kind, 1, k)[0] for k in inside.ravel().tolist()]
+        return np.array(values, kind).reshape(inside.shape)
 
     return indexed
 
@@ -79,15 +80,15 @@ def word(text: str) -> Source:
         plain = constant
     else:
         value = np.array([int(name, 0) & 0xFFFFFFFF], np.uint32)
-        return lambda warp: value
+        return lambda threads: value
     if not signs:
         return plain
     if signs == "-":
-        return lambda warp: (-plain(warp).astype(np.int64)).astype(np.uint32)
+        return lambda threads: (-plain(threads).astype(np.int64)).astype(np.uint32)
     if signs == "~":
-        return lambda warp: ~plain(warp)
+        return lambda threads: ~plain(threads)
     if signs == "|":
-        return lambda warp: np.abs(plain(warp).view(np.int32).astype(np.int64)).astype(np.uint32)
+        return lambda threads: np.abs(plain(threads).view(np.int32).astype(np.int64)).astype(np.uint32)
     raise NotImplementedError(text)
 
 
@@ -96,9 +97,9 @@ def exact(text: str) -> Source:
     signs, name = _signs(text)
     if signs == "-":
         plain = word(name)
-        return lambda warp: (np.uint64(1) << np.uint64(32)) - plain(warp).astype(np.uint64)
+        return lambda threads: (np.uint64(1) << np.uint64(32)) - plain(threads).astype(np.uint64)
     plain = word(text)
-    return lambda warp: plain(warp).astype(np.uint64)
+    return lambda threads: plain(threads).astype(np.uint64)
 
 
 def pair(text: str) -> Source:
@@ -109,13 +110,13 @@ def pair(text: str) -> Source:
         letter, index = bank
         low = _register(letter, index)
         if index == 255:
-            return lambda warp: low(warp).astype(np.uint64)
+            return lambda threads: low(threads).astype(np.uint64)
         high = _register(letter, index + 1)
-        return lambda warp: low(warp).astype(np.uint64) | high(warp).astype(np.uint64) << np.uint64(32)
+        return lambda threads: low(threads).astype(np.uint64) | high(threads).astype(np.uint64) << np.uint64(32)
     if constant := _constant(name, "u8"):
         return constant
     value = np.array([int(name, 0) & 0xFFFFFFFFFFFFFFFF], np.uint64)
-    return lambda warp: value
+    return lambda threads: value
 
 
 def _number(name: str) -> float:
@@ -130,12 +131,12 @@ def single(text: str) -> Source:
     signs, name = _signs(text)
     if _bank(name) or name[0] == "c":
         bits = word(name)
-        return _signed(signs, lambda warp: bits(warp).view(np.float32))
+        return _signed(signs, lambda threads: bits(threads).view(np.float32))
     if name.startswith(("0x", "-0x")):
         value = np.array([int(name, 0) & 0xFFFFFFFF], np.uint32).view(np.float32)
     else:
         value = np.array([_number(name)], np.float32)
-    return _signed(signs, lambda warp: value)
+    return _signed(signs, lambda threads: value)
 
 
 def double(text: str) -> Source:
@@ -143,20 +144,20 @@ def double(text: str) -> Source:
     signs, name = _signs(text)
     if _bank(name) or name[0] == "c":
         bits = pair(name)
-        return _signed(signs, lambda warp: bits(warp).view(np.float64))
+        return _signed(signs, lambda threads: bits(threads).view(np.float64))
     value = np.array([_number(name)], np.float64)
-    return _signed(signs, lambda warp: value)
+    return _signed(signs, lambda threads: value)
 
 
 def _signed(signs: str, plain: Source) -> Source:
     if signs == "":
         return plain
     if signs == "-":
-        return lambda warp: -plain(warp)
+        return lambda threads: -plain(threads)
     if signs == "|":
-        return lambda warp: np.abs(plain(warp))
+        return lambda threads: np.abs(plain(threads))
     if signs == "-|":
-        return lambda warp: -np.abs(plain(warp))
+        return lambda threads: -np.abs(plain(threads))
     raise NotImplementedError(signs)
 
 
@@ -166,26 +167,26 @@ def flag(text: str) -> Source:
     assert found, text
     uniform, index = bool(found.group(2)), 7 if found.group(3) == "T" else int(found.group(3))
     if found.group(1):
-        return lambda warp: ~(warp.uniform_predicates if uniform else warp.predicates)[index]
-    return lambda warp: (warp.uniform_predicates if uniform else warp.predicates)[index]
+        return lambda threads: ~(threads.uniform_predicates if uniform else threads.predicates)[index]
+    return lambda threads: (threads.uniform_predicates if uniform else threads.predicates)[index]
 
 
 def _register(letter: str, index: int) -> Source:
     if letter:
-        return lambda warp: warp.uniform[index]
-    return lambda warp: warp.registers[index]
+        return lambda threads: threads.uniform[index]
+    return lambda threads: threads.registers[index]
 
 
 def put_words(text: str, words: int = 1) -> Put:
-    """Writes results into a register and those after it: (lanes,) of 32 bits, or of 64 where `words` is 2."""
+    """Writes results into a register and those after it: of 32 bits each, or of 64 where `words` is 2."""
     bank = _bank(_signs(text)[1])
     assert bank, text
     letter, index = bank
 
-    def put(warp: Warp, values: Lanes, lanes: Lanes) -> None:
+    def put(threads: Threads, values: Lanes, lanes: Lanes) -> None:
         if index == 255:
             return
-        file = warp.uniform if letter else warp.registers
+        file = threads.uniform if letter else threads.registers
         for k in range(words):
             part = values if words == 1 else values >> np.uint64(32 * k) & np.uint64(0xFFFFFFFF)
             np.copyto(file[index + k], part.astype(np.uint32, copy=False), where=lanes)
@@ -195,12 +196,12 @@ def put_words(text: str, words: int = 1) -> Put:
 
 def put_float(text: str) -> Put:
     put = put_words(text)
-    return lambda warp, values, lanes: put(warp, np.ascontiguousarray(values, np.float32).view(np.uint32), lanes)
+    return lambda threads, values, lanes: put(threads, np.ascontiguousarray(values, np.float32).view(np.uint32), lanes)
 
 
 def put_double(text: str) -> Put:
     put = put_words(text, 2)
-    return lambda warp, values, lanes: put(warp, np.ascontiguousarray(values, np.float64).view(np.uint64), lanes)
+    return lambda threads, values, lanes: put(threads, np.ascontiguousarray(values, np.float64).view(np.uint64), lanes)
 
 
 def put_flag(text: str) -> Put:
@@ -209,9 +210,9 @@ def put_flag(text: str) -> Put:
     assert not found.group(1), text
     uniform, name = bool(found.group(2)), found.group(3)
 
-    def put(warp: Warp, values: Lanes, lanes: Lanes) -> None:
+    def put(threads: Threads, values: Lanes, lanes: Lanes) -> None:
         if name != "T":
-            np.copyto((warp.uniform_predicates if uniform else warp.predicates)[int(name)], values, where=lanes)
+            np.copyto((threads.uniform_predicates if uniform else threads.predicates)[int(name)], values, where=lanes)
 
     return put
 

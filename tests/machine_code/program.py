@@ -6,13 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from csrc.listing import Instruction as Listed
 from csrc.listing import Kernel
 from tests.machine_code import collective, floating, integer, memory
-from tests.machine_code.operands import Source, flag, split, word
-from tests.machine_code.warp import Step
+from tests.machine_code.operands import Lanes, Source, flag, split, word
+from tests.machine_code.threads import BLOCK, WARP, Step, Threads
 
 #: Nothing that a result depends on: all is in order here, and a copy to shared memory happens at once.
 IDLE = {"NOP", "YIELD", "LDGDEPBAR", "DEPBAR", "ERRBAR", "MEMBAR", "CCTL", "NANOSLEEP"}
@@ -23,7 +21,7 @@ STEPS: dict[str, Callable[[list[str], list[str]], Step]] = {
     **collective.STEPS,
     **memory.STEPS,
 }
-#: U in front: the same on uniform registers, once a warp.
+#: U in front: the same on uniform registers, once a threads.
 UNIFORM = ("UMOV", "UIADD3", "UIMAD", "ULEA", "USHF", "ULOP3", "UISETP", "USEL", "ULDC", "UPLOP3", "UPRMT", "UPOPC")
 UNIFORM += ("UFLO", "UVIADD", "UIABS", "UBREV")
 
@@ -100,12 +98,12 @@ def _with_target(kernel: Kernel, found: Instruction, operands: list[str]) -> Ins
         found.returns = word(operands[0].split()[0])
     elif name == "BAR":
         assert operands[0] == "0x0", found.text
-        found.barrier = "BAR"
+        found.barrier = BLOCK
         if len(operands) > 1:
             assert ".RED.AND" in found.listed.opcode, found.text
             found.also = flag(operands[1])  # what each thread says
     elif name == "WARPSYNC":
-        found.barrier = "WARPSYNC"
+        found.barrier = WARP
         if "COLLECTIVE" in found.listed.opcode:
             found.step = _never
     elif name != "EXIT":
@@ -115,15 +113,14 @@ def _with_target(kernel: Kernel, found: Instruction, operands: list[str]) -> Ins
     return found
 
 
-def _nothing(warp: object, lanes: np.ndarray) -> None:
+def _nothing(threads: Threads, lanes: Lanes) -> None:
     pass
 
 
-def _together(warp: object, lanes: np.ndarray) -> None:
-    alive = warp.alive  # type: ignore[attr-defined]
-    if not (lanes == alive).all():
+def _together(threads: Threads, lanes: Lanes) -> None:
+    if (lanes.any(axis=1, keepdims=True) & (lanes != threads.alive)).any():
         raise NotImplementedError("a branch for threads that have not met again")
 
 
-def _never(warp: object, lanes: np.ndarray) -> None:
+def _never(threads: Threads, lanes: Lanes) -> None:
     raise NotImplementedError("the way of threads that have not met again")

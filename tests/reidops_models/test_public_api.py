@@ -35,7 +35,7 @@ print(json.dumps({
     "lists": len(found),
     "ranks": [match.rank for match in found[0].matches],
     "nearest": [ranked.matches[0].name for ranked in found],
-    "expected": [scores.gallery[i].path.name for i in method.distances.argmin(dim=1).tolist()],
+    "expected": [scores.gallery[i].path.name for i in method.distances[:].argmin(dim=1).tolist()],
     "mAP": [method.mAP.low, method.mAP.value, method.mAP.high],
     "cli": [name for name in sys.modules if name.startswith("reidops_models.cli")],
 }))

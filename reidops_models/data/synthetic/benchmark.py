@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,8 @@ class BenchmarkSize:
     Numbers of people are multiples of the size of a look-alike group, so that no group is cut in two. A training
     identity has `train_images` images from four cameras. A test or validation identity has `gallery_images` gallery
     images from one camera and `probe_images` probes from three others, each also cut to a partial probe and drawn
-    again behind an object. Distractors are one gallery image each of people who are in no probe.
+    again behind an object. Distractors are one gallery image each of people who are in no probe. Strangers, as many
+    again to validate as to test, have probes and no gallery image: a search should say that it does not know them.
 
     Raises:
         ValueError: a number of people that is no such multiple, or no gallery image.
@@ -48,9 +49,10 @@ class BenchmarkSize:
     train_images: int
     probe_images: int
     gallery_images: int = 1
+    strangers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("train_people", "test_people", "validation_people", "distractors"):
+        for name in ("train_people", "test_people", "validation_people", "distractors", "strangers"):
             if getattr(self, name) % GROUP_SIZE:
                 raise ValueError(f"BenchmarkSize: {name} must be a multiple of {GROUP_SIZE}, got {getattr(self, name)}")
         if self.gallery_images < 1:
@@ -59,7 +61,7 @@ class BenchmarkSize:
     def counts(self, validation: bool = False) -> dict[str, int]:
         """How many images there are to train on, as probes of each kind, and in the gallery."""
         people = self.validation_people if validation else self.test_people
-        probes = people * self.probe_images
+        probes = (people + self.strangers) * self.probe_images
         return {
             "train": 0 if validation else self.train_people * self.train_images,
             "query": probes,
@@ -100,6 +102,7 @@ def write_synthetic(
     size: str | BenchmarkSize = "small",
     seed: int = 0,
     *,
+    strangers: int | None = None,
     workers: int | None = None,
     progress: bool = False,
 ) -> Path:
@@ -118,6 +121,7 @@ def write_synthetic(
         root: the folder to write; missing, empty, or holding this benchmark.
         size: "tiny", "small", "medium", or a `BenchmarkSize` of your own.
         seed: a non-negative number.
+        strangers: people who have probes and no gallery image, in place of the size's, which are none.
         workers: processes that draw; as many as there are CPUs if None.
         progress: show a progress bar (needs tqdm).
 
@@ -138,9 +142,13 @@ def write_synthetic(
     """
     if isinstance(size, str) and size not in SIZES:
         raise ValueError(f"write_synthetic: size must be one of {', '.join(SIZES)}, got {size!r}")
+    if strangers is not None and (strangers < 0 or strangers % GROUP_SIZE):
+        raise ValueError(f"write_synthetic: strangers must be a multiple of {GROUP_SIZE}, got {strangers}")
     if seed < 0:
         raise ValueError(f"write_synthetic: seed must not be negative, got {seed}")
     label, plan = (size, SIZES[size]) if isinstance(size, str) else ("custom", size)
+    if strangers is not None:
+        plan = replace(plan, strangers=strangers)
     root = Path(root)
     header = {"format": FORMAT, "size": label, "seed": seed, "plan": asdict(plan)}
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -163,8 +171,8 @@ def _is_this_benchmark(root: Path, header: dict[str, object]) -> bool:
     found = read_header(root)
     if found is None:
         return False
-    # A benchmark from before there was a choice has one gallery image a person.
-    found["plan"] = {"gallery_images": 1} | found["plan"]
+    # A benchmark from before there was a choice has one gallery image a person, and no strangers.
+    found["plan"] = {"gallery_images": 1, "strangers": 0} | found["plan"]
     return found == header | {"split": "test"}
 
 
@@ -178,7 +186,7 @@ def _write(
     annotations: dict[str, dict[str, Annotation]] = {"": {}, "validation": {}}
     jobs = list(_jobs(root, plan, seed))
     for job, drawn in zip(jobs, _with_progress(_run(jobs, workers), len(jobs), progress), strict=True):
-        annotations["validation" if job.split == "validation" else ""].update(drawn)
+        annotations["validation" if job.split.startswith("validation") else ""].update(drawn)
     for name, images in annotations.items():
         save_annotations(root / name, header | {"split": name or "test"}, images)
         write_keypoints(root / name)
@@ -188,8 +196,10 @@ def _jobs(root: Path, plan: BenchmarkSize, seed: int) -> Iterator[_Job]:
     cameras = tuple(sample_cameras(seed))
     splits = ["train"] * plan.train_people + ["test"] * plan.test_people
     splits += ["validation"] * plan.validation_people + ["distractor"] * plan.distractors
+    # Last, so that the others are the same people however many strangers there are.
+    splits += ["stranger"] * plan.strangers + ["validation stranger"] * plan.strangers
     for number, (split, person) in enumerate(zip(splits, sample_people(len(splits), seed), strict=True)):
-        folder = root / "validation" if split == "validation" else root
+        folder = root / "validation" if split.startswith("validation") else root
         pid = 0 if split == "distractor" else number + 1
         yield _Job(folder, plan, seed, number, pid, split, person, cameras)
 
@@ -236,9 +246,11 @@ def _draw(job: _Job) -> dict[str, Annotation]:
             camera = own_cameras[index % _CAMERAS_PER_PERSON]
             save("bounding_box_train", camera, index, *take(camera, index))
         return drawn
-    save("bounding_box_test", own_cameras[0], 0, *take(own_cameras[0], 0))
+    known = not job.split.endswith("stranger")
+    if known:
+        save("bounding_box_test", own_cameras[0], 0, *take(own_cameras[0], 0))
     # Numbered after the probes, so that these are the same images however many there are in the gallery.
-    for index in range(1, job.size.gallery_images if job.pid else 1):
+    for index in range(1, job.size.gallery_images if job.pid and known else 1):
         number = job.size.probe_images + index
         save("bounding_box_test", own_cameras[0], number, *take(own_cameras[0], number))
     for index in range(1, 1 + job.size.probe_images * (job.split != "distractor")):

@@ -228,3 +228,20 @@ def test_a_threshold_is_a_distance_or_a_rate(text: str, capsys: pytest.CaptureFi
         main(["search", "--gallery", "x", "--probe", "y", "--threshold", text])
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("reidops search: error: argument --threshold: expected a ")
+
+
+def test_a_gallery_in_half_the_bits_answers_as_match_in_half_the_bits(
+    run: Run, people: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    gallery, folder = tmp_path / "people.lance", people / "bounding_box_test"
+    assert run("index", folder, "--out", gallery, "--checkpoint", checkpoint)[0] == 0
+    shared = ["--probe", people / "query", "--checkpoint", checkpoint, "--half"]
+    assert run("search", "--gallery", gallery, *shared, "--out", tmp_path / "search")[0] == 0
+    assert run("match", "--gallery", folder, *shared, "--out", tmp_path / "match")[0] == 0
+    assert rows(tmp_path / "search") == rows(tmp_path / "match")
+
+
+def test_a_device_that_is_not_there_is_one_line(run: Run, people: Path, gallery: Path) -> None:
+    words = ["search", "--gallery", gallery, "--probe", people / "query", "--device", "cuda:7"]
+    code, _, (line,) = run(*words, "--model", "dsr")
+    assert (code, line.startswith("reidops: --device: no cuda:7 on this machine")) == (2, True)

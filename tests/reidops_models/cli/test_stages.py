@@ -84,3 +84,18 @@ def test_what_it_refuses(matched: Run, arguments: tuple[object, ...], complaint:
     assert code == 2
     assert len(complaints) == 1
     assert complaint in complaints[0]
+
+
+def test_evaluate_prints_what_the_shortlists_kept(run: Run, people: Path) -> None:
+    code, printed, complaints = run(
+        "evaluate", "--data", people, "--model", "dpti", "--shortlist", 4, "--rerank", "dsr"
+    )
+    assert (code, complaints) == (0, [])
+    assert "right images kept" in printed
+    assert "DSR multi-scale" in printed
+
+
+def test_evaluate_tells_what_exact_ranks_took(run: Run, people: Path, checkpoint: Path) -> None:
+    code, printed, _ = run("evaluate", "--data", people, "--checkpoint", checkpoint, "--shortlist", 2, "--exact", 1)
+    assert code == 0
+    assert "of the pairs compared" in " ".join(printed.split())

@@ -21,9 +21,10 @@ def commands(page: str) -> list[str]:
 
 
 COMMANDS = commands("tutorial.md")
+PAGES = ("recipes.md", "evaluation.md", "galleries.md", "search.md", "serve.md")
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *commands("recipes.md"), *commands("serve.md")])
+@pytest.mark.parametrize("command", [*COMMANDS, *(command for page in PAGES for command in commands(page))])
 def test_command_is_understood(command: str) -> None:
     words = shlex.split(command.partition(" > ")[0])[1:]
     assert build_parser().parse_args(words).command == words[0]
@@ -37,7 +38,12 @@ def test_tutorial_shows_every_command_but_the_demo() -> None:
         "merge",
         "data",
         "evaluate",
+        "score",
+        "calibrate",
         "match",
+        "index",
+        "search",
+        "gallery",
         "serve",
         "embed",
         "pose",

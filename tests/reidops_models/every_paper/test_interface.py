@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from reidops_models.checkpoint import load_checkpoint, shipped_checkpoint
-from reidops_models.matching import Matcher, TwoStageMatcher
+from reidops_models.matching import Images, Matcher, TwoStageMatcher, distance_tables
 from reidops_models.paper import Paper
 from reidops_models.recipe import Recipe, RecipeError, load_recipe, parse_recipe
 
@@ -95,6 +95,21 @@ def test_a_shortlist_of_all_images_changes_no_distance(paper: Paper[Any, Any]) -
     expected = main.distances(main.embed(probes, role="probe"), main.embed(gallery))
     assert_close(matcher.distances(left, right), expected, rtol=1e-5, atol=1e-6)
     assert_close([one.first for one in left], list(quick.embed(probes, role="probe")), rtol=0, atol=0)
+
+
+def test_blocks_of_the_gallery_and_probes_from_files_change_no_distance(paper: Paper[Any, Any]) -> None:
+    """As little memory as there may be: the features of every paper go through a temporary folder and come back."""
+    torch.manual_seed(0)
+    probes, gallery = ([torch.rand(3, *size) for size in ((128, 64), (90, 60)) * 9] for _ in range(2))
+    checkpoint = load_checkpoint(shipped_checkpoint(paper.name))
+    expected = {
+        matcher.name: matcher.distances(matcher.embed(probes, role="probe"), matcher.embed(gallery))
+        for matcher in checkpoint.matchers()
+    }
+    matchers = checkpoint.matchers()
+    for matcher, table in distance_tables(matchers, Images.of(probes), Images.of(gallery), memory=1 << 16):
+        assert_close(table[:], expected.pop(matcher.name), rtol=1e-4, atol=1e-5)
+    assert not expected
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)

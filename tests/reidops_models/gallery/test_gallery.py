@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import torch
 
 from reidops_models import Gallery, GalleryError, load_checkpoint, search
 from reidops_models.checkpoint import save_checkpoint
-from reidops_models.data import list_images, read_image
+from reidops_models.data import list_images, read_image, resize_image
 from reidops_models.gallery import GallerySearch
+from reidops_models.gallery.search import read_blocks
 from reidops_models.retrieval import SearchResult
 
 
@@ -33,6 +35,24 @@ def test_ranks_and_distances_are_the_bits_of_a_search(people: Path, checkpoint: 
         assert lists(gallery.search(probes, options=options)) == lists(
             search(probes, folder, checkpoint, options=options)
         )
+
+
+def test_blocks_and_passes_change_no_bit(
+    people: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = people / "query"
+    probes = [people / "partial_query", folder]  # 48 probes make two passes
+    gallery = Gallery.build(tmp_path / "people.lance", (), checkpoint, dtype="float32")
+    gallery.add(folder)
+    whole = lists(gallery.search(probes, top=7))
+    (block,) = read_blocks(gallery.store)
+    size = gallery.facts.layout.bytes_per_picture
+    monkeypatch.setattr("reidops_models.gallery.search.BLOCK_MEMORY", 5 * size)
+    monkeypatch.setattr("reidops_models.gallery.search.PROBE_MEMORY", 1)
+    blocks = list(read_blocks(gallery.store))
+    assert [len(one.numbers) for one in blocks] == [5, 5, 5, 5, 4]
+    assert torch.equal(torch.cat([one.tensors[0] for one in blocks]), block.tensors[0])
+    assert lists(gallery.search(probes, top=7)) == whole == lists(search(probes, folder, checkpoint, top=7))
 
 
 def test_in_half_the_bits_only_the_gallerys_features_are_rounded(
@@ -203,3 +223,23 @@ def test_what_cannot_be_read_or_matched_is_left_out(pictures: Path, checkpoint: 
     found = gallery.search([speck, torch.rand(3, 128, 64)], options={"scales": [2]})
     assert [ranked.probe.name for ranked in found] == ["image 1"]
     assert found.problems[0].message.startswith("image 0: cannot be matched: dsr_distance: ")
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_pictures_are_read_ahead_and_only_a_few_are_held(
+    workers: int, pictures: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = Gallery.build(tmp_path / "people.lance", (), checkpoint)
+    alive, most = [0], [0]
+
+    def counting(image: torch.Tensor, *size: int) -> torch.Tensor:
+        alive[0] += 1
+        most[0] = max(most[0], alive[0])
+        weakref.finalize(image, lambda: alive.__setitem__(0, alive[0] - 1))
+        return resize_image(image, *size) + 0  # another tensor: what the network takes is not the picture
+
+    monkeypatch.setattr("reidops_models.matching.reconstruction.resize_image", counting)
+    added = gallery.add(pictures, workers=workers)
+    assert added.new == 12
+    assert [entry.id for entry in gallery] == [str(path) for path in list_images(pictures)]
+    assert most[0] <= 2

@@ -83,7 +83,7 @@ def test_what_cannot_be_evaluated_is_named(dataset: ReidDataset, checkpoint: Pat
     with pytest.raises(MatchingOptionError, match=r"^metric: the model dsr has no such option") as error:
         evaluate(checkpoint, dataset, options={"metric": "cosine"})
     assert error.value.models == ("stnreid",)
-    with pytest.raises(SearchError, match="no probe of query has a right image in the gallery"):
+    with pytest.raises(SearchError, match="query: no probe has a right image in the gallery"):
         evaluate(checkpoint, ReidDataset("mine", dataset.root, [], dataset.query, dataset.gallery[:1]))
     with pytest.raises(KeyError, match="no method 'SWM'; known: Resizing model"):
         evaluate(checkpoint, dataset, methods=["resizing-model"])["SWM"]

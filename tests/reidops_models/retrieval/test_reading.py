@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
-from reidops_models.data import list_images
+from reidops_models.checkpoint import load_checkpoint
+from reidops_models.data import ImageError, list_images, load_market1501
 from reidops_models.extractor import FeatureExtractor
 from reidops_models.matching.histogram import HistogramMatcher
-from reidops_models.retrieval import Problems, SearchError, search
+from reidops_models.retrieval import Problems, SearchError, evaluate, search
 from reidops_models.retrieval.images import find_images
 from reidops_models.retrieval.model import find_model
 from reidops_models.retrieval.reading import embed_gallery
@@ -132,3 +133,32 @@ def test_every_bar_has_an_end(
         matcher.embed(images, progress=True)
         assert "| 0/5 [" in capfd.readouterr().err, model
     assert "it [" not in said
+
+
+def test_an_evaluation_reads_headers_first_and_names_the_file_that_breaks_off(
+    people: Path, checkpoint: Path, decoded: Counter[str], tmp_path: Path
+) -> None:
+    probes, gallery = people / "query", people / "bounding_box_test"
+    methods = ["dsr-single-scale", "dsr-multi-scale"]  # of one embedding
+    evaluate(checkpoint, load_market1501(people), probes="query", methods=methods, workers=2)
+    assert decoded == once(probes, gallery)
+    shutil.copytree(people, tmp_path / "people")
+    path = list_images(tmp_path / "people" / "bounding_box_test")[3]
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(ImageError, match=rf"^{path}: damaged or truncated"):
+        evaluate(checkpoint, load_market1501(tmp_path / "people"), probes="query", methods=methods)
+
+
+def test_a_gallery_decodes_each_picture_once(
+    people: Path, checkpoint: Path, decoded: Counter[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("lance")
+    from reidops_models.gallery import Gallery
+
+    gallery = Gallery.build(tmp_path / "people.lance", people / "bounding_box_test", load_checkpoint(checkpoint))
+    assert decoded == once(people / "bounding_box_test")
+    decoded.clear()
+    gallery.add(people / "bounding_box_test")
+    assert not decoded  # nothing has changed
+    gallery.search(people / "query")
+    assert decoded == once(people / "query")

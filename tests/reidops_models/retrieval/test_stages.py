@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from reidops_models.matching import TwoStageMatcher
-from reidops_models.retrieval import KReciprocal, SearchError, Stages, search
+from reidops_models.data import ReidDataset
+from reidops_models.matching import OUTSIDE, TwoStageMatcher
+from reidops_models.retrieval import KReciprocal, SearchError, Stages, evaluate, search
 from reidops_models.retrieval.model import find_model
 from reidops_models.retrieval.stages import exact_cost
 
@@ -90,3 +94,34 @@ def test_what_a_model_cannot_do() -> None:
         Stages(shortlist=2, exact=1).matcher(find_model("csn"))
     with pytest.raises(SearchError, match="rerank: there must be a shortlist to rank; shortlist is missing"):
         Stages(expand=2).matcher(find_model("csn"), find_model("dsr"))
+
+
+def test_an_evaluation_tells_what_the_shortlists_kept(dataset: ReidDataset, checkpoint: Path, tmp_path: Path) -> None:
+    found = evaluate(checkpoint, dataset, stages=Stages(shortlist=4, exact=2), methods=["dsr-multi-scale"])
+    whole, exact = found
+    assert [method.name for method in found] == ["DSR multi-scale", "DSR multi-scale exact to rank 2"]
+    nearest = [np.asarray(method.distances).argsort(axis=1, kind="stable")[:, :2] for method in found]
+    np.testing.assert_array_equal(*nearest)
+    assert whole.shortlist is None
+    assert exact.shortlist is not None
+    pids = [np.array([image.pid for image in side]) for side in (found.probes, found.gallery)]
+    cameras = [np.array([image.camid for image in side]) for side in (found.probes, found.gallery)]
+    right = (pids[0][:, None] == pids[1]) & (cameras[0][:, None] != cameras[1])
+    inside = np.asarray(exact.distances) < OUTSIDE
+    assert exact.shortlist.recall == ((right & inside).sum(axis=1) / right.sum(axis=1)).mean()
+    found.write(tmp_path, images=1)
+    values = json.loads((tmp_path / "evaluation.json").read_text())["methods"][exact.name]
+    assert values["shortlist"] == {"recall": exact.shortlist.recall, "found": exact.shortlist.found}
+    assert values["remark"] == exact.remark
+    assert exact.remark in found.note
+    assert exact.remark in (tmp_path / "report.html").read_text()
+    assert "| DSR multi-scale exact to rank 2 |" in (tmp_path / "table.md").read_text()
+    assert list(found.tables())[1] == "shortlists"
+
+
+def test_an_evaluation_in_small_memory_ranks_the_same(dataset: ReidDataset, checkpoint: Path) -> None:
+    for stages in (Stages(shortlist=4), Stages(k_reciprocal=KReciprocal(3, 2)), Stages(expand=2)):
+        whole, small = (evaluate(checkpoint, dataset, stages=stages, memory=size) for size in (1 << 30, 1 << 20))
+        (one,), (other,) = whole, small
+        sides = [np.asarray(method.distances) for method in (one, other)]
+        np.testing.assert_allclose(*sides, rtol=1e-5)  # the network had batches of other sizes

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from reidops_models.cli import main
-from reidops_models.data import load_market1501, parse_market1501_name
+from reidops_models.data import describe, load_market1501, parse_market1501_name
 from reidops_models.data.synthetic import SIZES, BenchmarkSize, load_annotations, write_synthetic
 from reidops_models.data.synthetic.people import GROUP_SIZE
 from reidops_models.data.synthetic.sheet import draw_sheet
@@ -210,3 +210,25 @@ def test_the_sheet_has_a_row_for_each_of_two_look_alikes():
     one, two = draw_sheet(groups=1), draw_sheet(groups=2)
     assert one.width == two.width
     assert two.height - one.height == 2 * 134
+
+
+def test_strangers_have_probes_and_no_gallery_image_and_change_no_other(root, tmp_path):
+    crowd = write_synthetic(tmp_path / "crowd", "tiny", seed=5, strangers=4, workers=1)
+    before, after = (
+        {name: value for name, value in fingerprint(folder).items() if name.endswith(".jpg")}
+        for folder in (root, crowd)
+    )
+    assert before.items() < after.items()
+    assert write_synthetic(crowd, "tiny", seed=5, strangers=4) == crowd  # this very benchmark
+    for split in (crowd, crowd / "validation"):
+        of = {
+            folder: {path.name.partition("_")[0] for path in (split / folder).iterdir()}
+            for folder in ("query", "partial_query", "occluded_query", "bounding_box_test")
+        }
+        assert of["query"] == of["partial_query"] == of["occluded_query"]
+        assert len(of["query"] - of["bounding_box_test"]) == 4
+    assert "wrong" not in describe(load_market1501(crowd))
+    with pytest.raises(ValueError, match="strangers must be a multiple of 4, got 6"):
+        write_synthetic(tmp_path / "other", "tiny", strangers=6)
+    with pytest.raises(FileExistsError):
+        write_synthetic(crowd, "tiny", seed=5)

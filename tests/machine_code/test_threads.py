@@ -14,7 +14,7 @@ from csrc.listing import Instruction, Kernel
 from tests.machine_code.block import Launch, run
 from tests.machine_code.floating import fused
 from tests.machine_code.program import prepare
-from tests.machine_code.warp import MachineError
+from tests.machine_code.threads import MachineError
 
 #: R0 is the thread, R1 four times it; R2 and R3 are the address of the thread's word of the output.
 HEAD = """
@@ -122,8 +122,8 @@ PARTING = """
     BSSY B0, `(MEET)
     @P1 BRA `(FAR)
     IADD3 R4, R4, 0x1, RZ
-    BSYNC B0
 MEET:
+    BSYNC B0
     IADD3 R4, R4, 0x10, RZ
     SHFL.BFLY PT, R5, R4, 0x8, 0x1f
     IADD3 R4, R4, R5, RZ
@@ -131,7 +131,6 @@ MEET:
     EXIT
 FAR:
     IADD3 R4, R4, 0x2, RZ
-    BSYNC B0
     BRA `(MEET)
 """
 
