@@ -134,7 +134,7 @@ def _add_gallery(app: FastAPI, people: People, limits: Limits) -> None:
 
 
 def _add_search(app: FastAPI, people: People, limits: Limits) -> None:
-    queue = SearchQueue(limits.places)
+    app.state.queue = queue = SearchQueue(limits.places)
 
     @app.post("/api/search", responses=_errors(408, 413, 415, 422, 503), openapi_extra={"requestBody": BODY})
     async def search(request: Request, top: Top = 10, drawing: Draw = False) -> SearchAnswer:

@@ -30,6 +30,12 @@ class SearchQueue:
         self.places = places
         self._taken = 0
         self._turn = asyncio.Lock()
+        self._waited_for: set[asyncio.Future[Any]] = set()
+
+    def close(self) -> None:
+        """Stop what runs and what waits, because the server ends."""
+        for left in self._waited_for:
+            left.cancel()
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -43,6 +49,8 @@ class SearchQueue:
         self._taken += 1
         try:
             yield
+        except asyncio.CancelledError:  # the server does not wait any longer
+            raise SearchStoppedError from None
         finally:
             self._taken -= 1
 
@@ -55,17 +63,19 @@ class SearchQueue:
             gone: is done as soon as nobody waits any more.
 
         Raises:
-            SearchStoppedError: nobody waits any more. The work has stopped, or has not begun.
+            SearchStoppedError: nobody waits any more, or the server ends. The work has stopped, or has not begun.
         """
         stop = Event()
         left = asyncio.ensure_future(gone)
         left.add_done_callback(lambda _: stop.set())
+        self._waited_for.add(left)
         try:
             async with self._in_turn(left):
                 return await asyncio.to_thread(work, stop)
         finally:
-            stop.set()  # also where the server ends
+            stop.set()
             left.cancel()
+            self._waited_for.discard(left)
 
     @asynccontextmanager
     async def _in_turn(self, left: asyncio.Future[Any]) -> AsyncIterator[None]:

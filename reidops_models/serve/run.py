@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import uvicorn
@@ -12,9 +12,10 @@ import uvicorn
 from reidops_models.serve.app import Limits, create_app
 from reidops_models.serve.guard import LOOPBACK_NAMES
 from reidops_models.serve.people import People
+from reidops_models.serve.queue import SearchQueue
 
 CONNECTIONS = 100  # at a time
-GRACE = 2  # seconds for answers that are on their way, when the server ends
+GRACE = 10  # seconds for what is on its way, when the server ends
 
 
 class ServeError(ValueError):
@@ -80,7 +81,7 @@ def run(
 
     Raises:
         ServeError: the port cannot be had.
-        KeyboardInterrupt: by Ctrl-C, after what is on its way has been answered.
+        KeyboardInterrupt: by Ctrl-C. Searches stop at the gallery's next block.
     """
     place = address or Address()
     with place.listen() as listening:
@@ -98,4 +99,14 @@ def run(
             timeout_graceful_shutdown=GRACE,
         )
         begun(place.url(listening))
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config, app.state.queue).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, queue: SearchQueue) -> None:
+        super().__init__(config)
+        self._queue = queue
+
+    async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        self._queue.close()
+        await super().shutdown([*(sockets or ())])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import socket
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 from reidops_models import Gallery
 
@@ -34,6 +37,29 @@ def test_it_says_where_it_is_serves_and_ends_with_an_interruption(gallery: Path)
         connection.request("GET", "/", headers={"Host": "evil.example"})
         assert connection.getresponse().status == 403
         assert server.interrupt() == (0, "reidops: ended\n")
+
+
+def test_an_interruption_ends_a_search(gallery: Path) -> None:
+    with serving(gallery) as server, socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as asking:
+        file = io.BytesIO()
+        Image.effect_noise((900, 900), 90).save(file, "PNG")
+        head = (
+            f"POST /api/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: {file.tell()}"
+        )
+        asking.sendall(f"{head}\r\n\r\n".encode() + file.getvalue())
+        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=60)
+        connection.request("GET", "/api/gallery")  # the search has arrived before this
+        connection.getresponse().read()
+        assert server.interrupt() == (0, "reidops: ended\n")
+        assert asking.recv(100).startswith((b"HTTP/1.1 503", b"HTTP/1.1 200"))  # it may have been done
+
+
+def test_the_missing_extra_is_named(run: Run, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("reidops_models.serve")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    code, _, complaints = run("serve", "--gallery", gallery)
+    assert (code, complaints) == (2, ["reidops: the package 'fastapi' is missing: pip install 'reidops[serve]'"])
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

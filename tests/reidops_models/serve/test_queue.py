@@ -120,7 +120,24 @@ async def test_an_error_reaches_its_own_caller_alone() -> None:
 
 
 @in_a_loop
-async def test_the_end_of_the_server_stops_what_runs() -> None:
+async def test_the_end_of_the_server_stops_what_runs_and_what_waits() -> None:
+    queue = SearchQueue(3)
+    begun = Event()
+
+    def until_stopped(stop: Event) -> None:
+        begun.set()
+        assert stop.wait(SECONDS)
+        raise SearchStoppedError
+
+    running = [asyncio.create_task(queue.run(until_stopped, stays())) for _ in range(2)]
+    await started(begun)
+    queue.close()
+    found = await asyncio.gather(*running, return_exceptions=True)
+    assert [type(one) for one in found] == [SearchStoppedError, SearchStoppedError]
+
+
+@in_a_loop
+async def test_who_is_cancelled_stops_what_runs() -> None:
     queue = SearchQueue(3)
     begun, ended = Event(), Event()
 
@@ -129,9 +146,13 @@ async def test_the_end_of_the_server_stops_what_runs() -> None:
         assert stop.wait(SECONDS)
         ended.set()
 
-    running = asyncio.create_task(queue.run(until_stopped, stays()))
+    async def search() -> None:
+        async with queue.place():
+            await queue.run(until_stopped, stays())
+
+    running = asyncio.create_task(search())
     await started(begun)
     running.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(SearchStoppedError):
         await running
     await started(ended)
