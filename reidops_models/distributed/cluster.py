@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 OBJECT_STORE = 1 << 30  # bytes of shared memory that a local instance takes
+ANSWER = 10.0  # seconds in which the head of a cluster must answer
 POLL = 1.0  # seconds between looks at the cluster
 PATIENCE = 60.0  # seconds for which no node that can do the work is a pause, not the end
 
@@ -40,8 +42,8 @@ def connected(address: str = LOCAL) -> Iterator[None]:
     No usage statistics are sent, and there is no dashboard.
 
     Args:
-        address: of the cluster's head, "HOST:PORT" or "ray://HOST:PORT"; "auto": the one that runs on this machine;
-            "local": an instance of its own, on this machine, which ends with the block.
+        address: of the cluster's head, "HOST:PORT"; "auto": the cluster to which this machine belongs; "local": an
+            instance of its own, on this machine, which ends with the block.
 
     Raises:
         ClusterError: Ray is not installed, or no cluster answers.
@@ -56,6 +58,7 @@ def connected(address: str = LOCAL) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    _check_that_somebody_answers(address)
     own: dict[str, Any] = {"object_store_memory": OBJECT_STORE, "include_dashboard": False} if address == LOCAL else {}
     try:
         with warnings.catch_warnings():
@@ -67,6 +70,17 @@ def connected(address: str = LOCAL) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_that_somebody_answers(address: str) -> None:
+    """Ray itself tries for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise ClusterError(f"Ray: no cluster at {address!r}: {error}") from error
 
 
 def places(needs: Mapping[str, float]) -> int:
@@ -94,6 +108,10 @@ class Watch:
         self.needs = needs
         self.patience = patience
         self.stopped = False
+        self.start()
+
+    def start(self) -> None:
+        """Count from now: new work begins."""
         self._looked = self._well = time.monotonic()
 
     def look(self) -> None:
@@ -173,6 +191,12 @@ def arrived(checkpoint: Sequence[Any]) -> Checkpoint:
 
     found: Checkpoint = ray.get(checkpoint[0])
     return found.to("auto")
+
+
+def failure(error: BaseException) -> ClusterError:
+    """An error of Ray in one line: of a worker's trace, which is in it, the last one."""
+    lines = str(error).strip().splitlines() or [""]
+    return ClusterError(f"Ray: {type(error).__name__}: {lines[-1]}")
 
 
 def ray_errors() -> type[Exception]:

@@ -16,6 +16,7 @@ from reidops_models.distributed.cluster import (
     Watch,
     cause,
     everywhere,
+    failure,
     places,
     ray_errors,
     sent,
@@ -139,6 +140,8 @@ class DistributedAdding:
         waiting: list[Written] = []
         last = time.monotonic()
         for written in self._written(plan):
+            if written.failure:
+                raise GalleryError(written.failure)
             for identifier, problem in written.problems:
                 self._leave_out(named, identifier, problem.image, problem.message)
             waiting.append(written)
@@ -169,16 +172,18 @@ class DistributedAdding:
                 self.counted(len(ids))
                 return True
             self.store.refresh()
-            if self._overtaken(planned, known):
+            if self._overtaken(planned, known, named):
                 return False
         raise GalleryError(f"{self.store.path}: other writers were first {ATTEMPTS} times: try again later")
 
-    def _overtaken(self, planned: Mapping[str, Planned], known: Mapping[str, tuple[int, str]]) -> bool:
+    def _overtaken(
+        self, planned: Mapping[str, Planned], known: Mapping[str, tuple[int, str]], named: Mapping[str, NamedFile]
+    ) -> bool:
         """Whether another writer has added, changed or removed pictures that the plan is about, or has its numbers."""
-        own = {(file.id, file.number, file.fingerprint) for file in planned.values()}
+        own = {(file.id, file.number, file.fingerprint) for file in planned.values() if file.id not in named}
         now = self.store.known()
         added = {(identifier, *value) for identifier, value in now.items() if known.get(identifier) != value} - own
-        numbers = {number for _, number, _ in own}
+        numbers = {file.number for file in planned.values()}
         if any(identifier in planned or number in numbers for identifier, number, _ in added):
             return True
         return any(identifier in known and identifier not in now for identifier in planned)
@@ -202,12 +207,11 @@ class DistributedAdding:
         try:
             for batch in data.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0):
                 yield from batch[COLUMN]
-        except Exception as error:
-            for kind in (ClusterError, GalleryError):
-                if found := cause(error, kind):
-                    raise kind(str(found)) from error
-            if isinstance(error, ray_errors()):
-                raise ClusterError(f"Ray: {type(error).__name__}: {error}") from error
+        except ray_errors() as error:
+            raise failure(error) from error
+        except Exception as error:  # whatever Ray Data makes of what the watch has raised
+            if found := cause(error, ClusterError):
+                raise ClusterError(str(found)) from error
             raise
         finally:
             watch.stop()

@@ -16,6 +16,7 @@ from reidops_models.distributed.cluster import arrived
 from reidops_models.distributed.fragments import write_fragments
 from reidops_models.gallery.adding import Picture
 from reidops_models.gallery.entries import new_entry
+from reidops_models.gallery.errors import GalleryError
 from reidops_models.gallery.store import Store
 from reidops_models.retrieval.images import NamedFile, Problem
 
@@ -46,11 +47,13 @@ class Written(NamedTuple):
         ids: of the pictures that were written.
         fragments: with these pictures, not committed.
         problems: the id of each file that could not be read, and why.
+        failure: why nothing could be written, in one line; empty if it could.
     """
 
     ids: tuple[str, ...]
     fragments: tuple[FragmentMetadata, ...]
     problems: tuple[tuple[str, Problem], ...]
+    failure: str = ""
 
 
 def plan_table(files: Sequence[Planned]) -> pa.Table:
@@ -93,7 +96,10 @@ class FragmentWriter:
         if not pictures:
             return objects([Written((), (), problems)])
         features = self.matcher.embed((one.pixels for one in pictures), role="gallery")
-        fragments = write_fragments(self.store, self.store.table([one.entry for one in pictures], features))
+        try:
+            fragments = write_fragments(self.store, self.store.table([one.entry for one in pictures], features))
+        except GalleryError as error:
+            return objects([Written((), (), problems, str(error))])
         return objects([Written(tuple(one.entry.id for one in pictures), tuple(fragments), problems)])
 
 

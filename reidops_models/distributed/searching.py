@@ -16,6 +16,7 @@ from reidops_models.distributed.cluster import (
     Watch,
     cause,
     everywhere,
+    failure,
     places,
     ray_errors,
     sent,
@@ -102,10 +103,10 @@ class ShardedGallery:
         self._parts = divide({one.fragment_id: one.count_rows() for one in gallery.store.dataset.get_fragments()},
                              shards or room)  # fmt: skip
         self._keys = count()
-        # An actor takes a processor to be placed and none to live, so those of a lost node find room on the others.
-        actor = ray.remote(Shard).options(
-            num_gpus=gpus, max_restarts=-1, max_task_retries=-1, scheduling_strategy="SPREAD"
-        )
+        # Where nothing is said of processors, an actor takes one to be placed and none to live. So the actors of a lost
+        # node find room on the others.
+        takes: dict[str, Any] = {"num_gpus": gpus, "num_cpus": 0} if gpus else {}
+        actor = ray.remote(Shard).options(max_restarts=-1, max_task_retries=-1, scheduling_strategy="SPREAD", **takes)
         self._checkpoint = sent(with_matching(gallery.checkpoint, options or {}))
         facts = (everywhere(gallery.path), gallery.store.dataset.version)
         rest = (self._checkpoint, gallery.probe_sizes, held)
@@ -228,6 +229,7 @@ class ShardedGallery:
         """What each actor answers, as soon as it does."""
         import ray
 
+        self._watch.start()
         shared = ray.put([on_device(one, "cpu") for one in features])
         waiting = {call(actor, shared): part for actor, part in zip(self._actors, self._parts, strict=True)}
         while waiting:
@@ -239,7 +241,7 @@ class ShardedGallery:
                 except ray_errors() as error:
                     if found := cause(error, GalleryError):
                         raise GalleryError(str(found)) from error
-                    raise ClusterError(f"Ray: {type(error).__name__}: {error}") from error
+                    raise failure(error) from error
 
 
 def merge_answers(answers: Iterable[Nearest], k: int) -> Nearest:

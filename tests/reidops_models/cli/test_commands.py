@@ -66,7 +66,7 @@ def test_a_number_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> N
 def test_nothing_heavy_is_imported_for_help() -> None:
     code = "import sys; from reidops_models.cli import build_parser; build_parser().format_help(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"torch", "matplotlib", "lightning", "PIL", "jinja2", "numpy", "rich"}
+    heavy = {"torch", "matplotlib", "lightning", "PIL", "jinja2", "numpy", "ray", "rich"}
     assert heavy.isdisjoint(done.stdout.split())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.xdist_group("ray")
 Run = Callable[..., tuple[int, str, list[str]]]
 
 
+def test_ray_is_imported_when_it_is_used() -> None:
+    program = "import sys, reidops_models.distributed; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"ray", "lance_ray"}.isdisjoint(done.stdout.split())
+
+
 def test_places_are_counted_node_by_node(cluster: Any) -> None:
     assert places({"CPU": 1}) == 2
     assert places({"CPU": 0.75, "GPU": 0}) == 2  # one on each, and no third of what both have left
@@ -32,6 +39,17 @@ def test_a_process_that_is_connected_stays_so(cluster: Any) -> None:
     with connected("10.255.255.1:1"):  # is not looked for
         assert ray.is_initialized()
     assert ray.is_initialized()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:none", "nonsense"])
+def test_where_no_cluster_answers_there_is_one_line(
+    address: str, run: Run, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray", reason="the extra `distributed` is not installed")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    code, _, lines = run("index", people / "query", "--out", tmp_path / "people.lance", "--ray", address)
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith(f"reidops: Ray: no cluster at {address!r}: ")
 
 
 def test_without_ray_there_is_one_line(monkeypatch: pytest.MonkeyPatch, run: Run, people: Path, tmp_path: Path) -> None:

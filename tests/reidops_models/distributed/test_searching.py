@@ -162,6 +162,15 @@ def test_what_cannot_be_searched_or_evaluated(cluster: Any, checkpoint: Path, ga
         assert isinstance(find_images(gallery_file(gallery), Problems())[0], ImageFile)
 
 
+def test_a_damaged_file_is_one_line(cluster: Any, gallery: Gallery, people: Path) -> None:
+    file = sorted((Path(gallery.path) / "data").iterdir())[0]
+    with ShardedGallery(gallery) as shards:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        with pytest.raises(GalleryError, match=r"people\.lance: failed to fill whole buffer$") as error:
+            shards.search(probe_files(people, 1))
+    assert len(str(error.value).splitlines()) == 1
+
+
 def gallery_file(gallery: Gallery) -> str:
     source = next(iter(gallery)).source
     assert source is not None
