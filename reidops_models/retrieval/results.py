@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +27,10 @@ from reidops_models.report import draw_cmc, draw_reliability, draw_roc, write_re
 from reidops_models.retrieval.distance_files import DistanceFile
 from reidops_models.retrieval.drawing import DRAWN_RANKS, drawn_probe
 from reidops_models.retrieval.images import ImageFile
+from reidops_models.retrieval.method_values import method_values
 from reidops_models.retrieval.ranked_lists import Ranker
 from reidops_models.retrieval.scores import (
-    ALARMS,
     RANKS,
-    RATES,
     Labels,
     calibrated_rows,
     open_set_rows,
@@ -255,50 +253,3 @@ class Evaluation:
 def _write_text(path: Path, text: str) -> None:
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may not be UTF-8
-
-
-def method_values(method: MethodResult, draws: int = 1) -> dict[str, Any]:
-    """All results of a method as plain values."""
-    open_set, calibration = method.open_set, method.calibration
-    values: dict[str, Any] = {
-        **{f"r{k}": vars(method.rank(k)) for k in RANKS},
-        "mAP": vars(method.mAP),
-        "mINP": vars(method.mINP),
-        "cmc": method.cmc,
-        "tpr at fpr": {f"{rate:g}": vars(method.tpr(rate)) for rate in RATES},
-        "threshold at fpr": {f"{rate:g}": finite(method.threshold(rate)) for rate in RATES},
-        "eer": method.verification.eer,
-        "probes without a right picture": method.ranking.invalid_probes // draws,
-    }
-    if method.shortlist is not None:
-        values["shortlist"] = {"recall": method.shortlist.recall, "found": method.shortlist.found}
-    if method.remark:
-        values["remark"] = method.remark
-    if open_set.unknown_probes:
-        values["open set"] = {
-            "dir at far": {f"{rate:g}": open_set.identification_rate(rate) for rate in ALARMS},
-            "threshold at far": {f"{rate:g}": finite(open_set.threshold_at(rate)) for rate in ALARMS},
-        }
-    if calibration is not None:
-        curve = reliability(calibration, method.verification)
-        values["calibration"] = {
-            "data": calibration.data,
-            "thresholds": {
-                f"{rate:g}": {
-                    "distance": distance,
-                    "fpr": method.verification.fpr_at(distance),
-                    "tpr": method.verification.tpr_below(distance),
-                }
-                for rate, distance in calibration.thresholds
-                if rate in RATES
-            },
-            "brier": curve.brier,
-            "calibration error": curve.error,
-            "reliability": {"said": curve.said.tolist(), "found": curve.found.tolist(), "pairs": curve.pairs.tolist()},
-        }
-    return values
-
-
-def finite(value: float) -> float | None:
-    """A number that JSON can hold; None for what is infinite."""
-    return value if math.isfinite(value) else None
