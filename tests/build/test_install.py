@@ -59,8 +59,10 @@ def test_wheel(tmp_path: Path) -> None:
     for folder in ("recipes/*.yaml", "checkpoints/*.safetensors", "checkpoints/*.json"):
         present = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"reidops_models/*/{folder}")}
         assert present <= names
-    templates = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("reidops_models/report/templates/*")}
-    assert templates <= names
+    for folder in ("report/templates", "serve/page"):
+        found = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"reidops_models/{folder}/*")}
+        assert found
+        assert found <= names
     assert not [name for name in names if name.startswith(("tests", "csrc", "benchmarks"))]
 
 
