@@ -35,7 +35,11 @@ class Server:
     def __init__(self, gallery: Path, *options: object) -> None:
         words = [sys.executable, "-m", "reidops_models", "serve", "--gallery", str(gallery), "--port", "0"]
         self.process = subprocess.Popen(
-            [*words, *map(str, options)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*words, *map(str, options)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=_hear_interruptions,
         )
         self.line = _stream(self.process.stdout).readline()
         if " at http://" not in self.line:
@@ -48,6 +52,11 @@ class Server:
         self.process.send_signal(signal.SIGINT)
         _, complaints = self.process.communicate(timeout=60)
         return self.process.returncode, complaints
+
+
+def _hear_interruptions() -> None:
+    """Tests that a script runs in the background ignore Ctrl-C, and so would the command."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stream(pipe: IO[str] | None) -> IO[str]:
