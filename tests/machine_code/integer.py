@@ -173,15 +173,17 @@ def _table(bits: int, inputs: list[Lanes]) -> Lanes:
 
 
 def bitwise(_: list[str], operands: list[str]) -> Step:
+    """LOP3; the predicate says whether any bit is set, or was in what it goes on from: the lower half of 64 bits."""
     parts = Parts(operands)
     sources = [word(text) for text in parts.sources[:3]]
     bits = int(parts.sources[3], 0)
+    before = flag(parts.read[0]) if parts.read else flag("!PT")
     put, flags = put_words(parts.register), [put_flag(text) for text in parts.flags]
 
     def step(threads: Threads, lanes: Lanes) -> None:
         value = _table(bits, [source(threads) for source in sources])
         for put_nonzero in flags:
-            put_nonzero(threads, value != 0, lanes)
+            put_nonzero(threads, (value != 0) | before(threads), lanes)
         put(threads, value, lanes)
 
     return step

@@ -79,6 +79,10 @@ THREADS = np.arange(32, dtype=np.uint32)
             "LOP3.LUT P1, R4, R0, 0x5, RZ, 0x3c, !PT\n@P1 IADD3 R4, R4, 0x100, RZ",
             np.where(THREADS == 5, 0, (THREADS ^ 5) + 256),
         ),
+        (
+            "LOP3.LUT P1, RZ, R0, 0x10, RZ, 0xc0, !PT\nLOP3.LUT P1, RZ, R0, 0x1, RZ, 0xc0, P1\nSEL R4, 0x1, RZ, P1",
+            (THREADS & 17) > 0,
+        ),
         ("SHF.R.U32.HI R4, RZ, 0x1, R0", THREADS >> 1),
         ("MOV R5, 0xffffff00\nSHF.R.S32.HI R4, RZ, 0x4, R5", 0 * THREADS + 0xFFFFFFF0),
         ("SHF.L.U32 R4, R0, 0x2, RZ", THREADS << 2),
