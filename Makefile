@@ -16,7 +16,8 @@ BIN := .venv/bin
 BUILD_INPUTS := setup.py pyproject.toml constraints.txt $(shell find csrc -type f -not -path '*/__pycache__/*')
 
 #: Tests of tests/emulator that run nvcc's machine code, where there is nvcc, in place of g++'s.
-ON_MACHINE_CODE := equal_to_torch or every_size or certified_below
+ON_MACHINE_CODE := (equal_to_torch and (float32 or any or magnified)) or (every_size and float32)
+ON_MACHINE_CODE += or (certified_below and dense and 0.001)
 
 .PHONY: install test lint pytest cpp demo bench spills machine-code emulated clean
 
