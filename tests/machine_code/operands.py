@@ -220,3 +220,20 @@ def put_flag(text: str) -> Put:
 def half(value: str) -> int:
     """The bits of a float16 that stands in the code."""
     return struct.unpack("<H", struct.pack("<e", float(value)))[0]
+
+
+class Parts:
+    """An instruction's operands by what they are: [predicate,] register [, predicate] sources [, predicates]."""
+
+    def __init__(self, operands: list[str]) -> None:
+        rest = list(operands)
+        self.flags: list[str] = []  # that are written
+        while is_predicate(rest[0]):
+            self.flags.append(rest.pop(0))
+        self.register = rest.pop(0)
+        while rest and is_predicate(rest[0]):
+            self.flags.append(rest.pop(0))
+        self.read: list[str] = []  # predicates
+        while rest and is_predicate(rest[-1]):
+            self.read.insert(0, rest.pop())
+        self.sources = rest

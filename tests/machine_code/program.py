@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from csrc.listing import Instruction as Listed
 from csrc.listing import Kernel
-from tests.machine_code import collective, floating, integer, memory
+from tests.machine_code import bits, collective, floating, integer, memory
 from tests.machine_code.operands import Lanes, Source, flag, split, word
 from tests.machine_code.threads import BLOCK, WARP, Step, Threads
 
@@ -17,6 +17,7 @@ IDLE = {"NOP", "YIELD", "LDGDEPBAR", "DEPBAR", "ERRBAR", "MEMBAR", "CCTL", "NANO
 CONTROL = {"BRA", "EXIT", "BSSY", "BSYNC", "BREAK", "CALL", "RET", "BAR", "WARPSYNC"}
 STEPS: dict[str, Callable[[list[str], list[str]], Step]] = {
     **integer.STEPS,
+    **bits.STEPS,
     **floating.STEPS,
     **collective.STEPS,
     **memory.STEPS,
