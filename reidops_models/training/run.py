@@ -23,6 +23,7 @@ from reidops_models.devices import Device, find_device
 from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe
 from reidops_models.training.data import TrainingError, TrainingImages
+from reidops_models.training.finite import FiniteWeights
 from reidops_models.training.progress import Progress, progress_callbacks
 from reidops_models.training.start import load_start
 from reidops_models.training.validation import Scores, Validator
@@ -80,7 +81,7 @@ def train(
     Raises:
         TrainingError: `recipe` or `dataset` is of another kind, `out` holds a trained model, no training images, too
             few identities, nothing to resume from or a state of another network, no `start` for a recipe that
-            fine-tunes, or options that Lightning refuses on this machine.
+            fine-tunes, options that Lightning refuses on this machine, or weights that are no longer finite.
         DeviceError: there is no such device.
         CheckpointError: `start` cannot be loaded or does not fit.
         DatasetError: the validation people have no such probe set.
@@ -128,7 +129,7 @@ def train(
 
         people = dataset.validation if recipe.validation.every else None
         validator = Validator(recipe, people, keep_best) if people is not None else None
-        callbacks = [*([validator] if validator else []), *progress_callbacks(progress, validator)]
+        callbacks = [FiniteWeights(), *([validator] if validator else []), *progress_callbacks(progress, validator)]
         try:
             steps = len(data.train_dataloader())
             trainer = build_trainer(recipe, out, steps=steps, callbacks=callbacks, device=place)

@@ -13,8 +13,10 @@ import torch
 from reidops_models.checkpoint import load_checkpoint
 from reidops_models.data import ReidDataset, load_market1501, write_synthetic
 from reidops_models.dsr import DsrNetwork
+from reidops_models.paper import find_paper
 from reidops_models.recipe import Recipe, load_recipe, parse_recipe
 from reidops_models.training.data import EpochSampler, ReidDataModule, TrainingImages
+from reidops_models.training.finite import FiniteWeights
 from reidops_models.training.module import ReidModule
 from reidops_models.training.run import TrainingError, build_trainer, quiet, train
 
@@ -64,6 +66,44 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path,
     expected = load_checkpoint(straight).network.state_dict()
     for name, value in load_checkpoint(resumed).network.state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
+
+
+def test_weights_that_are_no_numbers_end_a_training_and_nothing_of_them_is_stored(
+    tmp_path: Path, dataset: ReidDataset
+) -> None:
+    out = tmp_path / "run"
+    stop_after_first_epoch(tiny(), dataset, out)
+    before = torch.load(out / "last.ckpt", weights_only=True)
+
+    class Spoils(ReidModule):
+        def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> torch.Tensor:
+            return super().training_step(batch, index) * float("nan")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(find_paper("dsr")), "build_module", lambda paper, network, recipe: Spoils(network, recipe))
+        with pytest.raises(
+            TrainingError, match=r"training: in epoch 2 network\.\S+ is no longer finite; .*optimizer\.lr"
+        ):
+            train(tiny(), dataset, out, resume=out / "last.ckpt", progress=False)
+    assert not (out / "model.safetensors").exists()
+    after = torch.load(out / "last.ckpt", weights_only=True)
+    assert after["epoch"] == before["epoch"] == 0
+    assert all(value.isfinite().all() for value in after["state_dict"].values() if value.is_floating_point())
+
+
+def test_a_loss_that_is_no_number_is_noticed_within_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reidops_models.training.finite.EVERY", 2)
+    trainer = SimpleNamespace(current_epoch=0, optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])])
+    module, finite = torch.nn.Linear(2, 1), FiniteWeights()
+    nan = {"loss": torch.tensor(float("nan"))}
+    finite.on_train_batch_end(trainer, module, nan, None, 0)  # a step that was left out: the weights stay
+    finite.on_train_batch_end(trainer, module, nan, None, 1)
+    torch.nn.init.constant_(module.weight, float("nan"))
+    finite.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, None, 2)
+    finite.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, None, 3)  # no loss says so
+    finite.on_train_batch_end(trainer, module, nan, None, 4)
+    with pytest.raises(TrainingError, match=r"in epoch 1 weight is no longer finite"):
+        finite.on_train_batch_end(trainer, module, nan, None, 5)
 
 
 def test_another_seed_gives_another_network(tmp_path: Path, dataset: ReidDataset) -> None:
