@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
@@ -17,7 +17,7 @@ from reidops_models.gallery.nearest import Nearest, merge_nearest, nearest_of
 from reidops_models.gallery.store import Store, one_line
 from reidops_models.matching import BlockMatcher, Matcher, VectorMatcher
 from reidops_models.retrieval.images import Problem, Problems, SearchImage
-from reidops_models.retrieval.ranked_lists import Match, RankedList
+from reidops_models.retrieval.ranked_lists import Match, RankedList, RankedLists
 from reidops_models.retrieval.ranking import CHUNK
 from reidops_models.retrieval.reading import read_each
 
@@ -39,7 +39,7 @@ class EntryMatch(Match):
 
 
 @dataclass(frozen=True)
-class GallerySearch(Sequence[RankedList]):
+class GallerySearch(RankedLists):
     """The ranked lists of a search in a gallery, in the order of the probes.
 
     Attributes:
@@ -53,16 +53,6 @@ class GallerySearch(Sequence[RankedList]):
     ranked: tuple[RankedList, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @overload
-    def __getitem__(self, index: int) -> RankedList: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[RankedList, ...]: ...
-    def __getitem__(self, index: int | slice) -> RankedList | tuple[RankedList, ...]:
-        return self.ranked[index]
-
-    def __len__(self) -> int:
-        return len(self.ranked)
 
 
 class Block(NamedTuple):

@@ -66,8 +66,24 @@ class RankedList:
         return self.threshold is not None and not any(match.distance <= self.threshold for match in self.matches[:1])
 
 
+class RankedLists(Sequence[RankedList]):
+    """What a search found is the sequence of its lists, in the order of the probes."""
+
+    ranked: tuple[RankedList, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> RankedList: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[RankedList, ...]: ...
+    def __getitem__(self, index: int | slice) -> RankedList | tuple[RankedList, ...]:
+        return self.ranked[index]
+
+    def __len__(self) -> int:
+        return len(self.ranked)
+
+
 @dataclass(frozen=True)
-class SearchResult(Sequence[RankedList]):
+class SearchResult(RankedLists):
     """The ranked lists of a search, in the order of the probes.
 
     Attributes:
@@ -83,16 +99,6 @@ class SearchResult(Sequence[RankedList]):
     ranked: tuple[RankedList, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @overload
-    def __getitem__(self, index: int) -> RankedList: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[RankedList, ...]: ...
-    def __getitem__(self, index: int | slice) -> RankedList | tuple[RankedList, ...]:
-        return self.ranked[index]
-
-    def __len__(self) -> int:
-        return len(self.ranked)
 
 
 class Ranker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +11,9 @@ import torch
 
 from reidops_models.checkpoint import Checkpoint, save_checkpoint
 from reidops_models.cli import main
-from reidops_models.data import ReidDataset, load_market1501, write_synthetic
+from reidops_models.data import ReidDataset, list_images, load_market1501, write_synthetic
 from reidops_models.paper import find_paper
 from reidops_models.recipe import load_recipe
-
-Run = Callable[..., tuple[int, str, list[str]]]
 
 Run = Callable[..., tuple[int, str, list[str]]]
 
@@ -51,3 +50,13 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return code, printed.out, printed.err.splitlines()
 
     return run
+
+
+@pytest.fixture
+def pictures(people: Path, tmp_path: Path) -> Path:
+    """12 pictures of the tiny benchmark, which a test may change."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for path in list_images(people / "bounding_box_test")[:12]:
+        shutil.copy2(path, folder)
+    return folder

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-from reidops_models.data import list_images
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"
@@ -30,13 +26,3 @@ def cluster() -> Iterator[Any]:
     yield started
     ray.shutdown()
     started.shutdown()
-
-
-@pytest.fixture
-def pictures(people: Path, tmp_path: Path) -> Path:
-    """12 pictures of the tiny benchmark, which a test may change."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for path in list_images(people / "bounding_box_test")[:12]:
-        shutil.copy2(path, folder)
-    return folder
